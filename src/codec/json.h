@@ -1,0 +1,102 @@
+/* json: the tree form of a document, its parser and its writer.
+ *
+ * A tree lives in one arena and may be edited freely by the owner of that arena; strings point into
+ * the arena or into the parsed text, which must outlive the tree.  Objects keep the order of their
+ * members.  Numbers keep int64 apart from double as Kubernetes does.
+ *
+ * Limits: JSON_MAX_DEPTH levels, JSON_MAX_BYTES of text, JSON_MAX_NODES values.
+ * Errors: RC_BAD_REQUEST with offset and cause.  Source: RFC 8259; refused beyond it: invalid UTF-8,
+ * lone surrogates become U+FFFD as in Go's encoding/json. */
+#ifndef SKEG_CODEC_JSON_H
+#define SKEG_CODEC_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define JSON_MAX_DEPTH 512
+#define JSON_MAX_BYTES (16u << 20)
+#define JSON_MAX_NODES (4u << 20)
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+struct json;
+
+struct json_member {
+	struct str key;
+	struct json *value;
+};
+
+struct json {
+	enum json_type type;
+	union {
+		bool boolean;
+		int64_t integer;
+		double number;
+		struct str string;
+		struct {
+			struct json **items;
+			size_t count, cap;
+		} array;
+		struct {
+			struct json_member *members;
+			size_t count, cap;
+		} object;
+	};
+};
+
+/* A duplicate key found while parsing (the last value wins, as in Go): its dotted path as upstream's
+ * strict decoder names it, e.g. `spec.containers[0].name`. */
+struct json_duplicates {
+	struct str *paths;
+	size_t count, cap;
+};
+
+/* Parses one document; trailing white space is allowed, anything else is an error.
+ * duplicates may be NULL. */
+[[nodiscard]] enum rc json_parse(struct arena *a, struct str text, struct json **ret_tree,
+				 struct json_duplicates *duplicates, struct err *err);
+
+/* Compact, HTML-unsafe characters (<, >, &, U+2028, U+2029) written as Go's encoder does (\u003c). */
+void json_write(struct buf *out, const struct json *tree);
+void json_write_indent(struct buf *out, const struct json *tree, int indent_columns);
+void json_write_string(struct buf *out, struct str s); /* quoted and escaped */
+
+/* Construction; strings are NOT copied. */
+[[nodiscard]] struct json *json_null(struct arena *a);
+[[nodiscard]] struct json *json_bool(struct arena *a, bool value);
+[[nodiscard]] struct json *json_int(struct arena *a, int64_t value);
+[[nodiscard]] struct json *json_double(struct arena *a, double value);
+[[nodiscard]] struct json *json_string(struct arena *a, struct str value);
+[[nodiscard]] struct json *json_cstring(struct arena *a, const char *value);
+[[nodiscard, gnu::format(printf, 2, 3)]] struct json *json_printf(struct arena *a, const char *fmt, ...);
+[[nodiscard]] struct json *json_array(struct arena *a);
+[[nodiscard]] struct json *json_object(struct arena *a);
+[[nodiscard]] struct json *json_copy(struct arena *a, const struct json *tree); /* deep; strings too */
+
+/* Reading.  All accept NULL and a value of another type, and then return NULL, absent, or 0. */
+struct json *json_get(const struct json *object, struct str key);
+struct json *json_at(const struct json *array, size_t index);
+size_t json_count(const struct json *array_or_object);
+struct str json_str(const struct json *value);
+int64_t json_i64(const struct json *value);
+bool json_is_true(const struct json *value);
+/* By dotted path of plain keys: json_path(pod, "spec.nodeName"). */
+struct json *json_path(const struct json *tree, const char *dotted);
+struct str json_path_str(const struct json *tree, const char *dotted);
+bool json_equal(const struct json *a, const struct json *b); /* members in any order; 1 equals 1.0 */
+
+/* Editing.  set replaces or appends; values are not copied. */
+void json_set(struct arena *a, struct json *object, struct str key, struct json *value);
+void json_set_str(struct arena *a, struct json *object, struct str key, struct str value);
+bool json_remove(struct json *object, struct str key); /* keeps the order; false when absent */
+void json_append(struct arena *a, struct json *array, struct json *value);
+void json_remove_at(struct json *array, size_t index);
+/* The object at key, made when absent or of another type. */
+struct json *json_need_object(struct arena *a, struct json *object, struct str key);
+
+#endif
