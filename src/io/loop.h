@@ -1,9 +1,10 @@
-/* loop: one event loop a thread, timers, messages between threads, and the seams for time and chance.
+/* loop: one event loop a thread, timers, messages between threads, and the seams for time and
+ * chance.
  *
  * Everything that core code wants from the outside comes through here or a sibling in io/, so that
  * the simulator can put a virtual world behind it.
- * Threads: a loop belongs to the thread that runs it; only loop_post() and loop_stop() may be called
- * from others.  Callbacks never block. */
+ * Threads: a loop belongs to the thread that runs it; only loop_post() and loop_stop() may be
+ * called from others.  Callbacks never block. */
 #ifndef SKEG_IO_LOOP_H
 #define SKEG_IO_LOOP_H
 
@@ -19,18 +20,23 @@ struct uv_loop_s; /* libuv's, for io/ and http/ only */
 [[nodiscard]] struct loop *loop_new(void);
 void loop_free(struct loop *loop); /* after loop_run() returned */
 void loop_run(struct loop *loop);  /* until loop_stop() */
-void loop_stop(struct loop *loop);
+void loop_stop(struct loop *loop); /* before loop_run() makes that return at once */
+/* One round of callbacks, for tests and commands; sleeps for at most wait_ms_max. */
+void loop_run_once(struct loop *loop, int64_t wait_ms_max);
 struct uv_loop_s *loop_uv(struct loop *loop);
+bool loop_is_current(const struct loop *loop); /* is the caller inside one of its callbacks? */
 
 /* A message to the loop's thread: the sender embeds it in what it sends; fn runs there, in order of
- * posting per sender.  msg must stay until fn has been called. */
+ * posting per sender.  msg must stay until fn has been called; fn may free it or post it again.
+ * What is still queued when the loop is freed is never called. */
 struct loop_msg {
 	struct list link;
 	void (*fn)(struct loop_msg *msg);
 };
 void loop_post(struct loop *loop, struct loop_msg *msg);
 
-/* A one-shot timer; embed it, zero it, start it.  Starting again moves it.  fn may start or stop it. */
+/* A one-shot timer; embed it, zero it, start it.  Starting again moves it.  fn may start, stop or
+ * free it.  After loop_timer_stop() the owner may free it at once.  Both accept an idle timer. */
 struct loop_timer {
 	struct loop *loop; /* NULL when idle */
 	int64_t due_ms;	   /* monotonic */
@@ -41,8 +47,10 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t delay
 		      void (*fn)(struct loop_timer *timer));
 void loop_timer_stop(struct loop_timer *timer);
 
-/* fn runs on the loop's thread once the current callbacks are through (to batch work). */
+/* fn runs on the loop's thread once the current callbacks are through (to batch work).  Own thread
+ * only.  A message that is queued already stays where it is; loop_defer_cancel() takes it out. */
 void loop_defer(struct loop *loop, struct loop_msg *msg);
+void loop_defer_cancel(struct loop_msg *msg);
 
 /* Blocking work on a small shared thread pool: work() there, done() on the loop's thread. */
 struct loop_work {
@@ -56,11 +64,11 @@ void loop_work_start(struct loop *loop, struct loop_work *w);
 /* --- seams for time and chance; the simulator replaces the ops --- */
 
 struct world_ops {
-	int64_t (*wall_us)(void);		   /* microseconds since the epoch, UTC */
-	int64_t (*mono_ms)(void);		   /* monotonic milliseconds */
+	int64_t (*wall_us)(void);		     /* microseconds since the epoch, UTC */
+	int64_t (*mono_ms)(void);		     /* monotonic milliseconds */
 	void (*random)(void *out, size_t len_bytes); /* cryptographic */
 };
-void world_set(const struct world_ops *ops); /* before any thread starts */
+void world_set(const struct world_ops *ops); /* before any thread starts; NULL: the real world */
 int64_t world_wall_us(void);
 int64_t world_mono_ms(void);
 void world_random(void *out, size_t len_bytes);
