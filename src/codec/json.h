@@ -2,11 +2,14 @@
  *
  * A tree lives in one arena and may be edited freely by the owner of that arena; strings point into
  * the arena or into the parsed text, which must outlive the tree.  Objects keep the order of their
- * members.  Numbers keep int64 apart from double as Kubernetes does.
+ * members.  Numbers keep int64 apart from double as Kubernetes does: an integer literal that fits
+ * is JSON_INT, all others are JSON_DOUBLE (a literal beyond the range of double becomes infinite
+ * and is written as 1e999; NaN is written as null).
  *
  * Limits: JSON_MAX_DEPTH levels, JSON_MAX_BYTES of text, JSON_MAX_NODES values.
- * Errors: RC_BAD_REQUEST with offset and cause.  Source: RFC 8259; refused beyond it: invalid UTF-8,
- * lone surrogates become U+FFFD as in Go's encoding/json. */
+ * Errors: RC_BAD_REQUEST in the wording of Go's encoding/json (clients and tests compare it, so no
+ * offset is added), RC_TOO_LARGE for text or values beyond the limit.  Source: RFC 8259; refused
+ * beyond it: invalid UTF-8; lone surrogates become U+FFFD as in Go. */
 #ifndef SKEG_CODEC_JSON_H
 #define SKEG_CODEC_JSON_H
 
@@ -22,7 +25,15 @@
 #define JSON_MAX_BYTES (16u << 20)
 #define JSON_MAX_NODES (4u << 20)
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_INT,
+	JSON_DOUBLE,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
 
 struct json;
 
@@ -49,10 +60,14 @@ struct json {
 	};
 };
 
-/* A duplicate key found while parsing (the last value wins, as in Go): its dotted path as upstream's
- * strict decoder names it, e.g. `spec.containers[0].name`. */
+#define JSON_MAX_DUPLICATES 100
+
+/* Duplicate keys found while parsing, each path once, named as upstream's strict decoder does, e.g.
+ * `spec.containers[0].name`.  Of repeated scalars and lists the last wins; repeated objects are
+ * merged, as Go does when it decodes into a struct. */
 struct json_duplicates {
 	struct str *paths;
+	uint32_t *lines; /* of the repetition, counted from 1; 0 unless the text was YAML */
 	size_t count, cap;
 };
 
@@ -61,7 +76,8 @@ struct json_duplicates {
 [[nodiscard]] enum rc json_parse(struct arena *a, struct str text, struct json **ret_tree,
 				 struct json_duplicates *duplicates, struct err *err);
 
-/* Compact, HTML-unsafe characters (<, >, &, U+2028, U+2029) written as Go's encoder does (\u003c). */
+/* Compact, HTML-unsafe characters (<, >, &, U+2028, U+2029) written as Go's encoder does (\u003c).
+ */
 void json_write(struct buf *out, const struct json *tree);
 void json_write_indent(struct buf *out, const struct json *tree, int indent_columns);
 void json_write_string(struct buf *out, struct str s); /* quoted and escaped */
@@ -73,10 +89,12 @@ void json_write_string(struct buf *out, struct str s); /* quoted and escaped */
 [[nodiscard]] struct json *json_double(struct arena *a, double value);
 [[nodiscard]] struct json *json_string(struct arena *a, struct str value);
 [[nodiscard]] struct json *json_cstring(struct arena *a, const char *value);
-[[nodiscard, gnu::format(printf, 2, 3)]] struct json *json_printf(struct arena *a, const char *fmt, ...);
+[[nodiscard, gnu::format(printf, 2, 3)]] struct json *json_printf(struct arena *a, const char *fmt,
+								  ...);
 [[nodiscard]] struct json *json_array(struct arena *a);
 [[nodiscard]] struct json *json_object(struct arena *a);
-[[nodiscard]] struct json *json_copy(struct arena *a, const struct json *tree); /* deep; strings too */
+[[nodiscard]] struct json *json_copy(struct arena *a,
+				     const struct json *tree); /* deep; strings too */
 
 /* Reading.  All accept NULL and a value of another type, and then return NULL, absent, or 0. */
 struct json *json_get(const struct json *object, struct str key);
@@ -88,7 +106,8 @@ bool json_is_true(const struct json *value);
 /* By dotted path of plain keys: json_path(pod, "spec.nodeName"). */
 struct json *json_path(const struct json *tree, const char *dotted);
 struct str json_path_str(const struct json *tree, const char *dotted);
-bool json_equal(const struct json *a, const struct json *b); /* members in any order; 1 equals 1.0 */
+bool json_equal(const struct json *a,
+		const struct json *b); /* members in any order; 1 equals 1.0 */
 
 /* Editing.  set replaces or appends; values are not copied. */
 void json_set(struct arena *a, struct json *object, struct str key, struct json *value);

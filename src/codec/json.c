@@ -1,0 +1,341 @@
+#include "codec/json.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#include "codec/json-int.h"
+
+static struct json *json_new(struct arena *a, enum json_type type)
+{
+	struct json *value = ARENA_NEW(a, struct json);
+	value->type = type;
+	return value;
+}
+
+struct json *json_null(struct arena *a)
+{
+	return json_new(a, JSON_NULL);
+}
+
+struct json *json_bool(struct arena *a, bool value)
+{
+	struct json *json = json_new(a, JSON_BOOL);
+	json->boolean = value;
+	return json;
+}
+
+struct json *json_int(struct arena *a, int64_t value)
+{
+	struct json *json = json_new(a, JSON_INT);
+	json->integer = value;
+	return json;
+}
+
+struct json *json_double(struct arena *a, double value)
+{
+	struct json *json = json_new(a, JSON_DOUBLE);
+	json->number = value;
+	return json;
+}
+
+struct json *json_string(struct arena *a, struct str value)
+{
+	struct json *json = json_new(a, JSON_STRING);
+	json->string = value.at ? value : STR("");
+	return json;
+}
+
+struct json *json_cstring(struct arena *a, const char *value)
+{
+	return json_string(a, str_of(value));
+}
+
+struct json *json_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct str text = arena_vprintf(a, fmt, ap);
+	va_end(ap);
+	return json_string(a, text);
+}
+
+struct json *json_array(struct arena *a)
+{
+	return json_new(a, JSON_ARRAY);
+}
+
+struct json *json_object(struct arena *a)
+{
+	return json_new(a, JSON_OBJECT);
+}
+
+static void copy_items(struct arena *a, struct json *copy)
+{
+	size_t count = copy->array.count;
+	struct json **items = count ? ARENA_ARRAY(a, struct json *, count) : NULL;
+	for (size_t i = 0; i < count; i++)
+		items[i] = json_copy(a, copy->array.items[i]);
+	copy->array.items = items;
+	copy->array.cap = count;
+}
+
+static void copy_members(struct arena *a, struct json *copy)
+{
+	size_t count = copy->object.count;
+	struct json_member *members = count ? ARENA_ARRAY(a, struct json_member, count) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		members[i].key = arena_str(a, copy->object.members[i].key);
+		members[i].value = json_copy(a, copy->object.members[i].value);
+	}
+	copy->object.members = members;
+	copy->object.cap = count;
+}
+
+struct json *json_copy(struct arena *a, const struct json *tree)
+{
+	if (!tree)
+		return NULL;
+	struct json *copy = arena_copy(a, tree, sizeof(*tree));
+	if (tree->type == JSON_STRING)
+		copy->string = arena_str(a, tree->string);
+	else if (tree->type == JSON_ARRAY)
+		copy_items(a, copy);
+	else if (tree->type == JSON_OBJECT)
+		copy_members(a, copy);
+	return copy;
+}
+
+static struct json_member *find_member(const struct json *object, struct str key)
+{
+	if (!object || object->type != JSON_OBJECT)
+		return NULL;
+	struct json_member *end = object->object.members + object->object.count;
+	for (struct json_member *m = object->object.members; m < end; m++)
+		if (str_eq(m->key, key))
+			return m;
+	return NULL;
+}
+
+struct json *json_get(const struct json *object, struct str key)
+{
+	const struct json_member *member = find_member(object, key);
+	return member ? member->value : NULL;
+}
+
+struct json *json_at(const struct json *array, size_t index)
+{
+	if (!array || array->type != JSON_ARRAY || index >= array->array.count)
+		return NULL;
+	return array->array.items[index];
+}
+
+size_t json_count(const struct json *value)
+{
+	if (value && value->type == JSON_ARRAY)
+		return value->array.count;
+	return value && value->type == JSON_OBJECT ? value->object.count : 0;
+}
+
+struct str json_str(const struct json *value)
+{
+	return value && value->type == JSON_STRING ? value->string : (struct str){};
+}
+
+int64_t json_i64(const struct json *value)
+{
+	if (!value)
+		return 0;
+	if (value->type == JSON_INT)
+		return value->integer;
+	/* A double that is a whole number within range counts as one; the comparison refuses NaN.
+	 */
+	if (value->type == JSON_DOUBLE && value->number >= -0x1p63 && value->number < 0x1p63 &&
+	    trunc(value->number) == value->number)
+		return (int64_t)value->number;
+	return 0;
+}
+
+bool json_is_true(const struct json *value)
+{
+	return value && value->type == JSON_BOOL && value->boolean;
+}
+
+struct json *json_path(const struct json *tree, const char *dotted)
+{
+	struct str rest = str_of(dotted), key;
+	struct json *at = (struct json *)tree;
+	while (at && rest.at) {
+		str_cut(rest, '.', &key, &rest);
+		at = json_get(at, key);
+	}
+	return at;
+}
+
+struct str json_path_str(const struct json *tree, const char *dotted)
+{
+	return json_str(json_path(tree, dotted));
+}
+
+static bool equal_arrays(const struct json *a, const struct json *b)
+{
+	if (a->array.count != b->array.count)
+		return false;
+	for (size_t i = 0; i < a->array.count; i++)
+		if (!json_equal(a->array.items[i], b->array.items[i]))
+			return false;
+	return true;
+}
+
+static bool equal_objects_any_order(const struct json *a, const struct json *b)
+{
+	struct json_lookup in_b;
+	json_lookup_init(&in_b, b);
+	bool is_equal = true;
+	for (size_t i = 0; is_equal && i < a->object.count; i++) {
+		const struct json *other = json_lookup_get(&in_b, a->object.members[i].key);
+		is_equal = other && json_equal(a->object.members[i].value, other);
+	}
+	json_lookup_done(&in_b);
+	return is_equal;
+}
+
+static bool has_same_keys(const struct json *a, const struct json *b)
+{
+	for (size_t i = 0; i < a->object.count; i++)
+		if (!str_eq(a->object.members[i].key, b->object.members[i].key))
+			return false;
+	return true;
+}
+
+static bool equal_objects(const struct json *a, const struct json *b)
+{
+	if (a->object.count != b->object.count)
+		return false;
+	if (!has_same_keys(a, b))
+		return equal_objects_any_order(a, b);
+	for (size_t i = 0; i < a->object.count; i++)
+		if (!json_equal(a->object.members[i].value, b->object.members[i].value))
+			return false;
+	return true;
+}
+
+static bool equal_numbers(const struct json *a, const struct json *b)
+{
+	if (a->type == b->type)
+		return a->type == JSON_INT ? a->integer == b->integer : a->number == b->number;
+	const struct json *whole = a->type == JSON_INT ? a : b, *real = a->type == JSON_INT ? b : a;
+	return real->number >= -0x1p63 && real->number < 0x1p63 &&
+	       trunc(real->number) == real->number && (int64_t)real->number == whole->integer;
+}
+
+static bool is_number(const struct json *value)
+{
+	return value->type == JSON_INT || value->type == JSON_DOUBLE;
+}
+
+bool json_equal(const struct json *a, const struct json *b)
+{
+	if (!a || !b || a == b)
+		return a == b;
+	if (is_number(a) && is_number(b))
+		return equal_numbers(a, b);
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case JSON_BOOL:
+		return a->boolean == b->boolean;
+	case JSON_STRING:
+		return str_eq(a->string, b->string);
+	case JSON_ARRAY:
+		return equal_arrays(a, b);
+	case JSON_OBJECT:
+		return equal_objects(a, b);
+	default:
+		return true;
+	}
+}
+
+void json_set(struct arena *a, struct json *object, struct str key, struct json *value)
+{
+	ASSERT(object->type == JSON_OBJECT && value);
+	struct json_member *member = find_member(object, key);
+	if (!member) {
+		object->object.members = arena_grow(a, object->object.members, object->object.count,
+						    &object->object.cap, sizeof(*member));
+		member = &object->object.members[object->object.count++];
+		member->key = key;
+	}
+	member->value = value;
+}
+
+void json_set_str(struct arena *a, struct json *object, struct str key, struct str value)
+{
+	json_set(a, object, key, json_string(a, value));
+}
+
+bool json_remove(struct json *object, struct str key)
+{
+	struct json_member *member = find_member(object, key);
+	if (!member)
+		return false;
+	size_t after = (size_t)(object->object.members + object->object.count - member) - 1;
+	memmove(member, member + 1, after * sizeof(*member));
+	object->object.count--;
+	return true;
+}
+
+void json_append(struct arena *a, struct json *array, struct json *value)
+{
+	ASSERT(array->type == JSON_ARRAY && value);
+	array->array.items = arena_grow(a, array->array.items, array->array.count,
+					&array->array.cap, sizeof(struct json *));
+	array->array.items[array->array.count++] = value;
+}
+
+void json_remove_at(struct json *array, size_t index)
+{
+	ASSERT(array->type == JSON_ARRAY && index < array->array.count);
+	struct json **item = array->array.items + index;
+	memmove(item, item + 1, (array->array.count - index - 1) * sizeof(struct json *));
+	array->array.count--;
+}
+
+struct json *json_need_object(struct arena *a, struct json *object, struct str key)
+{
+	struct json *value = json_get(object, key);
+	if (value && value->type == JSON_OBJECT)
+		return value;
+	value = json_object(a);
+	json_set(a, object, key, value);
+	return value;
+}
+
+void json_duplicates_add(struct arena *a, struct json_duplicates *duplicates, struct str path,
+			 uint32_t line)
+{
+	if (duplicates->count >= JSON_MAX_DUPLICATES)
+		return;
+	for (size_t i = 0; i < duplicates->count; i++)
+		if (str_eq(duplicates->paths[i], path))
+			return;
+	size_t count = duplicates->count++, cap = duplicates->cap;
+	duplicates->lines =
+		arena_grow(a, duplicates->lines, count, &cap, sizeof(*duplicates->lines));
+	duplicates->paths = arena_grow(a, duplicates->paths, count, &duplicates->cap,
+				       sizeof(*duplicates->paths));
+	duplicates->paths[count] = path;
+	duplicates->lines[count] = line;
+}
+
+int json_depth(const struct json *tree, int limit)
+{
+	int deepest = 0;
+	if (limit < 0 || !tree || (tree->type != JSON_ARRAY && tree->type != JSON_OBJECT))
+		return 0;
+	for (size_t i = 0; i < json_count(tree) && deepest <= limit; i++) {
+		const struct json *child = tree->type == JSON_ARRAY ? tree->array.items[i]
+								    : tree->object.members[i].value;
+		deepest = MAX(deepest, json_depth(child, limit - 1));
+	}
+	return deepest + 1;
+}
