@@ -34,7 +34,8 @@ static size_t term_len(struct str text)
 	return n;
 }
 
-static enum rc value_unescape(struct arena *a, struct str value, struct str *ret_value, struct err *err)
+static enum rc value_unescape(struct arena *a, struct str value, struct str *ret_value,
+			      struct err *err)
 {
 	char *out = arena_alloc(a, value.len + 1);
 	size_t len = 0;
@@ -42,13 +43,15 @@ static enum rc value_unescape(struct arena *a, struct str value, struct str *ret
 		char c = value.at[i];
 		if (c == '=' || c == ',')
 			return err_set(err, RC_BAD_REQUEST,
-				       "invalid field selector: unescaped character in value: %c", c);
+				       "invalid field selector: unescaped character in value: %c",
+				       c);
 		if (c == '\\') {
 			c = i + 1 < value.len ? value.at[++i] : '\0';
 			if (!c || !strchr("\\,=", c))
-				return err_set(err, RC_BAD_REQUEST,
-					       "invalid field selector: invalid escape sequence: \\%c",
-					       c ? c : ' ');
+				return err_set(
+					err, RC_BAD_REQUEST,
+					"invalid field selector: invalid escape sequence: \\%c",
+					c ? c : ' ');
 		}
 		out[len++] = c;
 	}
@@ -108,7 +111,8 @@ static bool list_has(struct str list, struct str item)
 	return false;
 }
 
-enum rc field_selector_check(const struct field_selector *s, const struct api_kind *kind, struct err *err)
+enum rc field_selector_check(const struct field_selector *s, const struct api_kind *kind,
+			     struct err *err)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct str path = s->requirements[i].path;
@@ -116,19 +120,21 @@ enum rc field_selector_check(const struct field_selector *s, const struct api_ki
 		    list_has(kind->selectable_fields, path))
 			continue;
 		if (kind->selectable_fields.len == 0)
-			return err_set(err, RC_BAD_REQUEST,
-				       "\"%.*s\" is not a known field selector: only \"metadata.name\", "
-				       "\"metadata.namespace\"",
-				       STR_FMT(path));
+			return err_set(
+				err, RC_BAD_REQUEST,
+				"\"%.*s\" is not a known field selector: only \"metadata.name\", "
+				"\"metadata.namespace\"",
+				STR_FMT(path));
 		if (str_is(kind->kind, "Job"))
-			return err_set(err, RC_BAD_REQUEST, "field label \"%.*s\" not supported for Job",
-				       STR_FMT(path));
+			return err_set(err, RC_BAD_REQUEST,
+				       "field label \"%.*s\" not supported for Job", STR_FMT(path));
 		if (str_is(kind->kind, "ResourceSlice"))
 			return err_set(err, RC_BAD_REQUEST,
 				       "field label not supported for resource.k8s.io/v1, "
 				       "Kind=ResourceSlice: %.*s",
 				       STR_FMT(path));
-		return err_set(err, RC_BAD_REQUEST, "field label not supported: %.*s", STR_FMT(path));
+		return err_set(err, RC_BAD_REQUEST, "field label not supported: %.*s",
+			       STR_FMT(path));
 	}
 	return RC_OK;
 }

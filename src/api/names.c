@@ -1,15 +1,17 @@
 #include "api/names.h"
 
+#include "base/err.h"
+
 #define ALNUM "alphanumeric characters"
 #define REGEX "regex used for validation is "
 #define QUALIFIED_TEXT                                                                             \
-	"must consist of " ALNUM ", '-', '_' or '.', and must start and end with an "             \
-	"alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', " REGEX             \
+	"must consist of " ALNUM ", '-', '_' or '.', and must start and end with an "              \
+	"alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', " REGEX              \
 	"'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 #define SUBDOMAIN_TEXT                                                                             \
-	"a lowercase RFC 1123 subdomain must consist of lower case " ALNUM                        \
-	", '-' or '.', and must start and end with an alphanumeric character (e.g. "              \
-	"'example.com', " REGEX "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*"           \
+	"a lowercase RFC 1123 subdomain must consist of lower case " ALNUM                         \
+	", '-' or '.', and must start and end with an alphanumeric character (e.g. "               \
+	"'example.com', " REGEX "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*"            \
 	"[a-z0-9])?)*')"
 #define TOO_LONG_253 "must be no more than 253 characters"
 #define TOO_LONG_63  "must be no more than 63 characters"
@@ -28,13 +30,15 @@ static const char wildcard_text[] =
 	"which must consist of lower case " ALNUM
 	", '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', " REGEX
 	"'\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-static const char label_value_text[] =
-	"a valid label must be an empty string or consist of " ALNUM
-	", '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  "
-	"or 'my_value',  or '12345', " REGEX "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+static const char label_value_text[] = "a valid label must be an empty string or consist of " ALNUM
+				       ", '-', '_' or '.', and must start and end with an "
+				       "alphanumeric character (e.g. 'MyValue',  "
+				       "or 'my_value',  or '12345', " REGEX
+				       "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 static const char config_key_text[] =
 	"a valid config key must consist of " ALNUM
-	", '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', " REGEX "'[-._a-zA-Z0-9]+')";
+	", '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', " REGEX
+	"'[-._a-zA-Z0-9]+')";
 static const char http_path_text[] =
 	"Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
 
@@ -149,7 +153,8 @@ static void check_qualified(struct faults *f, struct str s)
 	struct str prefix, name;
 	if (str_cut(s, '/', &prefix, &name)) {
 		if (name.len > 0 && memchr(name.at, '/', name.len)) {
-			fault(f, "a qualified name " QUALIFIED_TEXT " with an optional DNS subdomain prefix "
+			fault(f, "a qualified name " QUALIFIED_TEXT
+				 " with an optional DNS subdomain prefix "
 				 "and '/' (e.g. 'example.com/MyName')");
 			return;
 		}
@@ -292,8 +297,9 @@ static void check_percent(struct faults *f, struct str s)
 	for (size_t i = 0; i + 1 < s.len; i++)
 		is_good = is_good && is_digit(s.at[i]);
 	if (!is_good)
-		fault(f, "a valid percent string must be a numeric string followed by an ending '%' "
-			 "(e.g. '1%',  or '93%', " REGEX "'[0-9]+%')");
+		fault(f,
+		      "a valid percent string must be a numeric string followed by an ending '%' "
+		      "(e.g. '1%',  or '93%', " REGEX "'[0-9]+%')");
 }
 
 static void check_c_identifier(struct faults *f, struct str s)
@@ -302,8 +308,10 @@ static void check_c_identifier(struct faults *f, struct str s)
 	for (size_t i = 0; i < s.len; i++)
 		is_good = is_good && (is_alnum(s.at[i]) || s.at[i] == '_');
 	if (!is_good)
-		fault(f, "a valid C identifier must start with alphabetic character or '_', followed by "
-			 "a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or "
+		fault(f, "a valid C identifier must start with alphabetic character or '_', "
+			 "followed by "
+			 "a string of alphanumeric characters or '_' (e.g. 'my_name',  or "
+			 "'MY_NAME',  or "
 			 "'MyName', " REGEX "'[A-Za-z_][A-Za-z0-9_]*')");
 }
 

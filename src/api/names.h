@@ -1,7 +1,7 @@
 /* names: the grammars of names, labels, keys and ports, and upstream's words for what breaks them.
  *
- * A check fills a list of faults: constant sentences in upstream's order, none when the text is good.
- * Pure functions.  Source: apimachinery pkg/util/validation, pkg/api/validation/path. */
+ * A check fills a list of faults: constant sentences in upstream's order, none when the text is
+ * good. Pure functions.  Source: apimachinery pkg/util/validation, pkg/api/validation/path. */
 #ifndef SKEG_API_NAMES_H
 #define SKEG_API_NAMES_H
 
@@ -20,17 +20,17 @@ struct faults {
 
 /* What a text may have to be. */
 enum name_rule {
-	NAME_NONE, /* anything */
-	NAME_DNS_LABEL,		/* RFC 1123 label, 63 */
-	NAME_DNS_SUBDOMAIN,	/* RFC 1123 subdomain, 253 */
-	NAME_DNS_1035,		/* RFC 1035 label: starts with a letter */
+	NAME_NONE,		 /* anything */
+	NAME_DNS_LABEL,		 /* RFC 1123 label, 63 */
+	NAME_DNS_SUBDOMAIN,	 /* RFC 1123 subdomain, 253 */
+	NAME_DNS_1035,		 /* RFC 1035 label: starts with a letter */
 	NAME_WILDCARD_SUBDOMAIN, /* "*.example.com" */
-	NAME_QUALIFIED,		/* label and annotation keys: [subdomain/]name */
+	NAME_QUALIFIED,		 /* label and annotation keys: [subdomain/]name */
 	NAME_LABEL_VALUE,
-	NAME_ENV_VAR,	/* printable ASCII but '=' */
-	NAME_CONFIG_KEY, /* keys of ConfigMap and Secret */
-	NAME_PORT,	 /* IANA service name */
-	NAME_PATH_SEGMENT, /* RBAC names: no '/', no '%', not '.' or '..' */
+	NAME_ENV_VAR,	      /* printable ASCII but '=' */
+	NAME_CONFIG_KEY,      /* keys of ConfigMap and Secret */
+	NAME_PORT,	      /* IANA service name */
+	NAME_PATH_SEGMENT,    /* RBAC names: no '/', no '%', not '.' or '..' */
 	NAME_FULLY_QUALIFIED, /* a domain of two labels or more, 253 */
 	NAME_DOMAIN_PREFIXED, /* "example.com/path" */
 	NAME_HTTP_HEADER,

@@ -8,8 +8,8 @@
 #define NANO_MAX   ((__int128)INT64_MAX * NANO)
 #define DIGITS_MAX 64 /* of one text; more cannot be meant */
 
-static const char wrong_format[] =
-	"quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+static const char wrong_format[] = "quantities must match the regular expression "
+				   "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 static const char wrong_suffix[] = "unable to parse quantity's suffix";
 static const char wrong_number[] = "unable to parse numeric part of quantity";
 
@@ -107,7 +107,8 @@ static __int128 nano_of(const struct parts *p, struct suffix suffix)
 {
 	__int128 value = 0;
 	size_t digits = p->whole.len + p->fraction.len;
-	int shift = 9 - (int)p->fraction.len + (suffix.form == QUANTITY_BINARY ? 0 : suffix.exponent);
+	int shift = 9 - (int)p->fraction.len +
+		    (suffix.form == QUANTITY_BINARY ? 0 : suffix.exponent);
 	for (size_t i = 0; i < digits; i++) {
 		char c = i < p->whole.len ? p->whole.at[i] : p->fraction.at[i - p->whole.len];
 		if (__builtin_mul_overflow(value, (__int128)10, &value) ||

@@ -1,12 +1,13 @@
 /* quantity: resource.Quantity, the numbers with suffixes of requests, limits and capacities.
  *
  * A value is held exactly as a count of nano units in 128 bits, which is finer and wider than what
- * upstream keeps (values beyond 2^63-1 units are capped to it, digits below nano are rounded away from
- * zero), together with the family of suffixes it was written with, so that text comes out in
+ * upstream keeps (values beyond 2^63-1 units are capped to it, digits below nano are rounded away
+ * from zero), together with the family of suffixes it was written with, so that text comes out in
  * upstream's canonical form: "1.5Gi" is "1536Mi", "0.5" is "500m", "2000m" is "2".
  *
  * Pure functions.  Errors: RC_BAD_REQUEST with upstream's sentence.
- * Source: apimachinery pkg/api/resource; https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
+ * Source: apimachinery pkg/api/resource;
+ * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
 #ifndef SKEG_API_QUANTITY_H
 #define SKEG_API_QUANTITY_H
 
@@ -29,7 +30,8 @@ struct quantity {
 	enum quantity_form form;
 };
 
-[[nodiscard]] enum rc quantity_parse(struct str text, struct quantity *ret_quantity, struct err *err);
+[[nodiscard]] enum rc quantity_parse(struct str text, struct quantity *ret_quantity,
+				     struct err *err);
 /* Canonical text with a NUL; returns its length. */
 size_t quantity_format(struct quantity q, char out[QUANTITY_TEXT_MAX]);
 

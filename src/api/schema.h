@@ -1,6 +1,6 @@
 /* schema: the Kubernetes API as data.
  *
- * api/*.api is compiled at build time (tools/apigen.py) to constant tables that refer to each other by
+ * The files in api/ are compiled at build time (tools/apigen.py) to constant tables that refer to each other by
  * index, and to C structs, one a type (api/views.h, generated).  Everything generic (routes, discovery,
  * OpenAPI, decoding, defaulting, pruning, patching, tables of columns) walks these tables; code that
  * knows one kind uses its view.

@@ -38,9 +38,9 @@ static const struct {
 	const char *text;
 	enum token token;
 } symbols[] = {
-	{"==", TOKEN_EQUAL}, {"!=", TOKEN_NOT_EQUAL}, {"=", TOKEN_EQUAL},  {"!", TOKEN_NOT},
-	{",", TOKEN_COMMA},  {"(", TOKEN_OPEN},	      {")", TOKEN_CLOSE}, {">", TOKEN_GREATER},
-	{"<", TOKEN_LESS},
+	{"==", TOKEN_EQUAL}, {"!=", TOKEN_NOT_EQUAL}, {"=", TOKEN_EQUAL},
+	{"!", TOKEN_NOT},    {",", TOKEN_COMMA},      {"(", TOKEN_OPEN},
+	{")", TOKEN_CLOSE},  {">", TOKEN_GREATER},    {"<", TOKEN_LESS},
 };
 
 static bool is_space(char c)
@@ -73,7 +73,9 @@ static void parser_next(struct parser *p)
 	       !is_space(p->rest.at[p->text.len]))
 		p->text.len++;
 	p->rest = str_skip(p->rest, p->text.len);
-	p->token = str_is(p->text, "in") ? TOKEN_IN : str_is(p->text, "notin") ? TOKEN_NOT_IN : TOKEN_WORD;
+	p->token = str_is(p->text, "in")      ? TOKEN_IN
+		   : str_is(p->text, "notin") ? TOKEN_NOT_IN
+					      : TOKEN_WORD;
 }
 
 static bool is_word(const struct parser *p)
@@ -146,24 +148,27 @@ static enum rc requirement_check(const struct selector_requirement *r, struct er
 	case SELECTOR_NOT_IN:
 		if (r->count == 0)
 			return err_set(err, RC_BAD_REQUEST,
-				       "values: Invalid value: []: for 'in', 'notin' operators, values set "
+				       "values: Invalid value: []: for 'in', 'notin' operators, "
+				       "values set "
 				       "can't be empty");
 		break;
 	case SELECTOR_GREATER:
 	case SELECTOR_LESS:
 		if (r->count == 1 && !str_to_i64(r->values[0], &number))
-			return err_set(err, RC_BAD_REQUEST,
-				       "values[0]: Invalid value: \"%.*s\": for 'Gt', 'Lt' operators, the "
-				       "value must be an integer",
-				       STR_FMT(r->values[0]));
+			return err_set(
+				err, RC_BAD_REQUEST,
+				"values[0]: Invalid value: \"%.*s\": for 'Gt', 'Lt' operators, the "
+				"value must be an integer",
+				STR_FMT(r->values[0]));
 		break;
 	case SELECTOR_EXISTS:
 	case SELECTOR_NOT_EXISTS:
 		if (r->count)
-			return err_set(err, RC_BAD_REQUEST,
-				       "values: Invalid value: [\"%.*s\"]: values set must be empty for "
-				       "exists and does not exist",
-				       STR_FMT(r->values[0]));
+			return err_set(
+				err, RC_BAD_REQUEST,
+				"values: Invalid value: [\"%.*s\"]: values set must be empty for "
+				"exists and does not exist",
+				STR_FMT(r->values[0]));
 		break;
 	}
 	return values_check(r, err);
@@ -231,9 +236,12 @@ static enum rc parse_operator(struct parser *p, enum selector_op *ret_op, bool *
 		enum selector_op op;
 		bool is_set;
 	} operators[] = {
-		{TOKEN_IN, SELECTOR_IN, true},		  {TOKEN_NOT_IN, SELECTOR_NOT_IN, true},
-		{TOKEN_EQUAL, SELECTOR_IN, false},	  {TOKEN_NOT_EQUAL, SELECTOR_NOT_IN, false},
-		{TOKEN_GREATER, SELECTOR_GREATER, false}, {TOKEN_LESS, SELECTOR_LESS, false},
+		{TOKEN_IN, SELECTOR_IN, true},
+		{TOKEN_NOT_IN, SELECTOR_NOT_IN, true},
+		{TOKEN_EQUAL, SELECTOR_IN, false},
+		{TOKEN_NOT_EQUAL, SELECTOR_NOT_IN, false},
+		{TOKEN_GREATER, SELECTOR_GREATER, false},
+		{TOKEN_LESS, SELECTOR_LESS, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
 		if (operators[i].token == p->token) {
@@ -249,7 +257,7 @@ static enum rc parse_requirement(struct parser *p, struct selector_requirement *
 {
 	struct selector_requirement r = {.op = SELECTOR_EXISTS};
 	struct values values = {};
-	bool is_set;
+	bool is_set = false;
 	if (p->token == TOKEN_NOT) {
 		r.op = SELECTOR_NOT_EXISTS;
 		parser_next(p);
@@ -280,7 +288,8 @@ static void selector_append(struct arena *a, struct selector *s, size_t *cap,
 	s->requirements = items;
 }
 
-enum rc selector_parse(struct arena *a, struct str text, struct selector *ret_selector, struct err *err)
+enum rc selector_parse(struct arena *a, struct str text, struct selector *ret_selector,
+		       struct err *err)
 {
 	struct parser p = {.arena = a, .rest = text, .err = err};
 	struct selector s = {};
@@ -290,7 +299,7 @@ enum rc selector_parse(struct arena *a, struct str text, struct selector *ret_se
 			       SELECTOR_TEXT_MAX);
 	parser_next(&p);
 	while (p.token != TOKEN_END) {
-		struct selector_requirement r;
+		struct selector_requirement r = {};
 		if (!is_word(&p) && p.token != TOKEN_NOT)
 			return found(&p, s.count ? ", expected: identifier after ','"
 						 : ", expected: !, identifier, or 'end of string'");
@@ -320,12 +329,12 @@ static bool op_of(struct str name, enum selector_op *ret_op)
 	return false;
 }
 
-static void add_equal(struct arena *a, struct selector *s, size_t *cap, struct str key, struct str value)
+static void add_equal(struct arena *a, struct selector *s, size_t *cap, struct str key,
+		      struct str value)
 {
 	struct str *values = ARENA_NEW(a, struct str);
 	*values = value;
-	selector_append(a, s, cap,
-			(struct selector_requirement){key, SELECTOR_IN, values, 1});
+	selector_append(a, s, cap, (struct selector_requirement){key, SELECTOR_IN, values, 1});
 }
 
 static void add_labels(struct arena *a, struct selector *s, size_t *cap, const struct json *labels)
@@ -335,16 +344,16 @@ static void add_labels(struct arena *a, struct selector *s, size_t *cap, const s
 			  json_str(labels->object.members[i].value));
 }
 
-static enum rc add_expression(struct arena *a, struct selector *s, size_t *cap, const struct json *e,
-			      struct err *err)
+static enum rc add_expression(struct arena *a, struct selector *s, size_t *cap,
+			      const struct json *e, struct err *err)
 {
 	struct selector_requirement r = {.key = json_path_str(e, "key")};
 	struct str op = json_path_str(e, "operator");
 	const struct json *list = json_path(e, "values");
 	struct values values = {};
 	if (!op_of(op, &r.op))
-		return err_set(err, RC_BAD_REQUEST, "\"%.*s\" is not a valid label selector operator",
-			       STR_FMT(op));
+		return err_set(err, RC_BAD_REQUEST,
+			       "\"%.*s\" is not a valid label selector operator", STR_FMT(op));
 	for (size_t i = 0; i < json_count(list); i++)
 		values_insert(a, &values, json_str(json_at(list, i)));
 	r.values = values.at;
@@ -423,7 +432,8 @@ static bool requirement_holds(const struct selector_requirement *r, struct str v
 bool selector_matches_object(const struct selector *s, const struct object *o)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (!requirement_holds(&s->requirements[i], object_label(o, s->requirements[i].key)))
+		if (!requirement_holds(&s->requirements[i],
+				       object_label(o, s->requirements[i].key)))
 			return false;
 	return !s->is_nothing;
 }
@@ -431,7 +441,8 @@ bool selector_matches_object(const struct selector *s, const struct object *o)
 bool selector_matches_map(const struct selector *s, const struct str_map *labels)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (!requirement_holds(&s->requirements[i], str_map_get(labels, s->requirements[i].key)))
+		if (!requirement_holds(&s->requirements[i],
+				       str_map_get(labels, s->requirements[i].key)))
 			return false;
 	return !s->is_nothing;
 }

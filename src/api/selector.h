@@ -1,9 +1,9 @@
 /* selector: label selectors and field selectors, parsed once and matched often.
  *
- * Owns: nothing; requirements and values live in the arena given, and may point into the text or tree
- * they were made from.  Threads: pure functions on immutable selectors.
- * Limits: SELECTOR_TEXT_MAX bytes of text.  Errors: RC_BAD_REQUEST in upstream's wording.
- * Source: apimachinery pkg/labels and pkg/fields. */
+ * Owns: nothing; requirements and values live in the arena given, and may point into the text or
+ * tree they were made from.  Threads: pure functions on immutable selectors. Limits:
+ * SELECTOR_TEXT_MAX bytes of text.  Errors: RC_BAD_REQUEST in upstream's wording. Source:
+ * apimachinery pkg/labels and pkg/fields. */
 #ifndef SKEG_API_SELECTOR_H
 #define SKEG_API_SELECTOR_H
 
@@ -17,7 +17,7 @@
 #define SELECTOR_TEXT_MAX (64u << 10)
 
 enum selector_op {
-	SELECTOR_IN, /* also = and == */
+	SELECTOR_IN,	 /* also = and == */
 	SELECTOR_NOT_IN, /* also != */
 	SELECTOR_EXISTS,
 	SELECTOR_NOT_EXISTS,
@@ -40,8 +40,8 @@ struct selector {
 };
 
 /* `a=b,c!=d,e in (x,y),!f`; "" or absent matches everything. */
-[[nodiscard]] enum rc selector_parse(struct arena *a, struct str text, struct selector *ret_selector,
-				     struct err *err);
+[[nodiscard]] enum rc selector_parse(struct arena *a, struct str text,
+				     struct selector *ret_selector, struct err *err);
 /* A metav1.LabelSelector: NULL (or JSON null) matches nothing, {} everything. */
 [[nodiscard]] enum rc selector_from_tree(struct arena *a, const struct json *tree,
 					 struct selector *ret_selector, struct err *err);
@@ -52,7 +52,8 @@ struct selector selector_from_map(struct arena *a, const struct str_map *labels)
 
 bool selector_matches_object(const struct selector *s, const struct object *o);
 bool selector_matches_map(const struct selector *s, const struct str_map *labels);
-bool selector_matches_tree(const struct selector *s, const struct json *labels); /* an object or NULL */
+bool selector_matches_tree(const struct selector *s,
+			   const struct json *labels); /* an object or NULL */
 
 struct field_requirement {
 	struct str path; /* "spec.nodeName" */
@@ -69,8 +70,8 @@ struct field_selector {
 [[nodiscard]] enum rc field_selector_parse(struct arena *a, struct str text,
 					   struct field_selector *ret_selector, struct err *err);
 /* RC_BAD_REQUEST when the kind can not be selected by one of its paths. */
-[[nodiscard]] enum rc field_selector_check(const struct field_selector *s, const struct api_kind *kind,
-					   struct err *err);
+[[nodiscard]] enum rc field_selector_check(const struct field_selector *s,
+					   const struct api_kind *kind, struct err *err);
 bool field_selector_matches_tree(const struct field_selector *s, const struct json *tree);
 /* scratch is used when a path beyond metadata.name and metadata.namespace is asked for. */
 bool field_selector_matches_object(const struct field_selector *s, const struct object *o,
