@@ -7,6 +7,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -262,6 +263,14 @@ static enum rc attributes_set(int fd, struct archive_entry *entry, struct err *e
 
 /* --- one function a type of entry --- */
 
+static enum rc opaque_set(int parent_fd, const char *name, struct err *err)
+{
+	CLEANUP(close_fd_p) int fd = open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
+		return err_sys(err, RC_IO, errno, "mark the folder as opaque");
+	return RC_OK;
+}
+
 static enum rc folder_add(struct unpack *u, struct archive_entry *entry, const struct place *place,
 			  struct err *err)
 {
@@ -330,14 +339,6 @@ static enum rc fifo_add(struct archive_entry *entry, const struct place *place, 
 	return RC_OK;
 }
 
-static enum rc opaque_set(const struct place *place, struct err *err)
-{
-	CLEANUP(close_fd_p) int fd = open_beneath(place->parent_fd, ".", O_RDONLY | O_DIRECTORY);
-	if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
-		return err_sys(err, RC_IO, errno, "mark the folder as opaque");
-	return RC_OK;
-}
-
 static enum rc whiteout_add(struct place *place, struct err *err)
 {
 	char hidden[NAME_MAX + 1];
@@ -345,10 +346,10 @@ static enum rc whiteout_add(struct place *place, struct err *err)
 	if (hidden[0] == '\0' || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
 		return err_set(err, RC_INVALID, "whiteout of no name");
 	memcpy(place->name, hidden, sizeof(hidden));
-	/* What the same layer adds under that name wins over its own whiteout. */
+	/* What the same layer adds under that name stays; only what is below it is hidden. */
 	struct stat st;
 	if (fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return RC_OK;
+		return S_ISDIR(st.st_mode) ? opaque_set(place->parent_fd, place->name, err) : RC_OK;
 	if (mknodat(place->parent_fd, place->name, S_IFCHR, makedev(0, 0)) < 0)
 		return err_sys(err, RC_IO, errno, "make whiteout");
 	return RC_OK;
@@ -366,6 +367,13 @@ static enum rc root_set(struct unpack *u, struct archive_entry *entry, struct er
 	return attributes_set(fd, entry, err);
 }
 
+static bool is_whiteout(const struct place *place)
+{
+	struct stat st;
+	return fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
+}
+
 static bool is_left_out(unsigned int type)
 {
 	return type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK;
@@ -378,12 +386,14 @@ static enum rc node_add(struct unpack *u, struct archive_entry *entry, const str
 	unsigned int type = archive_entry_filetype(entry);
 	if (is_left_out(type) && !hardlink)
 		return RC_OK;
+	bool hides_below = is_whiteout(place);
 	TRY(place_clear(place, type == AE_IFDIR && !hardlink, err));
 	if (hardlink)
 		return hardlink_add(u, hardlink, place, err);
 	switch (type) {
 	case AE_IFDIR:
-		return folder_add(u, entry, place, err);
+		TRY(folder_add(u, entry, place, err));
+		return hides_below ? opaque_set(place->parent_fd, place->name, err) : RC_OK;
 	case AE_IFREG:
 		return file_add(u, entry, place, err);
 	case AE_IFLNK:
@@ -404,7 +414,7 @@ static enum rc entry_add(struct unpack *u, struct archive_entry *entry, struct e
 		return root_set(u, entry, err);
 	TRY(place_find(u, clean, &place, err));
 	if (strcmp(place.name, WHITEOUT_OPAQUE) == 0)
-		return opaque_set(&place, err);
+		return opaque_set(place.parent_fd, ".", err);
 	if (strncmp(place.name, WHITEOUT_PREFIX ".wh.", 8) == 0)
 		return RC_OK; /* bookkeeping of aufs */
 	if (strncmp(place.name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0)
