@@ -1,5 +1,6 @@
 #include "sync/cache.h"
 
+#include "api/api_ids.h"
 #include "api/views.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -27,7 +28,7 @@ struct waiter {
 
 struct cache {
 	const struct api *api;
-	struct client *client; /* NULL: literal */
+	struct client *client;	  /* NULL: literal */
 	struct cache_kind *kinds; /* by stored id */
 	size_t kind_count, watched, synced;
 	struct list listeners;
@@ -126,14 +127,14 @@ static void kind_unindex(struct cache_kind *kind, const struct object *o)
 static void tell_event(struct cache_kind *kind, struct object *old, struct object *new)
 {
 	struct cache_listener *l;
-	LIST_FOR_EACH(l, &kind->cache->listeners, link)
+	LIST_FOR_EACH (l, &kind->cache->listeners, link)
 		l->on_event(l, kind->stored_id, old, new);
 }
 
 static void tell_revision(struct cache_kind *kind)
 {
 	struct cache_listener *l;
-	LIST_FOR_EACH(l, &kind->cache->listeners, link)
+	LIST_FOR_EACH (l, &kind->cache->listeners, link)
 		if (l->on_revision)
 			l->on_revision(l, kind->stored_id, kind->revision);
 }

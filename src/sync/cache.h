@@ -2,8 +2,8 @@
  *
  * Holds references, not copies: in process they are the very objects of the store.
  * Indexes: owners (metadata.ownerReferences) for every kind, spec.nodeName for pods.
- * Owns: its references.  Threads: the loop of its client.  Order: iteration is by (namespace, name).
- * Limits: those of the server; a kind costs about 16 bytes an object beside the objects. */
+ * Owns: its references.  Threads: the loop of its client.  Order: iteration is by (namespace,
+ * name). Limits: those of the server; a kind costs about 16 bytes an object beside the objects. */
 #ifndef SKEG_SYNC_CACHE_H
 #define SKEG_SYNC_CACHE_H
 

@@ -1,5 +1,6 @@
 #include "sync/events.h"
 
+#include "api/api_ids.h"
 #include "api/views.h"
 #include "base/arena.h"
 #include "base/list.h"
@@ -8,12 +9,12 @@
 #include "base/mem.h"
 #include "base/timefmt.h"
 
-#define SAME_EVENT_US	   (600 * INT64_C(1000000))
-#define SIMILAR_MOST	   10
-#define SPAM_BURST	   25
-#define SPAM_REFILL_US	   (300 * INT64_C(1000000))
-#define SPAM_TOKEN	   1000 /* tokens are counted in thousandths */
-#define COMBINED	   "(combined from similar events): "
+#define SAME_EVENT_US  (600 * INT64_C(1000000))
+#define SIMILAR_MOST   10
+#define SPAM_BURST     25
+#define SPAM_REFILL_US (300 * INT64_C(1000000))
+#define SPAM_TOKEN     1000 /* tokens are counted in thousandths */
+#define COMBINED       "(combined from similar events): "
 
 enum memory_kind { MEMORY_SAME, MEMORY_SIMILAR, MEMORY_SPAM, MEMORY_KINDS };
 
@@ -65,7 +66,7 @@ static void recorder_unref(struct event_recorder *r)
 		return;
 	for (int i = 0; i < MEMORY_KINDS; i++) {
 		struct memory *memory;
-		LIST_FOR_EACH(memory, &r->kinds[i].recent, link)
+		LIST_FOR_EACH (memory, &r->kinds[i].recent, link)
 			memory_free(&r->kinds[i], memory);
 		map_done(&r->kinds[i].by_key);
 	}
@@ -137,9 +138,9 @@ static bool is_spam(struct event_recorder *r, struct str source, int64_t now_us)
 static struct str same_key(struct event_recorder *r, struct arena *a, struct event_note *n,
 			   struct str source, int64_t now_us)
 {
-	struct str similar =
-		arena_printf(a, "%.*s|%.*s|%.*s|%.*s", STR_FMT(source), STR_FMT(n->field_path),
-			     STR_FMT(n->type), STR_FMT(n->reason));
+	struct str similar = arena_printf(a, "%.*s|%.*s|%.*s|%.*s", STR_FMT(source),
+					  STR_FMT(n->field_path), STR_FMT(n->type),
+					  STR_FMT(n->reason));
 	struct str key = arena_printf(a, "%.*s|%.*s", STR_FMT(similar), STR_FMT(n->message));
 	struct memory *m = recall(&r->kinds[MEMORY_SIMILAR], similar);
 	if (now_us - m->last_us > SAME_EVENT_US)

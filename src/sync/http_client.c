@@ -268,8 +268,7 @@ void client_http_free(struct client *client)
 	ASSERT(c->watch_count == 0);
 	http_client_free(c->http);
 	struct call *call;
-	LIST_FOR_EACH(call, &c->calls, link)
-	{
+	LIST_FOR_EACH (call, &c->calls, link) {
 		loop_defer_cancel(&call->msg);
 		call_free(call);
 	}

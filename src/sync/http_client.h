@@ -1,9 +1,9 @@
 /* http_client: the client ops over HTTP, for node agents, commands and controllers away from home.
  *
- * A watch lists in chunks of 500, then watches from the list's revision with bookmarks, and connects
- * again from the last revision when the connection ends.  Expired history or a broken stream is
- * mended by a new list: what differs from before arrives as events.  Waits between attempts double
- * from 0.8 s to 30 s, as client-go's reflector does.
+ * A watch lists in chunks of 500, then watches from the list's revision with bookmarks, and
+ * connects again from the last revision when the connection ends.  Expired history or a broken
+ * stream is mended by a new list: what differs from before arrives as events.  Waits between
+ * attempts double from 0.8 s to 30 s, as client-go's reflector does.
  *
  * Owns: its connections; of each watch a reference to every object it has shown.
  * Threads: its loop.  Limits: replies of 64 MiB, one watch event of OBJECT_MAX_BYTES and a bit.

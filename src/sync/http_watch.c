@@ -4,12 +4,12 @@
 #include "sync/http_client-int.h"
 #include "sync/object_set.h"
 
-#define LIST_CHUNK	 "500"
-#define WATCH_TIMEOUT_S	 "480"
-#define IDLE_TIMEOUT_MS	 150000 /* bookmarks come about once a minute */
-#define RETRY_FIRST_MS	 800
-#define RETRY_MOST_MS	 30000
-#define EVENT_MAX_BYTES	 (OBJECT_MAX_BYTES + (1u << 20))
+#define LIST_CHUNK	"500"
+#define WATCH_TIMEOUT_S "480"
+#define IDLE_TIMEOUT_MS 150000 /* bookmarks come about once a minute */
+#define RETRY_FIRST_MS	800
+#define RETRY_MOST_MS	30000
+#define EVENT_MAX_BYTES (OBJECT_MAX_BYTES + (1u << 20))
 
 struct client_watch {
 	struct client_http *c;
@@ -226,8 +226,8 @@ static enum rc event_read(struct client_watch *w, struct str line, struct err *e
 	if (str_is(type, "ERROR")) {
 		CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
 		json_write(&text, body);
-		return client_http_error((int)json_i64(json_get(body, STR("code"))),
-					 buf_str(&text), err);
+		return client_http_error((int)json_i64(json_get(body, STR("code"))), buf_str(&text),
+					 err);
 	}
 	w->retry_ms = 0;
 	if (str_is(type, "BOOKMARK")) {
@@ -339,16 +339,15 @@ struct client_watch *client_http_watch(struct client *client, const struct api_k
 				       const struct client_watch_ops *ops, void *ctx)
 {
 	struct client_watch *w = NEW(struct client_watch);
-	*w = (struct client_watch){.c = client_http_of(client),
-				   .kind = kind,
-				   .namespace = mem_strndup(namespace.at ? namespace.at : "",
-							    namespace.len),
-				   .field_selector = mem_strndup(
-					   field_selector.at ? field_selector.at : "",
-					   field_selector.len),
-				   .ops = ops,
-				   .ctx = ctx,
-				   .line = BUF_INIT(EVENT_MAX_BYTES)};
+	*w = (struct client_watch){
+		.c = client_http_of(client),
+		.kind = kind,
+		.namespace = mem_strndup(namespace.at ? namespace.at : "", namespace.len),
+		.field_selector =
+			mem_strndup(field_selector.at ? field_selector.at : "", field_selector.len),
+		.ops = ops,
+		.ctx = ctx,
+		.line = BUF_INIT(EVENT_MAX_BYTES)};
 	w->c->watch_count++;
 	watch_connect(w);
 	return w;

@@ -8,8 +8,8 @@
 struct client_request *plan_request(struct plan *p)
 {
 	if (p->count == p->cap)
-		p->requests = arena_grow(p->arena, p->requests, p->count, &p->cap,
-					 sizeof(*p->requests));
+		p->requests =
+			arena_grow(p->arena, p->requests, p->count, &p->cap, sizeof(*p->requests));
 	struct client_request *request = &p->requests[p->count++];
 	*request = (struct client_request){.grace_period_s = -1};
 	if (p->controller)

@@ -324,7 +324,7 @@ static void cache_advanced(struct cache_listener *l, uint16_t stored_id, int64_t
 	struct reconciler *r = CONTAINER_OF(l, struct reconciler, listener);
 	for (size_t i = 0; i < r->count && r->waiting_runs > 0; i++) {
 		struct run *run;
-		LIST_FOR_EACH(run, &r->workers[i].runs, link)
+		LIST_FOR_EACH (run, &r->workers[i].runs, link)
 			if (run->state == RUN_WAITING && has_seen_own_writes(run))
 				run_end(run);
 	}
@@ -369,20 +369,18 @@ static void worker_init(struct worker *w, struct reconciler *r, const struct con
 		r->rows[r->row_count++] = (struct watch_row){w, &controller->watches[i]};
 }
 
-struct reconciler *reconciler_new(struct cache *cache,
-				  struct client *(*client_for)(void *ctx,
-							       const char *service_account),
-				  void *ctx, const struct controller *const *controllers,
-				  size_t count, const void *state)
+struct reconciler *reconciler_new(
+	struct cache *cache, struct client *(*client_for)(void *ctx, const char *service_account),
+	void *ctx, const struct controller *const *controllers, size_t count, const void *state)
 {
 	ASSERT(count > 0);
 	struct reconciler *r = NEW(struct reconciler);
-	*r = (struct reconciler){.cache = cache,
-				 .state = state,
-				 .events = event_recorder_new(),
-				 .turn.fn = turn_on,
-				 .listener = {.on_event = cache_changed,
-					      .on_revision = cache_advanced}};
+	*r = (struct reconciler){
+		.cache = cache,
+		.state = state,
+		.events = event_recorder_new(),
+		.turn.fn = turn_on,
+		.listener = {.on_event = cache_changed, .on_revision = cache_advanced}};
 	size_t rows = 0;
 	for (size_t i = 0; i < count; i++)
 		rows += controllers[i]->watch_count;
@@ -405,8 +403,7 @@ static void worker_done(struct worker *w)
 {
 	loop_timer_stop(&w->resync);
 	struct run *run;
-	LIST_FOR_EACH(run, &w->runs, link)
-	{
+	LIST_FOR_EACH (run, &w->runs, link) {
 		list_remove(&run->link);
 		loop_timer_stop(&run->timer);
 		run->worker = NULL;

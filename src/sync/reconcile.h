@@ -1,16 +1,16 @@
 /* reconcile: the driver of controllers: observe, plan, act.
  *
  * A controller is a row of a table: a name, the kinds whose events it maps to keys, and a pure
- * function from (cache, key, now) to a plan.  A plan is a list of requests; the driver submits them in
- * order, in batches of 4, 8, 16 …, stops at the first batch with a failure, waits until all are
+ * function from (cache, key, now) to a plan.  A plan is a list of requests; the driver submits them
+ * in order, in batches of 4, 8, 16 …, stops at the first batch with a failure, waits until all are
  * answered, and does not run the key again before the cache has seen the key's own writes.
  *
  * A request that fails requeues the key with exponential backoff (5 ms … 1000 s, as upstream's
- * rate limiter); RC_CONFLICT, RC_NOT_FOUND on delete, RC_ALREADY_EXISTS and what a terminating namespace
- * refuses requeue without a log line.
+ * rate limiter); RC_CONFLICT, RC_NOT_FOUND on delete, RC_ALREADY_EXISTS and what a terminating
+ * namespace refuses requeue without a log line.
  *
- * Owns: keys and timers.  Threads: the loop of the client.  Limits: RECONCILE_MAX_KEYS a controller,
- * RECONCILE_MAX_RUNS of them at once. */
+ * Owns: keys and timers.  Threads: the loop of the client.  Limits: RECONCILE_MAX_KEYS a
+ * controller, RECONCILE_MAX_RUNS of them at once. */
 #ifndef SKEG_SYNC_RECONCILE_H
 #define SKEG_SYNC_RECONCILE_H
 
@@ -43,15 +43,17 @@ struct plan {
 	int64_t requeue_ms; /* run the key again after this long; 0: only when something changes */
 	const struct controller *controller;
 	const void *state; /* of the controller: settings (cluster CIDR and the like), constant */
-	struct str last_error; /* why the key's run before this one failed; absent when it did not */
-	int64_t started_us;    /* when this driver began to watch */
+	struct str
+		last_error; /* why the key's run before this one failed; absent when it did not */
+	int64_t started_us; /* when this driver began to watch */
 	struct plan_note *notes;
 	size_t note_count, note_cap;
 };
 
 /* Views are turned to trees at once, bodies are kept in the plan's arena.  kind: enum kind_id.
  * An update of a view drops nothing: the view has every field of the schema.  Set
- * metadata.resource_version in the view for optimistic locking; a view made by object_view() has it. */
+ * metadata.resource_version in the view for optimistic locking; a view made by object_view() has
+ * it. */
 void plan_create(struct plan *p, uint16_t kind, struct str namespace, const void *view);
 void plan_update(struct plan *p, uint16_t kind, struct str namespace, struct str name,
 		 const void *view);
@@ -106,10 +108,9 @@ struct controller {
 struct reconciler;
 /* client_for gives the client that acts as that service account (it may be the same one for all).
  * Work begins when the cache is synced.  state is handed to every plan. */
-[[nodiscard]] struct reconciler *
-reconciler_new(struct cache *cache,
-	       struct client *(*client_for)(void *ctx, const char *service_account), void *ctx,
-	       const struct controller *const *controllers, size_t count, const void *state);
+[[nodiscard]] struct reconciler *reconciler_new(
+	struct cache *cache, struct client *(*client_for)(void *ctx, const char *service_account),
+	void *ctx, const struct controller *const *controllers, size_t count, const void *state);
 /* Requests in flight are let go: their answers change nothing any more. */
 void reconciler_free(struct reconciler *r);
 /* Nothing queued, running or waiting for its own writes (delays do not count). */

@@ -1,8 +1,8 @@
 /* workqueue: keys waiting to be worked on, each at most once.
  *
  * A key never runs twice at once: an add during a run causes exactly one more run after it.  A key
- * that failed comes back after 5 ms, doubled each time up to 1000 s, as upstream's rate limiter does;
- * an add in between runs it at once.
+ * that failed comes back after 5 ms, doubled each time up to 1000 s, as upstream's rate limiter
+ * does; an add in between runs it at once.
  *
  * Owns: its copies of keys, their timers.  Threads: the loop it was made for.
  * Limits: max_keys; an add beyond it is dropped and logged. */
@@ -16,8 +16,8 @@ struct workqueue;
 
 struct work_key {
 	struct str namespace, name;
-	uint32_t failures;	/* in a row, before this run */
-	struct str last_error;	/* of the run before this one; absent when it went well */
+	uint32_t failures;     /* in a row, before this run */
+	struct str last_error; /* of the run before this one; absent when it went well */
 	struct workqueue *queue;
 	/* private */
 	struct list link;
