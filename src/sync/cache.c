@@ -104,11 +104,23 @@ static struct str pod_node(const struct object *o)
 	return pod->spec.node_name;
 }
 
+/* The bucket of those that a controller may adopt; no uid looks like it. */
+static const struct str orphans = STR_INIT("-");
+
+static bool is_adoptable(const struct cache_kind *kind, const struct object *o)
+{
+	bool is_kind = kind->stored_id == KIND_POD || kind->stored_id == KIND_REPLICA_SET ||
+		       kind->stored_id == KIND_CONTROLLER_REVISION;
+	return is_kind && !object_controller(o);
+}
+
 static void kind_index(struct cache_kind *kind, struct object *o)
 {
 	const struct owner_reference_array *owners = object_owners(o);
 	for (uint32_t i = 0; i < owners->count; i++)
 		index_put(&kind->by_owner, owners->at[i].uid, o);
+	if (is_adoptable(kind, o))
+		index_put(&kind->by_owner, orphans, o);
 	if (kind->stored_id == KIND_POD)
 		index_put(&kind->by_node, pod_node(o), o);
 }
@@ -118,6 +130,8 @@ static void kind_unindex(struct cache_kind *kind, const struct object *o)
 	const struct owner_reference_array *owners = object_owners(o);
 	for (uint32_t i = 0; i < owners->count; i++)
 		index_remove(&kind->by_owner, owners->at[i].uid, o);
+	if (is_adoptable(kind, o))
+		index_remove(&kind->by_owner, orphans, o);
 	if (kind->stored_id == KIND_POD)
 		index_remove(&kind->by_node, pod_node(o), o);
 }
@@ -322,7 +336,7 @@ struct object *cache_get(const struct cache *cache, uint16_t stored_id, struct s
 
 int64_t cache_revision(const struct cache *cache, uint16_t stored_id)
 {
-	return kind_of(cache, stored_id)->revision;
+	return cache->client ? kind_of(cache, stored_id)->revision : INT64_MAX;
 }
 
 size_t cache_count(const struct cache *cache, uint16_t stored_id)
@@ -358,6 +372,12 @@ struct cache_iter cache_dependents(const struct cache *cache, uint16_t stored_id
 {
 	const struct index *index = &kind_of(cache, stored_id)->by_owner;
 	return iterate_set(map_get(&index->buckets, owner_uid), (struct str){});
+}
+
+struct cache_iter cache_orphans(const struct cache *cache, uint16_t stored_id, struct str namespace)
+{
+	const struct index *index = &kind_of(cache, stored_id)->by_owner;
+	return iterate_set(map_get(&index->buckets, orphans), namespace);
 }
 
 struct cache_iter cache_on_node(const struct cache *cache, struct str node_name)

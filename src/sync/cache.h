@@ -46,7 +46,7 @@ void cache_unlisten(struct cache *cache, struct cache_listener *l);
 /* Borrowed until the loop's next turn. */
 struct object *cache_get(const struct cache *cache, uint16_t stored_id, struct str namespace,
 			 struct str name);
-/* All events up to it are in. */
+/* All events up to it are in; INT64_MAX for a literal cache. */
 int64_t cache_revision(const struct cache *cache, uint16_t stored_id);
 size_t cache_count(const struct cache *cache, uint16_t stored_id);
 
@@ -65,6 +65,9 @@ struct cache_iter cache_owned(const struct cache *cache, uint16_t stored_id, str
 /* All that name this uid as an owner. */
 struct cache_iter cache_dependents(const struct cache *cache, uint16_t stored_id,
 				   struct str owner_uid);
+/* Pods, ReplicaSets and ControllerRevisions without a controller, in a namespace. */
+struct cache_iter cache_orphans(const struct cache *cache, uint16_t stored_id,
+				struct str namespace);
 /* Pods with this spec.nodeName. */
 struct cache_iter cache_on_node(const struct cache *cache, struct str node_name);
 struct object *cache_next(struct cache_iter *it);

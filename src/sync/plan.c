@@ -133,3 +133,11 @@ void keys_add(struct keys *keys, struct str namespace, struct str name)
 	keys->collected[keys->count++] =
 		arena_printf(keys->arena, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(name));
 }
+
+void keys_add_after(struct keys *keys, struct str namespace, struct str name, int64_t delay_ms)
+{
+	if (keys->queue)
+		workqueue_add_after(keys->queue, namespace, name, delay_ms);
+	else
+		keys_add(keys, namespace, name);
+}

@@ -315,7 +315,7 @@ static void cache_changed(struct cache_listener *l, uint16_t stored_id, struct o
 {
 	struct reconciler *r = CONTAINER_OF(l, struct reconciler, listener);
 	for (size_t i = 0; i < r->row_count; i++)
-		if (r->rows[i].watch->kind == stored_id)
+		if (r->rows[i].watch->kind == stored_id || r->rows[i].watch->kind == WATCH_ANY_KIND)
 			row_map(r, &r->rows[i], old, new);
 }
 
@@ -333,9 +333,13 @@ static void cache_advanced(struct cache_listener *l, uint16_t stored_id, int64_t
 static void map_existing(struct reconciler *r, const struct watch_row *row)
 {
 	struct object *o;
-	for (struct cache_iter it = cache_iterate(r->cache, row->watch->kind, (struct str){});
-	     (o = cache_next(&it));)
-		row_map(r, row, NULL, o);
+	for (uint16_t kind = 0; kind < cache_api(r->cache)->stored_count; kind++) {
+		if (row->watch->kind != kind && row->watch->kind != WATCH_ANY_KIND)
+			continue;
+		for (struct cache_iter it = cache_iterate(r->cache, kind, (struct str){});
+		     (o = cache_next(&it));)
+			row_map(r, row, NULL, o);
+	}
 }
 
 /* --- construction --- */

@@ -79,6 +79,7 @@ struct client_request *plan_request(struct plan *p); /* any other one, zeroed */
 
 struct keys; /* where map functions put what has to run */
 void keys_add(struct keys *keys, struct str namespace, struct str name);
+void keys_add_after(struct keys *keys, struct str namespace, struct str name, int64_t delay_ms);
 
 /* For tests of map functions: collects "namespace/name" in an arena instead. */
 struct keys {
@@ -88,8 +89,10 @@ struct keys {
 	size_t count, cap;
 };
 
+#define WATCH_ANY_KIND UINT16_MAX
+
 struct controller_watch {
-	uint16_t kind;
+	uint16_t kind; /* or WATCH_ANY_KIND: all that the cache has */
 	/* old or new may be NULL.  NULL for the function itself: the object's own key. */
 	void (*map)(struct keys *keys, const struct cache *cache, const struct object *old,
 		    const struct object *new);
