@@ -4,15 +4,15 @@
  *
  *     head   {"kind":"Pod","apiVersion":"v1","metadata":{"name":"a",…,"resourceVersion":"
  *     (revision in decimal)
- *     middle ","creationTimestamp":…
+ *     middle ","generation":1,"creationTimestamp":…
  *     managed ,"managedFields":[…]      (may be empty)
  *     tail   },"spec":{…},"status":{…}}
  *
  * so that GET, LIST and WATCH hand out segments without encoding anything again, and forms without
  * managedFields or with metadata only are made by leaving segments out.
  *
- * Owns: its bytes and, once asked for, its view.  Threads: refcount is atomic; an object may be read
- * by all threads once it is published.  Limits: OBJECT_MAX_BYTES. */
+ * Owns: its bytes and, once asked for, its view.  Threads: refcount is atomic; an object may be
+ * read by all threads once it is published.  Limits: OBJECT_MAX_BYTES. */
 #ifndef SKEG_API_OBJECT_H
 #define SKEG_API_OBJECT_H
 
@@ -37,16 +37,16 @@ struct object {
 	const struct api_kind *kind; /* storage version */
 	int64_t revision;	     /* 0 until committed */
 	int64_t generation;
-	struct str namespace, name, uid; /* point into the bytes */
+	struct str namespace, name, uid; /* each ends with a NUL; empty when there is none */
 	const struct object_label *labels;
 	struct str head, middle, managed, tail;
 	_Atomic(void *) view; /* made on demand */
 };
 
-/* From a tree in the storage version (kind and apiVersion are set from kind; resourceVersion in it is
- * ignored, revision is what counts).  The caller holds the only reference. */
-[[nodiscard]] enum rc object_new(const struct api_kind *kind, const struct json *tree, int64_t revision,
-				 struct object **ret_object, struct err *err);
+/* From a tree in the storage version (kind and apiVersion are set from kind; resourceVersion in it
+ * is ignored, revision is what counts).  The caller holds the only reference. */
+[[nodiscard]] enum rc object_new(const struct api_kind *kind, const struct json *tree,
+				 int64_t revision, struct object **ret_object, struct err *err);
 /* From the bytes object_write() made; used when the store is read. */
 [[nodiscard]] enum rc object_parse(const struct api_kind *kind, struct str bytes, int64_t revision,
 				   struct object **ret_object, struct err *err);
@@ -55,7 +55,7 @@ void object_unref(struct object *o);	     /* NULL allowed */
 DEFINE_CLEANUP(struct object *, object_unref)
 void object_set_revision(struct object *o, int64_t revision); /* before it is published */
 
-/* The whole JSON text; and its length. */
+/* The whole JSON text; and its length.  Without a revision it has no resourceVersion. */
 void object_write(struct buf *out, const struct object *o);
 size_t object_size(const struct object *o);
 /* The tree, in the arena; strings point into o's bytes, so o must outlive it. */
@@ -63,7 +63,7 @@ struct json *object_tree(struct arena *a, const struct object *o);
 struct str object_label(const struct object *o, struct str key); /* absent when there is none */
 
 /* The view in the storage version, e.g. `const struct pod *pod = object_view(o);` (see views.h);
- * lives as long as o. */
+ * lives as long as o.  Of a custom resource: a `struct partial_object_metadata`. */
 const void *object_view(const struct object *o);
 const struct object_meta *object_meta(const struct object *o);
 

@@ -80,6 +80,52 @@ const struct api_kind *api_by_group_resource(const struct api *api, struct str g
 	return NULL;
 }
 
+static int32_t type_of_list(const struct api *api, struct str api_version, struct str kind)
+{
+	if (!str_has_suffix(kind, STR("List")))
+		return -1;
+	const struct api_kind *k =
+		api_by_api_version(api, api_version, str_n(kind.at, kind.len - 4));
+	return k ? k->list_type : -1;
+}
+
+static int32_t type_of_subresource(const struct api *api, struct str api_version, struct str kind)
+{
+	struct str group, version;
+	if (!str_cut(api_version, '/', &group, &version)) {
+		version = api_version;
+		group = STR("");
+	}
+	for (uint32_t i = 0; i < api->kind_count; i++)
+		for (uint32_t j = 0; j < api->kinds[i].subresource_count; j++) {
+			const struct api_subresource *s = &api->kinds[i].subresources[j];
+			if (str_eq(s->kind, kind) && str_eq(s->group, group) &&
+			    str_eq(s->version, version))
+				return s->type;
+		}
+	return -1;
+}
+
+static int32_t type_of_meta(const struct api *api, struct str kind)
+{
+	for (uint32_t i = 0; i < api->type_count; i++)
+		if (str_is(api->types[i].package, "meta/v1") && str_eq(api->types[i].name, kind))
+			return (int32_t)i;
+	return -1;
+}
+
+const struct api_type *api_type_by_kind(const struct api *api, struct str api_version,
+					struct str kind)
+{
+	const struct api_kind *k = api_by_api_version(api, api_version, kind);
+	int32_t type = k ? k->type : type_of_list(api, api_version, kind);
+	if (type < 0)
+		type = type_of_subresource(api, api_version, kind);
+	if (type < 0)
+		type = type_of_meta(api, kind);
+	return api_type(api, type);
+}
+
 const struct api_subresource *api_subresource(const struct api_kind *kind, struct str name)
 {
 	for (uint32_t i = 0; i < kind->subresource_count; i++)
@@ -93,12 +139,24 @@ const struct api_type *api_type(const struct api *api, int32_t type)
 	return type >= 0 && (uint32_t)type < api->type_count ? &api->types[type] : NULL;
 }
 
-const struct api_field *api_field(const struct api_type *type, struct str json_name)
+const struct api_field *api_field_near(const struct api_type *type, struct str json_name,
+				       uint32_t *hint)
 {
 	if (!json_name.len)
 		return NULL;
-	for (uint32_t i = 0; i < type->field_count; i++)
-		if (str_eq(type->fields[i].name, json_name))
-			return &type->fields[i];
+	for (uint32_t tried = 0, i = *hint; tried < type->field_count; tried++, i++) {
+		if (i >= type->field_count)
+			i = 0;
+		if (!str_eq(type->fields[i].name, json_name))
+			continue;
+		*hint = i + 1;
+		return &type->fields[i];
+	}
 	return NULL;
+}
+
+const struct api_field *api_field(const struct api_type *type, struct str json_name)
+{
+	uint32_t hint = 0;
+	return api_field_near(type, json_name, &hint);
 }

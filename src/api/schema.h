@@ -164,8 +164,16 @@ const struct api_kind *api_by_api_version(const struct api *api, struct str api_
 /* group + plural in its preferred version, for authorization and the command line. */
 const struct api_kind *api_by_group_resource(const struct api *api, struct str group,
 					     struct str plural);
+/* The type a document of this apiVersion and kind has: kinds, their lists, bodies of subresources,
+ * and meta/v1's own kinds (Status, DeleteOptions …) in every version; NULL when there is none. */
+const struct api_type *api_type_by_kind(const struct api *api, struct str api_version,
+					struct str kind);
 const struct api_subresource *api_subresource(const struct api_kind *kind, struct str name);
 const struct api_type *api_type(const struct api *api, int32_t type);
 const struct api_field *api_field(const struct api_type *type, struct str json_name);
+/* The same for a walk over the members of an object: looks from *hint on, so that members in the
+ * order of the fields are found at once.  Begin with *hint = 0. */
+const struct api_field *api_field_near(const struct api_type *type, struct str json_name,
+				       uint32_t *hint);
 
 #endif

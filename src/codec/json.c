@@ -255,17 +255,22 @@ bool json_equal(const struct json *a, const struct json *b)
 	}
 }
 
+void json_add(struct arena *a, struct json *object, struct str key, struct json *value)
+{
+	ASSERT(object->type == JSON_OBJECT && value);
+	object->object.members = arena_grow(a, object->object.members, object->object.count,
+					    &object->object.cap, sizeof(struct json_member));
+	object->object.members[object->object.count++] = (struct json_member){key, value};
+}
+
 void json_set(struct arena *a, struct json *object, struct str key, struct json *value)
 {
 	ASSERT(object->type == JSON_OBJECT && value);
 	struct json_member *member = find_member(object, key);
-	if (!member) {
-		object->object.members = arena_grow(a, object->object.members, object->object.count,
-						    &object->object.cap, sizeof(*member));
-		member = &object->object.members[object->object.count++];
-		member->key = key;
-	}
-	member->value = value;
+	if (member)
+		member->value = value;
+	else
+		json_add(a, object, key, value);
 }
 
 void json_set_str(struct arena *a, struct json *object, struct str key, struct str value)

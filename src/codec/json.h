@@ -112,6 +112,8 @@ bool json_equal(const struct json *a,
 /* Editing.  set replaces or appends; values are not copied. */
 void json_set(struct arena *a, struct json *object, struct str key, struct json *value);
 void json_set_str(struct arena *a, struct json *object, struct str key, struct str value);
+/* Appends without a search, for a key that the caller knows is not there. */
+void json_add(struct arena *a, struct json *object, struct str key, struct json *value);
 bool json_remove(struct json *object, struct str key); /* keeps the order; false when absent */
 void json_append(struct arena *a, struct json *array, struct json *value);
 void json_remove_at(struct json *array, size_t index);
