@@ -77,12 +77,12 @@ enum rc netns_call(int fd, enum rc (*fn)(void *arg, struct err *err), void *arg,
 
 /* --- making and removing --- */
 
-static enum rc set_loopback_up(struct err *err)
+enum rc netns_set_loopback_up(struct err *err)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
 	CLEANUP(close_fd_p) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return err_sys(err, RC_IO, errno, "set lo up in a new network namespace");
+		return err_sys(err, RC_IO, errno, "set lo up in a network namespace");
 	return RC_OK;
 }
 
@@ -92,7 +92,7 @@ static enum rc make_and_mount(void *arg, struct err *err)
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_sys(err, errno == EPERM ? RC_FORBIDDEN : RC_IO, errno,
 			       "make network namespace '%s' (needs root)", path);
-	TRY(set_loopback_up(err));
+	TRY(netns_set_loopback_up(err));
 	if (mount(OWN_NETNS, path, "none", MS_BIND, NULL) < 0)
 		return err_sys(err, RC_IO, errno, "keep network namespace at '%s'", path);
 	return RC_OK;

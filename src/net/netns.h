@@ -34,6 +34,8 @@
 /* Moves the calling thread (at the start of a process: the process) into it. */
 [[nodiscard]] enum rc netns_enter(int fd, struct err *err);
 
+[[nodiscard]] enum rc netns_set_loopback_up(struct err *err); /* in the calling thread's */
+
 /* Runs fn(arg) in a thread of its own inside the namespace and waits for it; fd -1 means the
  * caller's own, and then fn is called directly. */
 [[nodiscard]] enum rc netns_call(int fd, enum rc (*fn)(void *arg, struct err *err), void *arg,

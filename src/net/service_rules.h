@@ -8,7 +8,8 @@
  *	prerouting, output	address . protocol . port → chain of the service port (verdict maps)
  *	svc-H			one random endpoint: dnat by a numgen map; with affinity: by ep-H-E
  *and aff-H-E local-H			the same among this node's endpoints (traffic policy Local)
- *	ext-H			entry from outside: source ranges, mark for masquerade, then svc-H or
+ *	ext-H			entry from outside: source ranges, mark for masquerade, then svc-H
+ *or
  *local-H postrouting		masquerade: marked, hairpin (a pod that reaches itself), pods to the
  *outside input, forward, output	refuse what no endpoint serves (tcp reset, icmp port
  *unreachable)
