@@ -206,7 +206,7 @@ static enum rc run_plugin(struct plugin_run *run, const struct json *plugin,
 	CLEANUP_BUF input = BUF_INIT(INPUT_MAX_BYTES);
 	CLEANUP_BUF out = BUF_INIT(PROGRAM_OUTPUT_MAX + 1);
 	CLEANUP_BUF error_out = BUF_INIT(PROGRAM_OUTPUT_MAX + 1);
-	const char *env[8], *path;
+	const char *env[8], *path = NULL;
 	int status;
 	run->type = json_str(json_get(plugin, STR("type")));
 	TRY(find_plugin(run, &path, err));
