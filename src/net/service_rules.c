@@ -23,11 +23,6 @@ struct endpoint_list {
 static const char *const protocol_names[] = {
 	[PROXY_TCP] = "tcp", [PROXY_UDP] = "udp", [PROXY_SCTP] = "sctp"};
 
-const char *proxy_protocol_name(enum proxy_protocol protocol)
-{
-	return protocol_names[protocol];
-}
-
 /* --- collecting rules --- */
 
 static void add_rule(struct service_rules_work *w, enum rule_kind kind, const char *container,
@@ -78,7 +73,7 @@ static const char *family_word(unsigned family)
 
 /* --- endpoints --- */
 
-bool proxy_addr_is_reachable(struct ipaddr addr)
+static bool is_reachable(struct ipaddr addr)
 {
 	return addr.family != IP_NONE && !ipaddr_is_loopback(addr) && !ipaddr_is_link_local(addr) &&
 	       !ipaddr_is_multicast(addr) && !ipaddr_is_unspecified(addr);
@@ -87,7 +82,7 @@ bool proxy_addr_is_reachable(struct ipaddr addr)
 static bool fits(const struct proxy_endpoint *e, unsigned family, bool local_only)
 {
 	return e->addr.family == family && e->port != 0 && (!local_only || e->is_local) &&
-	       proxy_addr_is_reachable(e->addr);
+	       is_reachable(e->addr);
 }
 
 static int endpoint_cmp(const void *a, const void *b)
@@ -328,7 +323,7 @@ static bool is_in_cluster(const struct service_rules_config *config, struct ipad
 /* An address that a user may write must never take over another service's or a pod's. */
 static bool is_external_addr(const struct port_work *pw, struct ipaddr addr, unsigned family)
 {
-	return addr.family == family && proxy_addr_is_reachable(addr) &&
+	return addr.family == family && is_reachable(addr) &&
 	       !is_in_cluster(pw->work->config, addr);
 }
 
@@ -350,8 +345,7 @@ static bool add_cluster_elements(struct port_work *pw, unsigned family, bool is_
 	const struct proxy_service *s = pw->service;
 	bool has_any = false;
 	for (size_t i = 0; i < s->cluster_ip_count; i++) {
-		if (s->cluster_ips[i].family != family ||
-		    !proxy_addr_is_reachable(s->cluster_ips[i]))
+		if (s->cluster_ips[i].family != family || !is_reachable(s->cluster_ips[i]))
 			continue;
 		add_addr_element(pw, s->cluster_ips[i], s->is_internal_local ? "local" : "svc",
 				 is_served);
