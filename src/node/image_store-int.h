@@ -1,0 +1,31 @@
+/* What the files of the image store share. */
+#ifndef SKEG_NODE_IMAGE_STORE_INT_H
+#define SKEG_NODE_IMAGE_STORE_INT_H
+
+#include "node/image_store.h"
+
+struct image_store {
+	char *dir;
+	int dir_fd, blobs_fd, layers_fd, ingest_fd, inuse_fd, pulls_fd;
+};
+
+#define STORE_NAME_MAX		  40
+#define STORE_ANNOTATION_NAME	  "io.containerd.image.name"
+#define STORE_ANNOTATION_CONFIG	  "dev.skeg.image.config"
+#define STORE_ANNOTATION_MANIFEST "dev.skeg.image.manifest"
+#define STORE_ANNOTATION_SIZE	  "dev.skeg.image.size"
+
+/* A fresh name in ingest/. */
+void store_ingest_name(char out[STORE_NAME_MAX]);
+[[nodiscard]] enum rc store_lock(int dir_fd, const char *name, int flock_operation, int *ret_fd,
+				 struct err *err);
+/* index.json as a tree, an empty one when there is none yet. */
+[[nodiscard]] enum rc store_index_read(struct image_store *store, struct arena *a,
+				       struct json **ret_index, struct err *err);
+/* The hexadecimal part of a digest. */
+static inline const char *digest_hex(const char *digest)
+{
+	return digest + 7;
+}
+
+#endif
