@@ -4,6 +4,7 @@
 #include "io/loop.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <uv.h>
 
 #include "base/mem.h"
@@ -243,6 +244,7 @@ void loop_work_start(struct loop *loop, struct loop_work *work)
 
 struct loop *loop_new(void)
 {
+	signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of write() */
 	struct loop *loop = NEW(struct loop);
 	int failed = uv_loop_init(&loop->uv);
 	ASSERT(failed == 0);
