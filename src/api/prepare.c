@@ -1,0 +1,285 @@
+/* Before a create: system fields that a client may not choose. */
+#include "api/prepare-int.h"
+
+#include "api/rules-int.h"
+#include "api/view.h"
+#include "base/timefmt.h"
+
+#define ADMISSION "admissionregistration.k8s.io"
+#define FLOW	  "flowcontrol.apiserver.k8s.io"
+
+static void pod_create(struct arena *a, struct json *tree, int64_t now_us);
+static void job_create(struct arena *a, struct json *tree, int64_t now_us);
+static void daemon_set_create(struct arena *a, struct json *tree, int64_t now_us);
+static void namespace_create(struct arena *a, struct json *tree, int64_t now_us);
+static void node_create(struct arena *a, struct json *tree, int64_t now_us);
+static void claim_create(struct arena *a, struct json *tree, int64_t now_us);
+static void volume_create(struct arena *a, struct json *tree, int64_t now_us);
+static void class_create(struct arena *a, struct json *tree, int64_t now_us);
+static void crd_create(struct arena *a, struct json *tree, int64_t now_us);
+static void csr_create(struct arena *a, struct json *tree, int64_t now_us);
+static void account_create(struct arena *a, struct json *tree, int64_t now_us);
+
+/* group, kind, what counts as a change for generation (comma separated members; "" none; "*" all but
+ * metadata and status), whether status is apart, whether a create keeps the client's status */
+const struct prepare_row prepare_rows[] = {
+	{"", "Pod", "spec", true, false, pod_create},
+	{"", "PodTemplate", "template", false, false, NULL},
+	{"", "ReplicationController", "spec", true, false, NULL},
+	{"", "Namespace", "", true, false, namespace_create},
+	{"", "Node", "", true, true, node_create},
+	{"", "PersistentVolumeClaim", "", true, false, claim_create},
+	{"", "PersistentVolume", "", true, false, volume_create},
+	{"", "ResourceQuota", "", true, false, NULL},
+	{"", "Service", "", true, false, NULL},
+	{"", "ServiceAccount", "", false, false, account_create},
+	{"apps", "Deployment", "spec", true, false, NULL},
+	{"apps", "ReplicaSet", "spec", true, false, NULL},
+	{"apps", "StatefulSet", "spec", true, false, NULL},
+	{"apps", "DaemonSet", "spec", true, false, daemon_set_create},
+	{"batch", "Job", "spec", true, false, job_create},
+	{"batch", "CronJob", "spec", true, false, NULL},
+	{"autoscaling", "HorizontalPodAutoscaler", "", true, false, NULL},
+	{"policy", "PodDisruptionBudget", "spec", true, false, NULL},
+	{"networking.k8s.io", "Ingress", "spec", true, false, NULL},
+	{"networking.k8s.io", "IngressClass", "spec", false, false, NULL},
+	{"networking.k8s.io", "NetworkPolicy", "spec", false, false, NULL},
+	{"networking.k8s.io", "ServiceCIDR", "", true, true, NULL},
+	{"discovery.k8s.io", "EndpointSlice", "*", false, false, NULL},
+	{FLOW, "FlowSchema", "spec", true, false, NULL},
+	{FLOW, "PriorityLevelConfiguration", "spec", true, false, NULL},
+	{ADMISSION, "MutatingWebhookConfiguration", "webhooks", false, false, NULL},
+	{ADMISSION, "ValidatingWebhookConfiguration", "webhooks", false, false, NULL},
+	{ADMISSION, "ValidatingAdmissionPolicy", "spec", true, false, NULL},
+	{ADMISSION, "ValidatingAdmissionPolicyBinding", "spec", false, false, NULL},
+	{"apiextensions.k8s.io", "CustomResourceDefinition", "spec", true, false, crd_create},
+	{"apiregistration.k8s.io", "APIService", "", true, false, NULL},
+	{"certificates.k8s.io", "CertificateSigningRequest", "", true, false, csr_create},
+	{"scheduling.k8s.io", "PriorityClass", "-", false, false, NULL},
+	{"storage.k8s.io", "VolumeAttachment", "", true, false, NULL},
+	{"storage.k8s.io", "VolumeAttributesClass", "", false, false, class_create},
+	{"resource.k8s.io", "DeviceClass", "spec", false, false, NULL},
+	{"resource.k8s.io", "ResourceSlice", "spec", false, false, NULL},
+	{"resource.k8s.io", "ResourceClaim", "", true, false, NULL},
+	{},
+};
+
+const struct prepare_row *prepare_find(const struct api_kind *kind)
+{
+	for (const struct prepare_row *row = prepare_rows; row->kind; row++)
+		if (str_is(kind->kind, row->kind) && str_is(kind->group, row->group))
+			return row;
+	return NULL;
+}
+
+bool api_has_generation(const struct api_kind *kind)
+{
+	const struct prepare_row *row = prepare_find(kind);
+	return row && *row->counted;
+}
+
+/* The status of an object that has none yet, as Go writes its zero value. */
+static struct json *status_zero(struct arena *a, const struct api_kind *kind)
+{
+	const struct api_type *type = api_type(api_builtin(), kind->type);
+	const struct api_field *field = type ? api_field(type, STR("status")) : NULL;
+	if (!field || field->type < 0)
+		return json_object(a);
+	const struct api_type *status = api_type(api_builtin(), field->type);
+	return view_to_tree(a, status, arena_alloc(a, status->view_size));
+}
+
+void api_prepare_create(struct arena *a, const struct api_kind *kind, struct json *tree, int64_t now_us)
+{
+	const struct prepare_row *row = prepare_find(kind);
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	if (!row)
+		return;
+	if (*row->counted)
+		json_set(a, metadata, STR("generation"), json_int(a, 1));
+	if (row->has_status && !row->keeps_status)
+		json_set(a, tree, STR("status"), status_zero(a, kind));
+	if (row->create)
+		row->create(a, tree, now_us);
+}
+
+static void add_finalizer(struct arena *a, struct json *tree, const char *finalizer)
+{
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	list_add_string(a, metadata, "finalizers", str_of(finalizer));
+}
+
+void list_add_string(struct arena *a, struct json *parent, const char *name, struct str value)
+{
+	struct json *list = json_get(parent, str_of(name));
+	if (!list || list->type != JSON_ARRAY) {
+		list = json_array(a);
+		json_set(a, parent, str_of(name), list);
+	}
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_str(json_at(list, i)), value))
+			return;
+	json_append(a, list, json_string(a, value));
+}
+
+static void pod_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *status = json_need_object(a, tree, STR("status"));
+	const struct json *spec = json_get(tree, STR("spec"));
+	json_set_str(a, status, STR("phase"), STR("Pending"));
+	json_set_str(a, status, STR("qosClass"), str_of(api_pod_qos(spec)));
+	if (json_count(json_get(spec, STR("schedulingGates"))) == 0)
+		return;
+	struct json *condition = json_object(a), *conditions = json_array(a);
+	json_set_str(a, condition, STR("type"), STR("PodScheduled"));
+	json_set_str(a, condition, STR("status"), STR("False"));
+	json_set(a, condition, STR("lastProbeTime"), json_null(a));
+	json_set(a, condition, STR("lastTransitionTime"), json_null(a));
+	json_set_str(a, condition, STR("reason"), STR("SchedulingGated"));
+	json_set_str(a, condition, STR("message"),
+		     STR("Scheduling is blocked due to non-empty scheduling gates"));
+	json_append(a, conditions, condition);
+	json_set(a, status, STR("conditions"), conditions);
+}
+
+static void job_labels(struct arena *a, struct json *labels, struct str name, struct str uid)
+{
+	json_set_str(a, labels, STR("batch.kubernetes.io/controller-uid"), uid);
+	json_set_str(a, labels, STR("batch.kubernetes.io/job-name"), name);
+	json_set_str(a, labels, STR("controller-uid"), uid);
+	json_set_str(a, labels, STR("job-name"), name);
+}
+
+/* The selector is made from the uid, unless the user manages it. */
+static void job_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *spec = json_need_object(a, tree, STR("spec"));
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	struct str name = json_path_str(metadata, "name"), uid = json_path_str(metadata, "uid");
+	if (json_is_true(json_get(spec, STR("manualSelector"))))
+		return;
+	struct json *template = json_need_object(a, spec, STR("template"));
+	struct json *template_meta = json_need_object(a, template, STR("metadata"));
+	struct json *labels = json_need_object(a, template_meta, STR("labels"));
+	struct json *own = json_get(metadata, STR("labels"));
+	bool is_copied = json_count(own) == 0 || json_equal(own, labels);
+	job_labels(a, labels, name, uid);
+	if (is_copied)
+		json_set(a, metadata, STR("labels"), json_copy(a, labels));
+	struct json *selector = json_need_object(a, spec, STR("selector"));
+	json_set_str(a, json_need_object(a, selector, STR("matchLabels")),
+		     STR("batch.kubernetes.io/controller-uid"), uid);
+}
+
+static void daemon_set_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	json_set_str(a, json_need_object(a, metadata, STR("annotations")),
+		     STR(DAEMON_SET_GENERATION), STR("1"));
+}
+
+static void namespace_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	list_add_string(a, json_need_object(a, tree, STR("spec")), "finalizers", STR("kubernetes"));
+	json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"), STR("Active"));
+}
+
+static bool has_taint(const struct json *taints, struct str key, struct str effect)
+{
+	for (size_t i = 0; i < json_count(taints); i++)
+		if (str_eq(json_path_str(json_at(taints, i), "key"), key) &&
+		    str_eq(json_path_str(json_at(taints, i), "effect"), effect))
+			return true;
+	return false;
+}
+
+/* Admission's TaintNodesByCondition: nothing is scheduled before the node has said it is ready. */
+static void node_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *spec = json_need_object(a, tree, STR("spec"));
+	struct json *taints = json_get(spec, STR("taints")), *taint = json_object(a);
+	if (!taints) {
+		taints = json_array(a);
+		json_set(a, spec, STR("taints"), taints);
+	}
+	if (has_taint(taints, STR("node.kubernetes.io/not-ready"), STR("NoSchedule")))
+		return;
+	json_set_str(a, taint, STR("key"), STR("node.kubernetes.io/not-ready"));
+	json_set_str(a, taint, STR("effect"), STR("NoSchedule"));
+	json_append(a, taints, taint);
+}
+
+static bool is_allowed_source(const struct json *source)
+{
+	struct str group = json_path_str(source, "apiGroup"), kind = json_path_str(source, "kind");
+	return (group.len == 0 && str_is(kind, "PersistentVolumeClaim")) ||
+	       (str_is(group, "snapshot.storage.k8s.io") && str_is(kind, "VolumeSnapshot"));
+}
+
+/* dataSource and dataSourceRef mean one thing; sources in other namespaces are not served. */
+static void claim_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *spec = json_need_object(a, tree, STR("spec"));
+	struct json *source = json_get(spec, STR("dataSource"));
+	struct json *ref = json_get(spec, STR("dataSourceRef"));
+	if (source && !is_allowed_source(source)) {
+		json_remove(spec, STR("dataSource"));
+		source = NULL;
+	}
+	if (ref && !json_is_absent(json_get(ref, STR("namespace")))) {
+		json_remove(spec, STR("dataSourceRef"));
+	} else if (source && !ref) {
+		json_set(a, spec, STR("dataSourceRef"), json_copy(a, source));
+	} else if (ref && !source) {
+		json_set(a, spec, STR("dataSource"), json_copy(a, ref));
+	}
+	json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"), STR("Pending"));
+	add_finalizer(a, tree, "kubernetes.io/pvc-protection");
+}
+
+static void volume_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *status = json_need_object(a, tree, STR("status"));
+	char text[TIME_TEXT_MAX];
+	size_t len = time_format(now_us, text);
+	json_set_str(a, status, STR("phase"), STR("Pending"));
+	json_set_str(a, status, STR("lastPhaseTransitionTime"), arena_str(a, str_n(text, len)));
+	add_finalizer(a, tree, "kubernetes.io/pv-protection");
+}
+
+static void class_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	add_finalizer(a, tree, "kubernetes.io/vac-protection");
+}
+
+static void crd_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	const struct json *versions = json_path(tree, "spec.versions");
+	struct json *status = json_need_object(a, tree, STR("status"));
+	json_remove(status, STR("storedVersions"));
+	for (size_t i = 0; i < json_count(versions); i++)
+		if (json_is_true(json_get(json_at(versions, i), STR("storage"))))
+			list_add_string(a, status, "storedVersions",
+					json_path_str(json_at(versions, i), "name"));
+}
+
+/* The request pipeline fills in who asks, afterwards. */
+static void csr_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	static const char *const identity[] = {"username", "uid", "groups", "extra"};
+	struct json *spec = json_need_object(a, tree, STR("spec"));
+	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
+		json_remove(spec, str_of(identity[i]));
+}
+
+static void account_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	const struct json *secrets = json_get(tree, STR("secrets"));
+	for (size_t i = 0; i < json_count(secrets); i++) {
+		struct json *only = json_object(a);
+		struct json *name = json_get(json_at(secrets, i), STR("name"));
+		if (name)
+			json_set(a, only, STR("name"), name);
+		secrets->array.items[i] = only;
+	}
+}

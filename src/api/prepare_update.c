@@ -1,0 +1,222 @@
+/* Before an update: every writer changes only its part. */
+#include "api/prepare-int.h"
+
+#include "base/timefmt.h"
+
+static void take(struct arena *a, struct json *tree, const struct json *old, struct str name)
+{
+	struct json *value = json_get(old, name);
+	if (value)
+		json_set(a, tree, name, value);
+	else
+		json_remove(tree, name);
+}
+
+/* All members but metadata and status come from old. */
+static void take_all_but_status(struct arena *a, struct json *tree, const struct json *old)
+{
+	for (size_t i = tree->object.count; i-- > 0;) {
+		struct str key = tree->object.members[i].key;
+		if (!str_is(key, "metadata") && !str_is(key, "status") && !json_get(old, key))
+			json_remove(tree, key);
+	}
+	for (size_t i = 0; i < json_count(old); i++) {
+		struct str key = old->object.members[i].key;
+		if (!str_is(key, "metadata") && !str_is(key, "status"))
+			json_set(a, tree, key, old->object.members[i].value);
+	}
+}
+
+static bool member_equal(const struct json *a, const struct json *b, struct str name)
+{
+	const struct json *x = json_get(a, name), *y = json_get(b, name);
+	return x == y || (x && y && json_equal(x, y));
+}
+
+static bool all_equal(const struct json *old, const struct json *tree)
+{
+	for (size_t i = 0; i < json_count(tree); i++) {
+		struct str key = tree->object.members[i].key;
+		if (!str_is(key, "metadata") && !str_is(key, "status") && !member_equal(old, tree, key))
+			return false;
+	}
+	for (size_t i = 0; i < json_count(old); i++) {
+		struct str key = old->object.members[i].key;
+		if (!str_is(key, "metadata") && !str_is(key, "status") && !json_get(tree, key))
+			return false;
+	}
+	return member_equal(json_get(old, STR("metadata")), json_get(tree, STR("metadata")), STR("labels"));
+}
+
+static bool is_changed(const struct prepare_row *row, const struct json *old, const struct json *tree)
+{
+	if (*row->counted == '*')
+		return !all_equal(old, tree);
+	if (!member_equal(old, tree, str_of(row->counted)))
+		return true;
+	return !strcmp(row->kind, "Deployment") &&
+	       !member_equal(json_get(old, STR("metadata")), json_get(tree, STR("metadata")),
+			     STR("annotations"));
+}
+
+static void set_generation(struct arena *a, struct json *tree, const struct json *old, bool is_next)
+{
+	int64_t generation = json_i64(json_path(old, "metadata.generation"));
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	if (generation + is_next > 0)
+		json_set(a, metadata, STR("generation"), json_int(a, generation + is_next));
+	else
+		json_remove(metadata, STR("generation"));
+}
+
+/* The counter of templates that kept its own name in an annotation. */
+static void daemon_set_template(struct arena *a, const struct json *old, struct json *tree)
+{
+	const struct json *before = json_path(old, "spec.template");
+	const struct json *after = json_path(tree, "spec.template");
+	const struct json *annotations = json_path(old, "metadata.annotations");
+	int64_t count = 0;
+	if (!str_to_i64(json_str(json_get(annotations, STR(DAEMON_SET_GENERATION))), &count))
+		count = 1;
+	if (before && after && !json_equal(before, after))
+		count++;
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	json_set_str(a, json_need_object(a, metadata, STR("annotations")), STR(DAEMON_SET_GENERATION),
+		     arena_printf(a, "%lld", (long long)count));
+}
+
+static void update_main(struct arena *a, const struct prepare_row *row, const struct json *old,
+			struct json *tree)
+{
+	if (row->has_status)
+		take(a, tree, old, STR("status"));
+	if (!strcmp(row->kind, "Namespace"))
+		take(a, json_need_object(a, tree, STR("spec")), json_get(old, STR("spec")),
+		     STR("finalizers"));
+	if (!strcmp(row->kind, "DaemonSet"))
+		daemon_set_template(a, old, tree);
+	if (*row->counted)
+		set_generation(a, tree, old, is_changed(row, old, tree));
+}
+
+static bool is_condition(const struct json *c, struct str type, struct str status)
+{
+	return str_eq(json_path_str(c, "type"), type) && str_eq(json_path_str(c, "status"), status);
+}
+
+/* A condition that is new or changed gets the time of this write. */
+static void stamp_conditions(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
+{
+	const struct json *before = json_path(old, "status.conditions");
+	const struct json *after = json_path(tree, "status.conditions");
+	char text[TIME_TEXT_MAX];
+	struct str now = arena_str(a, str_n(text, time_format(now_us, text)));
+	for (size_t i = 0; i < json_count(after); i++) {
+		struct json *c = json_at(after, i);
+		bool is_same = false;
+		for (size_t k = 0; k < json_count(before); k++)
+			is_same |= is_condition(json_at(before, k), json_path_str(c, "type"),
+						json_path_str(c, "status"));
+		if (!is_same && json_path_str(c, "lastUpdateTime").len == 0)
+			json_set_str(a, c, STR("lastUpdateTime"), now);
+		if (!is_same && json_path_str(c, "lastTransitionTime").len == 0)
+			json_set_str(a, c, STR("lastTransitionTime"), now);
+	}
+}
+
+static void update_status(struct arena *a, const struct prepare_row *row, const struct json *old,
+			  struct json *tree, int64_t now_us)
+{
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	const struct json *old_metadata = json_get(old, STR("metadata"));
+	take_all_but_status(a, tree, old);
+	set_generation(a, tree, old, false);
+	if (!strcmp(row->kind, "Deployment"))
+		take(a, metadata, old_metadata, STR("labels"));
+	if (!strcmp(row->kind, "Pod"))
+		take(a, metadata, old_metadata, STR("ownerReferences"));
+	if (!strcmp(row->kind, "CertificateSigningRequest"))
+		stamp_conditions(a, old, tree, now_us);
+	if (!strcmp(row->kind, "PersistentVolume") &&
+	    !str_eq(json_path_str(tree, "status.phase"), json_path_str(old, "status.phase"))) {
+		char text[TIME_TEXT_MAX];
+		struct str now = arena_str(a, str_n(text, time_format(now_us, text)));
+		json_set_str(a, json_need_object(a, tree, STR("status")),
+			     STR("lastPhaseTransitionTime"), now);
+	}
+}
+
+/* Only the conditions of a certificate request are approved. */
+static void update_approval(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
+{
+	struct json *conditions = json_path(tree, "status.conditions");
+	const struct json *status = json_get(old, STR("status"));
+	struct json *kept = status ? json_copy(a, status) : json_object(a);
+	take_all_but_status(a, tree, old);
+	if (conditions)
+		json_set(a, kept, STR("conditions"), conditions);
+	else
+		json_remove(kept, STR("conditions"));
+	json_set(a, tree, STR("status"), kept);
+	stamp_conditions(a, old, tree, now_us);
+}
+
+static const struct json *container_named(const struct json *list, struct str name)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_path_str(json_at(list, i), "name"), name))
+			return json_at(list, i);
+	return NULL;
+}
+
+/* The old list with resources and resizePolicy of the new one. */
+static void resize_containers(struct arena *a, struct json *spec, const struct json *wanted,
+			      struct str list_name)
+{
+	const struct json *list = json_get(spec, list_name);
+	for (size_t i = 0; i < json_count(list); i++) {
+		struct json *c = json_at(list, i);
+		const struct json *from =
+			container_named(json_get(wanted, list_name), json_path_str(c, "name"));
+		if (!from)
+			continue;
+		take(a, c, from, STR("resources"));
+		take(a, c, from, STR("resizePolicy"));
+	}
+}
+
+/* A Pod whose spec is the old one but for what the subresource may change. */
+static void update_pod_part(struct arena *a, const struct prepare_row *row, const struct json *old,
+			    struct json *tree, const char *subresource)
+{
+	const struct json *wanted = json_get(tree, STR("spec"));
+	struct json *spec = json_copy(a, json_get(old, STR("spec")));
+	if (!strcmp(subresource, "resize")) {
+		resize_containers(a, spec, wanted, STR("containers"));
+		resize_containers(a, spec, wanted, STR("initContainers"));
+	} else {
+		take(a, spec, wanted, STR("ephemeralContainers"));
+	}
+	json_set(a, tree, STR("spec"), spec);
+	take(a, tree, old, STR("status"));
+	set_generation(a, tree, old, is_changed(row, old, tree));
+}
+
+void api_prepare_update(struct arena *a, const struct api_kind *kind, const struct json *old,
+			struct json *tree, const char *subresource, int64_t now_us)
+{
+	const struct prepare_row *row = prepare_find(kind);
+	ASSERT(old->type == JSON_OBJECT && tree->type == JSON_OBJECT);
+	if (!row)
+		return;
+	if (!*subresource || !strcmp(subresource, "scale"))
+		update_main(a, row, old, tree);
+	else if (!strcmp(subresource, "status"))
+		update_status(a, row, old, tree, now_us);
+	else if (!strcmp(subresource, "approval"))
+		update_approval(a, old, tree, now_us);
+	else if (!strcmp(subresource, "finalize"))
+		take(a, tree, old, STR("status"));
+	else if (!strcmp(row->kind, "Pod"))
+		update_pod_part(a, row, old, tree, subresource);
+}
