@@ -76,11 +76,13 @@ static void stateful_set_defaults(struct arena *a, struct json *tree)
 
 static void job_defaults(struct arena *a, struct json *tree)
 {
-	struct json *spec = json_get(tree, STR("spec")), *metadata = json_get(tree, STR("metadata"));
+	struct json *spec = json_get(tree, STR("spec")),
+		    *metadata = json_get(tree, STR("metadata"));
 	const struct json *labels = json_path(spec, "template.metadata.labels");
 	if (!spec)
 		return;
-	if (metadata && json_count(labels) > 0 && json_count(json_get(metadata, STR("labels"))) == 0)
+	if (metadata && json_count(labels) > 0 &&
+	    json_count(json_get(metadata, STR("labels"))) == 0)
 		json_set(a, metadata, STR("labels"), json_copy(a, labels));
 	/* Only when both are absent: completions alone absent means a work queue. */
 	if (!json_get(spec, STR("completions")) && !json_get(spec, STR("parallelism")))
@@ -89,15 +91,17 @@ static void job_defaults(struct arena *a, struct json *tree)
 	rule_apply(a, spec, "backoffLimit",
 		   json_get(spec, STR("backoffLimitPerIndex")) ? "2147483647" : "6");
 	rule_apply(a, spec, "podReplacementPolicy",
-		   json_get(spec, STR("podFailurePolicy")) ? "\"Failed\"" : "\"TerminatingOrFailed\"");
+		   json_get(spec, STR("podFailurePolicy")) ? "\"Failed\""
+							   : "\"TerminatingOrFailed\"");
 }
 
 /* ---- autoscaling ---- */
 
 static const struct default_rule autoscaler_rules[] = {{"spec.minReplicas", "1"}};
 
-static const char cpu_metric[] = "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":"
-				 "{\"type\":\"Utilization\",\"averageUtilization\":80}}}]";
+static const char cpu_metric[] =
+	"[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":"
+	"{\"type\":\"Utilization\",\"averageUtilization\":80}}}]";
 
 static const struct default_rule scale_up_rules[] = {
 	{"stabilizationWindowSeconds", "0"},
@@ -123,8 +127,10 @@ static void autoscaler_defaults(struct arena *a, struct json *tree)
 	}
 	if (!behavior || behavior->type != JSON_OBJECT)
 		return;
-	rules_apply(a, json_need_object(a, behavior, STR("scaleUp")), DEFAULT_RULES(scale_up_rules));
-	rules_apply(a, json_need_object(a, behavior, STR("scaleDown")), DEFAULT_RULES(scale_down_rules));
+	rules_apply(a, json_need_object(a, behavior, STR("scaleUp")),
+		    DEFAULT_RULES(scale_up_rules));
+	rules_apply(a, json_need_object(a, behavior, STR("scaleDown")),
+		    DEFAULT_RULES(scale_down_rules));
 }
 
 /* Version 1 keeps its metrics in an annotation; without any the CPU target gets its default. */
@@ -145,8 +151,8 @@ const struct kind_defaults defaults_apps[] = {
 	 stateful_set_defaults},
 	{"apps", NULL, "ReplicaSet", DEFAULT_RULES(replicas_rules), "spec.template.spec", NULL},
 	{"batch", NULL, "Job", DEFAULT_RULES(job_rules), "spec.template.spec", job_defaults},
-	{"batch", NULL, "CronJob", DEFAULT_RULES(cron_job_rules), "spec.jobTemplate.spec.template.spec",
-	 NULL},
+	{"batch", NULL, "CronJob", DEFAULT_RULES(cron_job_rules),
+	 "spec.jobTemplate.spec.template.spec", NULL},
 	{"autoscaling", "v2", "HorizontalPodAutoscaler", DEFAULT_RULES(autoscaler_rules), NULL,
 	 autoscaler_defaults},
 	{"autoscaling", "v1", "HorizontalPodAutoscaler", DEFAULT_RULES(autoscaler_rules), NULL,

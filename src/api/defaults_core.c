@@ -121,7 +121,8 @@ static void quota_defaults(struct arena *a, struct json *tree)
 static void controller_defaults(struct arena *a, struct json *tree)
 {
 	struct json *labels = json_path(tree, "spec.template.metadata.labels");
-	struct json *spec = json_get(tree, STR("spec")), *metadata = json_get(tree, STR("metadata"));
+	struct json *spec = json_get(tree, STR("spec")),
+		    *metadata = json_get(tree, STR("metadata"));
 	if (json_count(labels) == 0)
 		return;
 	if (json_count(json_get(spec, STR("selector"))) == 0)

@@ -62,7 +62,8 @@ static void priority_level_defaults(struct arena *a, struct json *tree)
 const struct kind_defaults defaults_net[] = {
 	{"discovery.k8s.io", NULL, "EndpointSlice", DEFAULT_RULES(slice_rules), NULL, NULL},
 	{"networking.k8s.io", NULL, "IngressClass", DEFAULT_RULES(ingress_class_rules), NULL, NULL},
-	{"networking.k8s.io", NULL, "NetworkPolicy", DEFAULT_RULES(policy_rules), NULL, policy_defaults},
+	{"networking.k8s.io", NULL, "NetworkPolicy", DEFAULT_RULES(policy_rules), NULL,
+	 policy_defaults},
 	{"flowcontrol.apiserver.k8s.io", NULL, "FlowSchema", NULL, 0, NULL, flow_schema_defaults},
 	{"flowcontrol.apiserver.k8s.io", NULL, "PriorityLevelConfiguration", NULL, 0, NULL,
 	 priority_level_defaults},

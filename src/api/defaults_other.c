@@ -1,21 +1,27 @@
 #include "api/rules-int.h"
 
 #define WEBHOOK_RULES                                                                              \
-	{"webhooks[].failurePolicy", "\"Fail\""}, {"webhooks[].matchPolicy", "\"Equivalent\""},     \
-		{"webhooks[].namespaceSelector", "{}"}, {"webhooks[].objectSelector", "{}"},        \
-		{"webhooks[].timeoutSeconds", "10"}, {"webhooks[].rules[].scope", "\"*\""},         \
-		{"webhooks[].clientConfig.service.port", "443"}
+	{"webhooks[].failurePolicy", "\"Fail\""}, {"webhooks[].matchPolicy", "\"Equivalent\""},    \
+		{"webhooks[].namespaceSelector", "{}"}, {"webhooks[].objectSelector", "{}"},       \
+		{"webhooks[].timeoutSeconds", "10"}, {"webhooks[].rules[].scope", "\"*\""},        \
+	{                                                                                          \
+		"webhooks[].clientConfig.service.port", "443"                                      \
+	}
 
 #define MATCH_RULES(at)                                                                            \
-	{at ".matchPolicy", "\"Equivalent\""}, {at ".namespaceSelector", "{}"},                     \
-		{at ".objectSelector", "{}"}, {at ".resourceRules[].scope", "\"*\""},               \
-		{at ".excludeResourceRules[].scope", "\"*\""}
+	{at ".matchPolicy", "\"Equivalent\""}, {at ".namespaceSelector", "{}"},                    \
+		{at ".objectSelector", "{}"}, {at ".resourceRules[].scope", "\"*\""},              \
+	{                                                                                          \
+		at ".excludeResourceRules[].scope", "\"*\""                                        \
+	}
 
 #define DEVICE_RULES(at)                                                                           \
 	{at ".requests[].exactly.allocationMode", "\"ExactCount\""},                               \
-		{at ".requests[].exactly.tolerations[].operator", "\"Equal\""},                     \
-		{at ".requests[].firstAvailable[].allocationMode", "\"ExactCount\""},               \
-		{at ".requests[].firstAvailable[].tolerations[].operator", "\"Equal\""}
+		{at ".requests[].exactly.tolerations[].operator", "\"Equal\""},                    \
+		{at ".requests[].firstAvailable[].allocationMode", "\"ExactCount\""},              \
+	{                                                                                          \
+		at ".requests[].firstAvailable[].tolerations[].operator", "\"Equal\""              \
+	}
 
 static const struct default_rule mutating_rules[] = {
 	WEBHOOK_RULES,
@@ -116,21 +122,28 @@ static void runtime_class_defaults(struct arena *a, struct json *tree)
 #define RBAC	  "rbac.authorization.k8s.io"
 
 const struct kind_defaults defaults_other[] = {
-	{ADMISSION, NULL, "MutatingWebhookConfiguration", DEFAULT_RULES(mutating_rules), NULL, NULL},
-	{ADMISSION, NULL, "ValidatingWebhookConfiguration", DEFAULT_RULES(validating_rules), NULL, NULL},
+	{ADMISSION, NULL, "MutatingWebhookConfiguration", DEFAULT_RULES(mutating_rules), NULL,
+	 NULL},
+	{ADMISSION, NULL, "ValidatingWebhookConfiguration", DEFAULT_RULES(validating_rules), NULL,
+	 NULL},
 	{ADMISSION, NULL, "ValidatingAdmissionPolicy", DEFAULT_RULES(policy_rules), NULL, NULL},
-	{ADMISSION, NULL, "ValidatingAdmissionPolicyBinding", DEFAULT_RULES(binding_rules), NULL, NULL},
+	{ADMISSION, NULL, "ValidatingAdmissionPolicyBinding", DEFAULT_RULES(binding_rules), NULL,
+	 NULL},
 	{"apiextensions.k8s.io", NULL, "CustomResourceDefinition", DEFAULT_RULES(crd_rules), NULL,
 	 crd_defaults},
-	{"apiregistration.k8s.io", NULL, "APIService", DEFAULT_RULES(api_service_rules), NULL, NULL},
-	{"scheduling.k8s.io", NULL, "PriorityClass", DEFAULT_RULES(priority_class_rules), NULL, NULL},
+	{"apiregistration.k8s.io", NULL, "APIService", DEFAULT_RULES(api_service_rules), NULL,
+	 NULL},
+	{"scheduling.k8s.io", NULL, "PriorityClass", DEFAULT_RULES(priority_class_rules), NULL,
+	 NULL},
 	{"storage.k8s.io", NULL, "StorageClass", DEFAULT_RULES(storage_class_rules), NULL, NULL},
 	{"storage.k8s.io", NULL, "CSIDriver", DEFAULT_RULES(csi_driver_rules), NULL, NULL},
-	{"resource.k8s.io", NULL, "ResourceClaim", DEFAULT_RULES(claim_rules), NULL, claim_defaults},
-	{"resource.k8s.io", NULL, "ResourceClaimTemplate", DEFAULT_RULES(claim_template_rules), NULL,
-	 claim_template_defaults},
+	{"resource.k8s.io", NULL, "ResourceClaim", DEFAULT_RULES(claim_rules), NULL,
+	 claim_defaults},
+	{"resource.k8s.io", NULL, "ResourceClaimTemplate", DEFAULT_RULES(claim_template_rules),
+	 NULL, claim_template_defaults},
 	{"node.k8s.io", NULL, "RuntimeClass", NULL, 0, NULL, runtime_class_defaults},
 	{RBAC, NULL, "RoleBinding", DEFAULT_RULES(role_ref_rules), NULL, role_binding_defaults},
-	{RBAC, NULL, "ClusterRoleBinding", DEFAULT_RULES(role_ref_rules), NULL, role_binding_defaults},
+	{RBAC, NULL, "ClusterRoleBinding", DEFAULT_RULES(role_ref_rules), NULL,
+	 role_binding_defaults},
 	{},
 };

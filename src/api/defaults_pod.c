@@ -47,7 +47,8 @@ static const struct default_rule probe_rules[] = {
 };
 
 static const char *const probes[] = {"livenessProbe", "readinessProbe", "startupProbe"};
-static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
+static const char *const container_lists[] = {"initContainers", "containers",
+					      "ephemeralContainers"};
 
 /* The tag of "registry:5000/path:tag@digest"; absent without one. */
 static struct str image_tag(struct str image, bool *ret_has_digest)
@@ -73,7 +74,8 @@ static void container_defaults(struct arena *a, struct json *c)
 {
 	rules_apply(a, c, DEFAULT_RULES(container_rules));
 	if (json_is_absent(json_get(c, STR("imagePullPolicy"))))
-		json_set_str(a, c, STR("imagePullPolicy"), image_pull_policy(json_path_str(c, "image")));
+		json_set_str(a, c, STR("imagePullPolicy"),
+			     image_pull_policy(json_path_str(c, "image")));
 	for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
 		struct json *probe = json_get(c, str_of(probes[i]));
 		if (probe)
@@ -157,7 +159,8 @@ static bool requests_total(const struct json *spec, struct str resource, struct 
 		if (!request_of(json_at(init, i), resource, &q))
 			continue;
 		t.has_any = true;
-		bool is_sidecar = str_is(json_path_str(json_at(init, i), "restartPolicy"), "Always");
+		bool is_sidecar =
+			str_is(json_path_str(json_at(init, i), "restartPolicy"), "Always");
 		struct quantity step = quantity_add(t.sidecars, q);
 		if (is_sidecar)
 			t.sidecars = step;

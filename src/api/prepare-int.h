@@ -8,8 +8,8 @@
 
 struct prepare_row {
 	const char *group, *kind;
-	const char *counted; /* members that generation follows; "*" all but metadata and status; "-" none
-				although it starts at 1; "" no generation */
+	const char *counted; /* members that generation follows; "*" all but metadata and status;
+				"-" none although it starts at 1; "" no generation */
 	bool has_status, keeps_status;
 	void (*create)(struct arena *a, struct json *tree, int64_t now_us);
 };

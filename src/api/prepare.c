@@ -20,8 +20,8 @@ static void crd_create(struct arena *a, struct json *tree, int64_t now_us);
 static void csr_create(struct arena *a, struct json *tree, int64_t now_us);
 static void account_create(struct arena *a, struct json *tree, int64_t now_us);
 
-/* group, kind, what counts as a change for generation (comma separated members; "" none; "*" all but
- * metadata and status), whether status is apart, whether a create keeps the client's status */
+/* group, kind, what counts as a change for generation (comma separated members; "" none; "*" all
+ * but metadata and status), whether status is apart, whether a create keeps the client's status */
 const struct prepare_row prepare_rows[] = {
 	{"", "Pod", "spec", true, false, pod_create},
 	{"", "PodTemplate", "template", false, false, NULL},
@@ -89,7 +89,8 @@ static struct json *status_zero(struct arena *a, const struct api_kind *kind)
 	return view_to_tree(a, status, arena_alloc(a, status->view_size));
 }
 
-void api_prepare_create(struct arena *a, const struct api_kind *kind, struct json *tree, int64_t now_us)
+void api_prepare_create(struct arena *a, const struct api_kind *kind, struct json *tree,
+			int64_t now_us)
 {
 	const struct prepare_row *row = prepare_find(kind);
 	struct json *metadata = json_need_object(a, tree, STR("metadata"));

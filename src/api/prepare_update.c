@@ -37,7 +37,8 @@ static bool all_equal(const struct json *old, const struct json *tree)
 {
 	for (size_t i = 0; i < json_count(tree); i++) {
 		struct str key = tree->object.members[i].key;
-		if (!str_is(key, "metadata") && !str_is(key, "status") && !member_equal(old, tree, key))
+		if (!str_is(key, "metadata") && !str_is(key, "status") &&
+		    !member_equal(old, tree, key))
 			return false;
 	}
 	for (size_t i = 0; i < json_count(old); i++) {
@@ -45,10 +46,12 @@ static bool all_equal(const struct json *old, const struct json *tree)
 		if (!str_is(key, "metadata") && !str_is(key, "status") && !json_get(tree, key))
 			return false;
 	}
-	return member_equal(json_get(old, STR("metadata")), json_get(tree, STR("metadata")), STR("labels"));
+	return member_equal(json_get(old, STR("metadata")), json_get(tree, STR("metadata")),
+			    STR("labels"));
 }
 
-static bool is_changed(const struct prepare_row *row, const struct json *old, const struct json *tree)
+static bool is_changed(const struct prepare_row *row, const struct json *old,
+		       const struct json *tree)
 {
 	if (*row->counted == '*')
 		return !all_equal(old, tree);
@@ -81,8 +84,8 @@ static void daemon_set_template(struct arena *a, const struct json *old, struct 
 	if (before && after && !json_equal(before, after))
 		count++;
 	struct json *metadata = json_need_object(a, tree, STR("metadata"));
-	json_set_str(a, json_need_object(a, metadata, STR("annotations")), STR(DAEMON_SET_GENERATION),
-		     arena_printf(a, "%lld", (long long)count));
+	json_set_str(a, json_need_object(a, metadata, STR("annotations")),
+		     STR(DAEMON_SET_GENERATION), arena_printf(a, "%lld", (long long)count));
 }
 
 static void update_main(struct arena *a, const struct prepare_row *row, const struct json *old,
@@ -105,7 +108,8 @@ static bool is_condition(const struct json *c, struct str type, struct str statu
 }
 
 /* A condition that is new or changed gets the time of this write. */
-static void stamp_conditions(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
+static void stamp_conditions(struct arena *a, const struct json *old, struct json *tree,
+			     int64_t now_us)
 {
 	const struct json *before = json_path(old, "status.conditions");
 	const struct json *after = json_path(tree, "status.conditions");
@@ -147,7 +151,8 @@ static void update_status(struct arena *a, const struct prepare_row *row, const 
 }
 
 /* Only the conditions of a certificate request are approved. */
-static void update_approval(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
+static void update_approval(struct arena *a, const struct json *old, struct json *tree,
+			    int64_t now_us)
 {
 	struct json *conditions = json_path(tree, "status.conditions");
 	const struct json *status = json_get(old, STR("status"));

@@ -16,16 +16,18 @@ struct kind_defaults {
 	const char *group, *version, *kind; /* version NULL: any */
 	const struct default_rule *rules;
 	size_t rule_count;
-	const char *pod_spec; /* path of an embedded PodSpec, or NULL */
+	const char *pod_spec;				  /* path of an embedded PodSpec, or NULL */
 	void (*code)(struct arena *a, struct json *tree); /* after the rules; may be NULL */
 };
 
 #define DEFAULT_RULES(table) table, ARRAY_LEN(table)
 
 /* Terminated by a row without kind. */
-extern const struct kind_defaults defaults_core[], defaults_apps[], defaults_net[], defaults_other[];
+extern const struct kind_defaults defaults_core[], defaults_apps[], defaults_net[],
+	defaults_other[];
 
-void rules_apply(struct arena *a, struct json *tree, const struct default_rule *rules, size_t count);
+void rules_apply(struct arena *a, struct json *tree, const struct default_rule *rules,
+		 size_t count);
 void rule_apply(struct arena *a, struct json *tree, const char *path, const char *value);
 
 /* Calls visit with every node that path names, in order. */
