@@ -81,6 +81,9 @@ static void container_defaults(struct arena *a, struct json *c)
 		if (probe)
 			rules_apply(a, probe, DEFAULT_RULES(probe_rules));
 	}
+	/* its feature gate is off */
+	if (json_get(json_get(c, STR("lifecycle")), STR("stopSignal")))
+		json_remove(json_get(c, STR("lifecycle")), STR("stopSignal"));
 	tree_round_quantities(a, c, "resources.limits");
 	tree_round_quantities(a, c, "resources.requests");
 }

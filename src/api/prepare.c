@@ -123,8 +123,44 @@ void list_add_string(struct arena *a, struct json *parent, const char *name, str
 	json_append(a, list, json_string(a, value));
 }
 
+/* "runtime/default", "unconfined" or "localhost/<profile>" as a profile; NULL for other text. */
+static struct json *app_armor_profile(struct arena *a, struct str text)
+{
+	struct json *profile = json_object(a);
+	if (str_is(text, "runtime/default")) {
+		json_set_str(a, profile, STR("type"), STR("RuntimeDefault"));
+	} else if (str_is(text, "unconfined")) {
+		json_set_str(a, profile, STR("type"), STR("Unconfined"));
+	} else if (str_has_prefix(text, STR("localhost/"))) {
+		json_set_str(a, profile, STR("type"), STR("Localhost"));
+		json_set_str(a, profile, STR("localhostProfile"), str_skip(text, strlen("localhost/")));
+	} else {
+		return NULL;
+	}
+	return profile;
+}
+
+/* The annotations that came before the field fill it where it is absent. */
+static void app_armor_from_annotations(struct arena *a, struct json *tree, const char *list_name)
+{
+	const struct json *annotations = json_path(tree, "metadata.annotations");
+	const struct json *list = json_get(json_get(tree, STR("spec")), str_of(list_name));
+	for (size_t i = 0; annotations && i < json_count(list); i++) {
+		struct json *c = json_at(list, i);
+		struct str key = arena_printf(a, "container.apparmor.security.beta.kubernetes.io/%.*s",
+					      STR_FMT(json_path_str(c, "name")));
+		struct json *profile = app_armor_profile(a, json_str(json_get(annotations, key)));
+		if (!profile || json_path(c, "securityContext.appArmorProfile"))
+			continue;
+		json_set(a, json_need_object(a, c, STR("securityContext")), STR("appArmorProfile"),
+			 profile);
+	}
+}
+
 static void pod_create(struct arena *a, struct json *tree, int64_t now_us)
 {
+	app_armor_from_annotations(a, tree, "initContainers");
+	app_armor_from_annotations(a, tree, "containers");
 	struct json *status = json_need_object(a, tree, STR("status"));
 	const struct json *spec = json_get(tree, STR("spec"));
 	json_set_str(a, status, STR("phase"), STR("Pending"));
