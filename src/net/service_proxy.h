@@ -28,7 +28,7 @@ typedef void service_proxy_collect_fn(void *ctx, struct arena *a,
 						      const struct service_rules_config *config,
 						      struct nft *own_nft, int netns_fd,
 						      service_proxy_collect_fn *collect, void *ctx);
-/* Waits for a batch on its way. */
+/* At once, but for a batch on its way: the loop has to run until that is done. */
 void service_proxy_free(struct service_proxy *p);
 
 void service_proxy_changed(struct service_proxy *p);
