@@ -1,4 +1,4 @@
-/* program: run a helper program to its end, with text in and text out.
+/* program: run a helper program to its end in a network namespace, with text in and text out.
  *
  * The argument vector is passed as it is, never through a shell; the environment is exactly the
  * given one.  Blocks: call it from a pool thread (loop_work) or a command.  Threads: all calls
@@ -15,6 +15,7 @@
 #include "base/str.h"
 
 #define PROGRAM_OUTPUT_MAX (4u << 20)
+#define PROGRAM_ARGS_MAX   32
 
 struct program {
 	const char *path;	 /* absolute, or a name searched in /usr/local/sbin … /bin */
