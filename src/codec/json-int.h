@@ -39,15 +39,41 @@ void json_lookup_init(struct json_lookup *lookup, const struct json *object);
 void json_lookup_done(struct json_lookup *lookup);
 struct json *json_lookup_get(const struct json_lookup *lookup, struct str key);
 
-/* Removes repeated keys in place: the last value wins at the place of the first, objects under one
- * key are merged one level deep.  Calls on_repeat (may be NULL) once a repeated key.  Returns the
- * new count. */
-size_t json_unique(struct arena *a, struct json_member *members, size_t count,
-		   void (*on_repeat)(void *arg, struct str key), void *arg);
+/* Removes repeated keys in place: the last value wins at the place of the first; is_merged joins
+ * objects under one key, one level deep.  Calls on_repeat (may be NULL) with the position of every
+ * repetition, in order.  Returns the new count. */
+size_t json_unique(struct arena *a, struct json_member *members, size_t count, bool is_merged,
+		   void (*on_repeat)(void *arg, size_t position), void *arg);
 
-/* Appends path to duplicates unless it is there or JSON_MAX_DUPLICATES are. */
+/* Appends to duplicates unless the same path and line are there, or JSON_MAX_DUPLICATES are. */
 void json_duplicates_add(struct arena *a, struct json_duplicates *duplicates, struct str path,
-			 uint32_t line);
+			 struct str key, uint32_t line);
+
+/* json_stack: the open containers of a parser.  Values wait here until their container closes; then
+ * they move to the arena in one piece of the right size. */
+struct json_stack {
+	struct arena *arena;
+	struct json_duplicates *duplicates; /* may be NULL */
+	struct json_member *members;	    /* owned; array items have an absent key */
+	uint32_t *lines;		    /* owned; of the members, when has_lines */
+	bool has_lines;
+	size_t count, cap;
+	int depth;
+	size_t bases[JSON_MAX_DEPTH]; /* where each open container begins; not initialised */
+};
+
+void json_stack_done(struct json_stack *s);
+/* Begins a container; false when JSON_MAX_DEPTH are open. */
+[[nodiscard]] bool json_stack_open(struct json_stack *s);
+/* Adds a member whose value the caller sets in s->members[returned slot].value. */
+size_t json_stack_push(struct json_stack *s, struct str key, uint32_t line);
+/* Closes the newest container and fills the value with its content. */
+void json_stack_array(struct json_stack *s, struct json *array);
+void json_stack_object(struct json_stack *s, struct json *object);
+
+/* The shortest decimal that reads back as value, finite: plain notation while 10^low <= value <
+ * 10^high, else with an exponent of at least exponent_digits digits. */
+void double_write(struct buf *out, double value, int low, int high, int exponent_digits);
 
 /* Levels of containers, at most limit + 1. */
 int json_depth(const struct json *tree, int limit);

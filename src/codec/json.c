@@ -315,21 +315,23 @@ struct json *json_need_object(struct arena *a, struct json *object, struct str k
 	return value;
 }
 
-void json_duplicates_add(struct arena *a, struct json_duplicates *duplicates, struct str path,
-			 uint32_t line)
+void json_duplicates_add(struct arena *a, struct json_duplicates *d, struct str path,
+			 struct str key, uint32_t line)
 {
-	if (duplicates->count >= JSON_MAX_DUPLICATES)
+	if (d->count >= JSON_MAX_DUPLICATES)
 		return;
-	for (size_t i = 0; i < duplicates->count; i++)
-		if (str_eq(duplicates->paths[i], path))
+	for (size_t i = 0; i < d->count; i++)
+		if (d->lines[i] == line && str_eq(d->paths[i], path))
 			return;
-	size_t count = duplicates->count++, cap = duplicates->cap;
-	duplicates->lines =
-		arena_grow(a, duplicates->lines, count, &cap, sizeof(*duplicates->lines));
-	duplicates->paths = arena_grow(a, duplicates->paths, count, &duplicates->cap,
-				       sizeof(*duplicates->paths));
-	duplicates->paths[count] = path;
-	duplicates->lines[count] = line;
+	if (!d->paths) {
+		d->cap = JSON_MAX_DUPLICATES;
+		d->paths = ARENA_ARRAY(a, struct str, d->cap);
+		d->keys = ARENA_ARRAY(a, struct str, d->cap);
+		d->lines = ARENA_ARRAY(a, uint32_t, d->cap);
+	}
+	d->paths[d->count] = path;
+	d->keys[d->count] = key;
+	d->lines[d->count++] = line;
 }
 
 int json_depth(const struct json *tree, int limit)

@@ -67,7 +67,8 @@ struct json {
  * merged, as Go does when it decodes into a struct. */
 struct json_duplicates {
 	struct str *paths;
-	uint32_t *lines; /* of the repetition, counted from 1; 0 unless the text was YAML */
+	struct str *keys; /* last part of the path */
+	uint32_t *lines;  /* of the repeated value, counted from 1; 0 unless the text was YAML */
 	size_t count, cap;
 };
 

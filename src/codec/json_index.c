@@ -102,31 +102,40 @@ static struct json *merge_run(struct arena *a, const struct json_index *index, s
 		for (size_t m = 0; m < value->object.count; m++)
 			merged->object.members[merged->object.count++] = value->object.members[m];
 	}
-	merged->object.count = json_unique(a, merged->object.members, total, NULL, NULL);
+	merged->object.count = json_unique(a, merged->object.members, total, false, NULL, NULL);
 	return merged;
 }
 
-size_t json_unique(struct arena *a, struct json_member *members, size_t count,
-		   void (*on_repeat)(void *arg, struct str key), void *arg)
+static void mark_repeats(struct arena *a, const struct json_index *index,
+			 struct json_member *members, bool is_merged)
+{
+	for (size_t from = 0, to; from < index->count; from = to) {
+		struct str key = members[index->order[from]].key;
+		for (to = from + 1;
+		     to < index->count && str_eq(members[index->order[to]].key, key);)
+			to++;
+		if (to - from == 1)
+			continue;
+		members[index->order[from]].value = is_merged ? merge_run(a, index, from, to)
+							      : members[index->order[to - 1]].value;
+		for (size_t i = from + 1; i < to; i++)
+			members[index->order[i]].value = NULL;
+	}
+}
+
+size_t json_unique(struct arena *a, struct json_member *members, size_t count, bool is_merged,
+		   void (*on_repeat)(void *arg, size_t position), void *arg)
 {
 	if (is_ascending(members, count) ||
 	    (count <= JSON_INDEX_FROM && !has_repeat_small(members, count)))
 		return count;
 	struct json_index index;
 	json_index_init(&index, members, count);
-	for (size_t from = 0, to; from < count; from = to) {
-		struct str key = members[index.order[from]].key;
-		for (to = from + 1; to < count && str_eq(members[index.order[to]].key, key);)
-			to++;
-		if (to - from == 1)
-			continue;
-		if (on_repeat)
-			on_repeat(arg, key);
-		members[index.order[from]].value = merge_run(a, &index, from, to);
-		for (size_t i = from + 1; i < to; i++)
-			members[index.order[i]].value = NULL;
-	}
+	mark_repeats(a, &index, members, is_merged);
 	json_index_done(&index);
+	for (size_t i = 0; on_repeat && i < count; i++)
+		if (!members[i].value)
+			on_repeat(arg, i);
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++)
 		if (members[i].value)

@@ -3,19 +3,12 @@
 
 #include "codec/json-int.h"
 
-/* Values wait on a stack until their container closes; then its items move to the arena in one
- * piece of the right size.  bases holds where each open container begins on the stack, so that the
- * path of the current value can be told when a duplicate is found. */
 struct parser {
 	const char *at, *end;
 	struct arena *arena;
 	struct err *err;
-	struct json_duplicates *duplicates;
-	struct json_member *stack;
-	size_t count, cap;
 	size_t node_count;
-	int depth;
-	size_t bases[JSON_MAX_DEPTH];
+	struct json_stack stack; /* last: its bases are not initialised */
 };
 
 /* As Go quotes a byte (taken as a Latin-1 character) in its messages. */
@@ -62,16 +55,6 @@ static int peek_after_space(struct parser *p)
 	       (*p->at == ' ' || *p->at == '\n' || *p->at == '\t' || *p->at == '\r'))
 		p->at++;
 	return peek(p);
-}
-
-static size_t push(struct parser *p, struct str key)
-{
-	if (p->count == p->cap) {
-		p->cap = p->cap ? p->cap * 2 : 64;
-		p->stack = mem_resize(p->stack, p->cap * sizeof(*p->stack));
-	}
-	p->stack[p->count] = (struct json_member){.key = key};
-	return p->count++;
 }
 
 static enum rc node_new(struct parser *p, enum json_type type, struct json **ret_node)
@@ -279,10 +262,9 @@ static enum rc parse_value(struct parser *p, struct json **ret_value);
 
 static enum rc enter(struct parser *p)
 {
-	if (p->depth == JSON_MAX_DEPTH)
+	if (!json_stack_open(&p->stack))
 		return err_set(p->err, RC_BAD_REQUEST, "exceeded max depth of %d levels",
 			       JSON_MAX_DEPTH);
-	p->bases[p->depth++] = p->count;
 	p->at++;
 	return RC_OK;
 }
@@ -292,10 +274,10 @@ static enum rc parse_items(struct parser *p)
 	if (peek_after_space(p) == ']')
 		return RC_OK;
 	for (;;) {
-		size_t slot = push(p, (struct str){});
+		size_t slot = json_stack_push(&p->stack, (struct str){}, 0);
 		struct json *item;
 		TRY(parse_value(p, &item));
-		p->stack[slot].value = item;
+		p->stack.members[slot].value = item;
 		int c = peek_after_space(p);
 		if (c == ']')
 			return RC_OK;
@@ -311,31 +293,8 @@ static enum rc parse_array(struct parser *p, struct json **ret_value)
 	TRY(parse_items(p));
 	p->at++;
 	TRY(node_new(p, JSON_ARRAY, ret_value));
-	size_t base = p->bases[--p->depth], count = p->count - base;
-	struct json **items = count ? ARENA_ARRAY(p->arena, struct json *, count) : NULL;
-	for (size_t i = 0; i < count; i++)
-		items[i] = p->stack[base + i].value;
-	(*ret_value)->array.items = items;
-	(*ret_value)->array.count = (*ret_value)->array.cap = count;
-	p->count = base;
+	json_stack_array(&p->stack, *ret_value);
 	return RC_OK;
-}
-
-/* The member that is open at each level is the last one before the next level's base. */
-static void on_repeat(void *arg, struct str key)
-{
-	struct parser *p = arg;
-	CLEANUP_BUF path = BUF_INIT(JSON_MAX_BYTES);
-	for (int level = 0; level + 1 < p->depth; level++) {
-		size_t open = p->bases[level + 1] - 1;
-		struct str name = p->stack[open].key;
-		if (!name.at)
-			buf_printf(&path, "[%zu]", open - p->bases[level]);
-		else
-			buf_printf(&path, "%s%.*s", path.len ? "." : "", STR_FMT(name));
-	}
-	buf_printf(&path, "%s%.*s", path.len ? "." : "", STR_FMT(key));
-	json_duplicates_add(p->arena, p->duplicates, arena_str(p->arena, buf_str(&path)), 0);
 }
 
 static enum rc parse_members(struct parser *p)
@@ -351,9 +310,9 @@ static enum rc parse_members(struct parser *p)
 		if (peek_after_space(p) != ':')
 			return refuse(p, "after object key");
 		p->at++;
-		size_t slot = push(p, key);
+		size_t slot = json_stack_push(&p->stack, key, 0);
 		TRY(parse_value(p, &value));
-		p->stack[slot].value = value;
+		p->stack.members[slot].value = value;
 		int c = peek_after_space(p);
 		if (c == '}')
 			return RC_OK;
@@ -369,16 +328,7 @@ static enum rc parse_object(struct parser *p, struct json **ret_value)
 	TRY(parse_members(p));
 	p->at++;
 	TRY(node_new(p, JSON_OBJECT, ret_value));
-	size_t base = p->bases[p->depth - 1];
-	size_t count = json_unique(p->arena, p->stack + base, p->count - base,
-				   p->duplicates ? on_repeat : NULL, p);
-	struct json_member *members = NULL;
-	if (count)
-		members = arena_copy(p->arena, p->stack + base, count * sizeof(*members));
-	(*ret_value)->object.members = members;
-	(*ret_value)->object.count = (*ret_value)->object.cap = count;
-	p->count = base;
-	p->depth--;
+	json_stack_object(&p->stack, *ret_value);
 	return RC_OK;
 }
 
@@ -414,15 +364,15 @@ enum rc json_parse(struct arena *a, struct str text, struct json **ret_tree,
 			       "JSON of %zu bytes is larger than the limit of %u bytes", text.len,
 			       JSON_MAX_BYTES);
 	struct parser p;
-	memset(&p, 0, offsetof(struct parser, bases));
+	memset(&p, 0, offsetof(struct parser, stack.bases));
 	p.at = text.at;
 	p.end = text.at + text.len;
-	p.arena = a;
+	p.arena = p.stack.arena = a;
+	p.stack.duplicates = duplicates;
 	p.err = err;
-	p.duplicates = duplicates;
 	struct json *tree;
 	enum rc rc = parse_value(&p, &tree);
-	free(p.stack);
+	json_stack_done(&p.stack);
 	TRY(rc);
 	if (peek_after_space(&p) >= 0)
 		return refuse(&p, "after top-level value");

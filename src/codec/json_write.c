@@ -61,27 +61,28 @@ static void shortest_digits(double value, char out[40])
 	while (strtod(out, NULL) != value && precision++ < 17);
 }
 
-/* As Go's encoding/json: plain notation from 1e-6 up to 1e21, beyond it an exponent without
- * leading zeros. */
-static void write_double(struct buf *out, double value)
+static int significant_digits(const char *text, char digits[24])
 {
-	char text[40], digits[24];
-	if (isnan(value) || isinf(value)) {
-		buf_add_cstr(out, isnan(value) ? "null" : value > 0 ? "1e999" : "-1e999");
-		return;
-	}
-	shortest_digits(fabs(value), text);
-	int count = 0, exponent = atoi(strchr(text, 'e') + 1);
+	int count = 0;
 	for (const char *c = text; *c != 'e'; c++)
 		if (*c != '.')
 			digits[count++] = *c;
 	while (count > 1 && digits[count - 1] == '0')
 		count--;
+	return count;
+}
+
+void double_write(struct buf *out, double value, int low, int high, int exponent_digits)
+{
+	char text[40], digits[24];
+	ASSERT(isfinite(value));
+	shortest_digits(fabs(value), text);
+	int count = significant_digits(text, digits), exponent = atoi(strchr(text, 'e') + 1);
 	if (signbit(value))
 		buf_add_char(out, '-');
-	if (value != 0 && (exponent < -6 || exponent >= 21)) {
-		buf_printf(out, "%c%s%.*se%c%d", digits[0], count > 1 ? "." : "", count - 1,
-			   digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
+	if (value != 0 && (exponent < low || exponent >= high)) {
+		buf_printf(out, "%c%s%.*se%c%0*d", digits[0], count > 1 ? "." : "", count - 1,
+			   digits + 1, exponent < 0 ? '-' : '+', exponent_digits, abs(exponent));
 		return;
 	}
 	for (int i = MIN(exponent, 0); i < MAX(count, exponent + 1); i++) {
@@ -89,6 +90,16 @@ static void write_double(struct buf *out, double value)
 			buf_add_char(out, '.');
 		buf_add_char(out, i >= 0 && i < count ? digits[i] : '0');
 	}
+}
+
+static void write_double(struct buf *out, double value)
+{
+	if (isnan(value))
+		buf_add_cstr(out, "null");
+	else if (isinf(value))
+		buf_add_cstr(out, value > 0 ? "1e999" : "-1e999");
+	else
+		double_write(out, value, -6, 21, 1);
 }
 
 static void new_line(struct writer *w)
