@@ -187,7 +187,7 @@ static enum rc process_build(struct arena *a, const struct oci_spec_input *in,
 			     struct json **ret_process, struct err *err)
 {
 	const struct runtime_container_config *c = in->config;
-	struct json *process = json_object(a), *args, *env;
+	struct json *process = json_object(a), *args = NULL, *env = NULL;
 	struct str cwd = c->working_dir.len ? c->working_dir : in->image->working_dir;
 	if (cwd.len == 0)
 		cwd = STR("/");
@@ -463,7 +463,7 @@ enum rc oci_spec_build(struct arena *a, const struct oci_spec_input *in, struct 
 		       struct err *err)
 {
 	struct json *spec = json_object(a), *root = json_object(a), *mounts = json_array(a);
-	struct json *process;
+	struct json *process = NULL;
 	TRY(process_build(a, in, &process, err));
 	system_mounts(a, in, mounts);
 	TRY(volume_mounts(a, in, mounts, err));
