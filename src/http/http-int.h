@@ -144,7 +144,8 @@ struct http_exchange {
 	uint16_t peer_port;
 	int32_t stream_id; /* HTTP/2 */
 	bool is_head_sent;
-	bool is_deferred; /* nghttp2 waits for more body */
+	bool is_deferred;     /* nghttp2 waits for more body */
+	size_t dropped_bytes; /* of a body that was cut */
 	bool is_too_large_head;
 };
 

@@ -19,6 +19,7 @@
 #define CONTINUATIONS_MAX 16
 #define FRAME_HEAD_BYTES  9
 #define BODY_FRAME_MAX	  (OUT_BYTES - FRAME_HEAD_BYTES)
+#define DROPPED_MAX	  (1u << 20)
 #define FIELD_OVERHEAD	  32 /* RFC 9113 §6.5.2 */
 
 struct http2 {
@@ -189,8 +190,13 @@ static int data_chunk_on(nghttp2_session *session, uint8_t flags, int32_t stream
 	if (!x || !x->is_begun)
 		return 0;
 	exchange_body_add(x, str_n((const char *)data, len));
-	if (x->is_body_cut)
-		request_in(x);
+	if (!x->is_body_cut)
+		return 0;
+	request_in(x);
+	/* Some clients lose the reply when a reset follows it at once, so a little more is read. */
+	x->dropped_bytes += len;
+	if (x->dropped_bytes > DROPPED_MAX)
+		stream_reset(x, NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -258,19 +264,6 @@ static int send_data_on(nghttp2_session *session, nghttp2_frame *frame, const ui
 		len -= part;
 		exchange_chunk_sent(x, part);
 	}
-	return 0;
-}
-
-/* RFC 9113 §8.1: after a whole reply, what is left of a request that is not wanted is refused. */
-static int frame_sent_on(nghttp2_session *session, const nghttp2_frame *frame, void *user)
-{
-	if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
-	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		return 0;
-	struct http_exchange *x = exchange_of(session, frame->hd.stream_id);
-	if (x && x->is_body_cut)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, x->stream_id,
-					  NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -395,9 +388,9 @@ static int64_t deadline(const struct connection *c)
 	struct http_exchange *x;
 	if (list_is_empty(&c->exchanges))
 		return c->active_ms + limits->idle_ms;
-	/* A head or body that is not complete must go on. */
+	/* A request that is not complete must go on. */
 	LIST_FOR_EACH (x, &c->exchanges, link)
-		if (!x->is_asked)
+		if (!x->is_asked || x->is_body_cut)
 			return c->active_ms + limits->body_ms;
 	return INT64_MAX;
 }
@@ -432,7 +425,6 @@ static nghttp2_session_callbacks *callbacks_get(void)
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frame_on);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, data_chunk_on);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, stream_close_on);
-	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, frame_sent_on);
 	nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data_on);
 	nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, frame_length_on);
 	return callbacks;
