@@ -12,20 +12,6 @@
 #include "base/list.h"
 #include "http/server.h"
 
-/* --- OpenSSL --- */
-
-struct X509_name_st;
-struct asn1_string_st;
-
-#define TLS_PEM_MAX   (1u << 20)
-#define TLS_NAMES_MAX 256
-
-/* The error on top of OpenSSL's queue, which is emptied. */
-enum rc openssl_err(struct err *err, enum rc rc, const char *what);
-size_t openssl_name_entries(struct arena *a, const struct X509_name_st *name, int nid,
-			    const struct str **ret_texts);
-int64_t openssl_time_us(const struct asn1_string_st *time);
-
 /* --- connections --- */
 
 #define HTTP_HEADERS_MAX 1000	     /* fields of one request */

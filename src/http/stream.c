@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "http/http-int.h"
+#include "http/openssl_util.h"
 
 #define STREAM_MAGIC 0x5354524dU
 #define READ_BYTES   (32u << 10)

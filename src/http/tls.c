@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/mem.h"
-#include "http/http-int.h"
+#include "http/openssl_util.h"
 
 struct tls_context {
 	uint32_t refs;
@@ -15,9 +15,6 @@ struct tls_context {
 	SSL_CTX *ssl;
 };
 
-DEFINE_CLEANUP(BIO *, BIO_free_all)
-DEFINE_CLEANUP(X509 *, X509_free)
-DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(struct tls_context *, tls_unref)
 
 enum rc openssl_err(struct err *err, enum rc rc, const char *what)
@@ -28,22 +25,12 @@ enum rc openssl_err(struct err *err, enum rc rc, const char *what)
 	return err_set(err, rc, "%s: %s", what, reason ? reason : "malformed");
 }
 
-static enum rc pem_open(struct str pem, const char *what, BIO **ret_bio, struct err *err)
-{
-	if (pem.len > TLS_PEM_MAX)
-		return err_set(err, RC_TOO_LARGE, "%s: %zu bytes of PEM, at most %u are read", what,
-			       pem.len, TLS_PEM_MAX);
-	*ret_bio = BIO_new_mem_buf(pem.at ? pem.at : "", (int)pem.len);
-	ASSERT(*ret_bio);
-	return RC_OK;
-}
-
 /* --- certificates into a context --- */
 
 static enum rc chain_load(SSL_CTX *ssl, struct str pem, struct err *err)
 {
 	CLEANUP(BIO_free_all_p) BIO *bio = NULL;
-	TRY(pem_open(pem, "certificate", &bio, err));
+	TRY(openssl_pem_open(pem, "certificate", &bio, err));
 	CLEANUP(X509_free_p) X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	if (!leaf || SSL_CTX_use_certificate(ssl, leaf) != 1)
 		return openssl_err(err, RC_INVALID, "certificate");
@@ -56,7 +43,7 @@ static enum rc chain_load(SSL_CTX *ssl, struct str pem, struct err *err)
 static enum rc key_load(SSL_CTX *ssl, struct str pem, struct err *err)
 {
 	CLEANUP(BIO_free_all_p) BIO *bio = NULL;
-	TRY(pem_open(pem, "private key", &bio, err));
+	TRY(openssl_pem_open(pem, "private key", &bio, err));
 	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
 	if (!key || SSL_CTX_use_PrivateKey(ssl, key) != 1)
 		return openssl_err(err, RC_INVALID, "private key");
@@ -68,7 +55,7 @@ static enum rc key_load(SSL_CTX *ssl, struct str pem, struct err *err)
 static enum rc authorities_load(SSL_CTX *ssl, struct str pem, bool announce, struct err *err)
 {
 	CLEANUP(BIO_free_all_p) BIO *bio = NULL;
-	TRY(pem_open(pem, "certificate authorities", &bio, err));
+	TRY(openssl_pem_open(pem, "certificate authorities", &bio, err));
 	size_t count = 0;
 	for (X509 *ca; (ca = PEM_read_bio_X509(bio, NULL, NULL, NULL)); count++) {
 		X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), ca);
@@ -216,13 +203,13 @@ static struct str entry_text(struct arena *a, const X509_NAME_ENTRY *entry)
 	return text;
 }
 
-size_t openssl_name_entries(struct arena *a, const struct X509_name_st *name, int nid,
+size_t openssl_name_entries(struct arena *a, const X509_NAME *name, int nid,
 			    const struct str **ret_texts)
 {
 	int count = 0;
 	for (int at = -1; (at = X509_NAME_get_index_by_NID(name, nid, at)) >= 0;)
 		count++;
-	count = MIN(count, TLS_NAMES_MAX);
+	count = MIN(count, OPENSSL_NAMES_MAX);
 	struct str *texts = ARENA_ARRAY(a, struct str, (size_t)count + 1);
 	for (int i = 0, at = -1; i < count; i++) {
 		at = X509_NAME_get_index_by_NID(name, nid, at);
@@ -232,7 +219,7 @@ size_t openssl_name_entries(struct arena *a, const struct X509_name_st *name, in
 	return (size_t)count;
 }
 
-int64_t openssl_time_us(const struct asn1_string_st *time)
+int64_t openssl_time_us(const ASN1_TIME *time)
 {
 	struct tm tm = {};
 	if (ASN1_TIME_to_tm(time, &tm) != 1)
