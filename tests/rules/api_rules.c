@@ -11,6 +11,7 @@
 
 #include "api/defaults.h"
 #include "api/field_error.h"
+#include "api/strategic.h"
 #include "api/view.h"
 
 #define LINE_MAX_BYTES (8u << 20)
@@ -101,12 +102,33 @@ static struct json *do_update(struct arena *a, const struct json *request)
 	return errors.count ? errors_answer(a, &errors) : body_answer(a, kind, tree);
 }
 
+static struct json *do_strategic(struct arena *a, const struct json *request)
+{
+	const struct api_kind *kind = kind_of(request);
+	struct field_errors errors = {.arena = a};
+	struct json *tree = NULL, *answer = json_object(a);
+	struct err err;
+	enum rc rc = strategic_merge(a, api_type(api_builtin(), kind->type),
+				     json_path(request, "old"), json_path(request, "patch"), &tree,
+				     &errors, &err);
+	if (rc == RC_INVALID)
+		return errors_answer(a, &errors);
+	if (rc != RC_OK) {
+		answer = error_answer(a, &err);
+		json_set(a, answer, STR("code"), json_int(a, rc_status(rc)));
+		return answer;
+	}
+	json_set(a, answer, STR("body"), tree);
+	return answer;
+}
+
 static const struct {
 	const char *name;
 	struct json *(*run)(struct arena *a, const struct json *request);
 } operations[] = {
 	{"create", do_create},
 	{"update", do_update},
+	{"strategic", do_strategic},
 };
 
 static struct json *answer(struct arena *a, const struct json *request)

@@ -112,7 +112,7 @@ class Server:
             elif media.startswith("application/strategic"):
                 answer = self.rules.ask(op="strategic", old=old, patch=body, **kind)
                 if "body" not in answer:
-                    return 0, answer
+                    return answer.get("code", 422), answer
                 body = answer["body"]
             else:
                 return 415, None
@@ -196,7 +196,14 @@ def run_case(server, case):
             continue
         expected = reply["body"]
         only = step.get("only") or case.get("only")
-        if reply["code"] not in (200, 201, 422) or not isinstance(expected, dict):
+        if not isinstance(expected, dict):
+            continue
+        if reply["code"] in (400, 500) and "error" in (answer or {}) and code in (400, 500):
+            message = expected.get("message") or expected.get("/message")
+            result = (result or []) + ([] if (code, answer["error"].strip()) == (reply["code"], message.strip()) else
+                                       [("error", "%d %s" % (reply["code"], message), "%d %s" % (code, answer["error"]))])
+            continue
+        if reply["code"] not in (200, 201, 422):
             continue
         if code == 404 or code == 405:
             continue

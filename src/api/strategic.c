@@ -1,0 +1,448 @@
+#include "api/strategic.h"
+
+#include "api/strategic-int.h"
+#include "base/mem.h"
+
+#define DIRECTIVE   "$patch"
+#define RETAIN_KEYS "$retainKeys"
+#define DELETE_LIST "$deleteFromPrimitiveList/"
+#define SET_ORDER   "$setElementOrder/"
+
+struct list_rule {
+	const struct api_type *type; /* of the items; NULL when they are no structs */
+	bool is_merged;
+	struct str merge_key; /* absent for scalars */
+};
+
+static const struct api_type *struct_type(const struct api_field *f)
+{
+	return f && f->type >= 0 ? api_type(api_builtin(), f->type) : NULL;
+}
+
+static struct list_rule list_rule(const struct api_type *type, struct str name)
+{
+	const struct api_field *f = type ? api_field(type, name) : NULL;
+	if (!f)
+		return (struct list_rule){};
+	return (struct list_rule){struct_type(f), f->flags & FIELD_PATCH_MERGE, f->merge_key};
+}
+
+static enum rc bad_directive(const struct json *directive, const struct json *map, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
+	go_value_write(&text, map);
+	return err_set(err, RC_INTERNAL, "unknown patch type: %.*s in map: %s",
+		       STR_FMT(json_str(directive)), text.data);
+}
+
+static enum rc no_merge_key(const struct json *item, struct str key, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
+	go_value_write(&text, item);
+	return err_set(err, RC_INTERNAL, "map: %s does not contain declared merge key: %.*s",
+		       text.data, STR_FMT(key));
+}
+
+static enum rc mixed_items(const struct json *original, const struct json *patch, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(64u << 10);
+	go_value_write(&text, original);
+	buf_add_char(&text, ' ');
+	go_value_write(&text, patch);
+	return err_set(err, RC_INTERNAL, "list element types are not identical: [%s]",
+		       text.data ? text.data : "");
+}
+
+/* Without directives, for what has no counterpart; false: the value itself is to be left out. */
+static bool drop_directives(struct json *value)
+{
+	if (value->type == JSON_OBJECT) {
+		if (str_is(json_str(json_get(value, STR(DIRECTIVE))), "delete"))
+			return false;
+		for (size_t i = value->object.count; i-- > 0;) {
+			struct json_member *m = &value->object.members[i];
+			if (str_is(m->key, DIRECTIVE) || str_is(m->key, RETAIN_KEYS) ||
+			    str_has_prefix(m->key, STR(DELETE_LIST)) ||
+			    str_has_prefix(m->key, STR(SET_ORDER)) || m->value->type == JSON_NULL ||
+			    !drop_directives(m->value))
+				json_remove(value, m->key);
+		}
+	} else if (value->type == JSON_ARRAY) {
+		for (size_t i = value->array.count; i-- > 0;)
+			if (!drop_directives(value->array.items[i]))
+				json_remove_at(value, i);
+	}
+	return true;
+}
+
+static bool has_string(const struct json *list, struct str s)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_str(json_at(list, i)), s))
+			return true;
+	return false;
+}
+
+static enum rc retain_keys(struct json *original, struct json *patch, struct err *err)
+{
+	static const char message[] = "invalid patch format of retainKeys";
+	const struct json *keys = json_get(patch, STR(RETAIN_KEYS));
+	if (!keys)
+		return RC_OK;
+	json_remove(patch, STR(RETAIN_KEYS));
+	if (keys->type != JSON_ARRAY)
+		return err_set(err, RC_BAD_REQUEST, "%s", message);
+	for (size_t i = 0; i < json_count(patch); i++) {
+		struct json_member m = patch->object.members[i];
+		if (m.value->type != JSON_NULL && !str_has_prefix(m.key, STR(DELETE_LIST)) &&
+		    !str_has_prefix(m.key, STR(SET_ORDER)) && !has_string(keys, m.key))
+			return err_set(err, RC_BAD_REQUEST, "%s", message);
+	}
+	for (size_t i = original->object.count; i-- > 0;)
+		if (!has_string(keys, original->object.members[i].key))
+			json_remove(original, original->object.members[i].key);
+	return RC_OK;
+}
+
+/* ---- lists ---- */
+
+static enum rc merge_map(struct arena *a, const struct api_type *type, struct json *original,
+			 struct json *patch, struct json **ret_map, struct err *err);
+
+static bool same_item(const struct json *a, const struct json *b, struct str key)
+{
+	if (!key.at)
+		return json_equal(a, b);
+	const struct json *x = json_get(a, key), *y = json_get(b, key);
+	return x && y && json_equal(x, y);
+}
+
+static ptrdiff_t item_index(const struct json *list, const struct json *item, struct str key)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (same_item(json_at(list, i), item, key))
+			return (ptrdiff_t)i;
+	return -1;
+}
+
+/* All items maps, or none. */
+static enum rc items_check(const struct json *original, const struct json *patch,
+			   bool *ret_are_maps, struct err *err)
+{
+	size_t maps = 0, others = 0;
+	const struct json *lists[] = {original, patch};
+	for (size_t l = 0; l < 2; l++)
+		for (size_t i = 0; i < json_count(lists[l]); i++) {
+			bool is_map = json_at(lists[l], i)->type == JSON_OBJECT;
+			maps += is_map;
+			others += !is_map;
+		}
+	*ret_are_maps = maps > 0;
+	return maps && others ? mixed_items(original, patch, err) : RC_OK;
+}
+
+static enum rc keys_check(const struct json *list, struct str key, struct err *err)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (!json_get(json_at(list, i), key))
+			return no_merge_key(json_at(list, i), key, err);
+	return RC_OK;
+}
+
+/* Upstream's stable sort by the place in order. */
+static void sort_by(struct json *list, const struct json *order, struct str key)
+{
+	for (size_t i = 1; i < list->array.count; i++) {
+		struct json *item = list->array.items[i];
+		ptrdiff_t place = item_index(order, item, key);
+		size_t at = i;
+		while (at > 0) {
+			ptrdiff_t before = item_index(order, list->array.items[at - 1], key);
+			if (place < 0 || before < 0 || place >= before)
+				break;
+			list->array.items[at] = list->array.items[at - 1];
+			at--;
+		}
+		list->array.items[at] = item;
+	}
+}
+
+/* merged, cut into what patch_order names and what only the server has, each in its own order, and
+ * put together again so that the server's order wins where it knows both. */
+static struct json *order_enforced(struct arena *a, const struct json *merged,
+				   const struct json *patch_order, const struct json *server_order,
+				   struct str key)
+{
+	struct json *mine = json_array(a), *theirs = json_array(a), *all = json_array(a);
+	for (size_t i = 0; i < json_count(merged); i++)
+		json_append(a,
+			    item_index(patch_order, json_at(merged, i), key) >= 0 ? mine : theirs,
+			    json_at(merged, i));
+	sort_by(mine, patch_order, key);
+	sort_by(theirs, server_order, key);
+	size_t m = 0, t = 0;
+	while (m < json_count(mine) || t < json_count(theirs)) {
+		bool takes_theirs = m == json_count(mine);
+		if (m < json_count(mine) && t < json_count(theirs)) {
+			ptrdiff_t left = item_index(server_order, json_at(theirs, t), key);
+			ptrdiff_t right = item_index(server_order, json_at(mine, m), key);
+			takes_theirs = left >= 0 && right >= 0 && left < right;
+		}
+		json_append(a, all, takes_theirs ? json_at(theirs, t++) : json_at(mine, m++));
+	}
+	return all;
+}
+
+static struct json *list_copy(struct arena *a, const struct json *list)
+{
+	struct json *copy = json_array(a);
+	for (size_t i = 0; i < json_count(list); i++)
+		json_append(a, copy, json_at(list, i));
+	return copy;
+}
+
+static void delete_matching(struct json *list, const struct json *item, struct str key)
+{
+	for (size_t i = list->array.count; i-- > 0;)
+		if (same_item(list->array.items[i], item, key))
+			json_remove_at(list, i);
+}
+
+/* Items with `$patch` act on original and leave the patch; *ret_replaces: the rest is all there is.
+ */
+static enum rc special_items(struct json *original, struct json *patch, struct str key,
+			     bool *ret_replaces, struct err *err)
+{
+	*ret_replaces = false;
+	for (size_t i = 0; i < json_count(patch);) {
+		struct json *item = json_at(patch, i);
+		const struct json *directive = json_get(item, STR(DIRECTIVE));
+		if (!directive) {
+			i++;
+			continue;
+		}
+		if (str_is(json_str(directive), "delete")) {
+			if (!json_get(item, key))
+				return no_merge_key(item, key, err);
+			delete_matching(original, item, key);
+		} else if (str_is(json_str(directive), "replace")) {
+			*ret_replaces = true;
+		} else if (str_is(json_str(directive), "merge")) {
+			return err_set(err, RC_INTERNAL,
+				       "merging lists cannot yet be specified in the patch");
+		} else {
+			return bad_directive(directive, item, err);
+		}
+		json_remove_at(patch, i);
+	}
+	return RC_OK;
+}
+
+static enum rc merge_items(struct arena *a, const struct list_rule *rule, struct json *merged,
+			   const struct json *patch, struct err *err)
+{
+	for (size_t i = 0; i < json_count(patch); i++) {
+		struct json *item = json_at(patch, i);
+		if (!json_get(item, rule->merge_key))
+			return no_merge_key(item, rule->merge_key, err);
+		ptrdiff_t at = item_index(merged, item, rule->merge_key);
+		if (at >= 0)
+			TRY(merge_map(a, rule->type, merged->array.items[at], item,
+				      &merged->array.items[at], err));
+		else
+			json_append(a, merged, item);
+	}
+	return RC_OK;
+}
+
+static enum rc merge_scalars(struct arena *a, struct json *original, struct json *patch,
+			     bool is_deletion, struct json **ret_list)
+{
+	struct json *merged = json_array(a);
+	struct str none = {};
+	for (size_t i = 0; i < json_count(original); i++) {
+		struct json *item = json_at(original, i);
+		if (is_deletion ? item_index(patch, item, none) < 0
+				: item_index(merged, item, none) < 0)
+			json_append(a, merged, item);
+	}
+	for (size_t i = 0; !is_deletion && i < json_count(patch); i++)
+		if (item_index(merged, json_at(patch, i), none) < 0)
+			json_append(a, merged, json_at(patch, i));
+	*ret_list = is_deletion ? merged : order_enforced(a, merged, patch, original, none);
+	return RC_OK;
+}
+
+static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct json *original,
+			  struct json *patch, bool is_deletion, struct json **ret_list,
+			  struct err *err)
+{
+	bool are_maps, replaces;
+	if (!rule->is_merged && !is_deletion) {
+		*ret_list = patch;
+		return RC_OK;
+	}
+	TRY(items_check(original, patch, &are_maps, err));
+	if (!are_maps)
+		return merge_scalars(a, original, patch, is_deletion, ret_list);
+	if (!rule->merge_key.at)
+		return err_set(err, RC_INTERNAL, "cannot merge lists without merge key");
+	TRY(special_items(original, patch, rule->merge_key, &replaces, err));
+	if (replaces) {
+		*ret_list = patch;
+		return RC_OK;
+	}
+	struct json *merged = list_copy(a, original);
+	TRY(merge_items(a, rule, merged, patch, err));
+	*ret_list = order_enforced(a, merged, patch, original, rule->merge_key);
+	return RC_OK;
+}
+
+/* ---- $setElementOrder ---- */
+
+static enum rc order_mismatch(const struct json *patch, const struct json *order, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(64u << 10);
+	buf_add_cstr(&text, "The order in patch list:\n");
+	go_value_write(&text, patch);
+	buf_add_cstr(&text, "\n doesn't match $setElementOrder list:\n");
+	go_value_write(&text, order);
+	buf_add_char(&text, '\n');
+	return err_set(err, RC_INTERNAL, "%s", text.data ? text.data : "");
+}
+
+/* The items of the patch that are not deleted stand in the order that is asked for. */
+static enum rc order_check(const struct json *patch, const struct json *order, struct str key,
+			   struct err *err)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < json_count(patch); i++) {
+		const struct json *item = json_at(patch, i);
+		if (str_is(json_str(json_get(item, STR(DIRECTIVE))), "delete"))
+			continue;
+		while (at < json_count(order) && !same_item(json_at(order, at), item, key))
+			at++;
+		if (at++ >= json_count(order))
+			return order_mismatch(patch, order, err);
+	}
+	return RC_OK;
+}
+
+static enum rc set_order(struct arena *a, const struct api_type *type, struct json *original,
+			 struct json *patch, struct str name, const struct json *order,
+			 struct err *err)
+{
+	struct list_rule rule = list_rule(type, name);
+	struct json *had = json_get(original, name), *wanted = json_get(patch, name), *merged;
+	if (order->type != JSON_ARRAY || (wanted && wanted->type != JSON_ARRAY))
+		return err_set(err, RC_BAD_REQUEST, "invalid patch format of setElementOrder list");
+	if (!had && !wanted)
+		return RC_OK;
+	if (rule.merge_key.at)
+		TRY(keys_check(order, rule.merge_key, err));
+	TRY(order_check(wanted, order, rule.merge_key, err));
+	if (!had) {
+		drop_directives(wanted);
+		merged = wanted;
+	} else if (!wanted) {
+		merged = had;
+	} else {
+		TRY(merge_list(a, &rule, had, wanted, false, &merged, err));
+	}
+	json_set(a, original, name, order_enforced(a, merged, order, had, rule.merge_key));
+	json_remove(patch, name);
+	return RC_OK;
+}
+
+static enum rc set_orders(struct arena *a, const struct api_type *type, struct json *original,
+			  struct json *patch, struct err *err)
+{
+	for (size_t i = 0; i < json_count(patch);) {
+		struct json_member m = patch->object.members[i];
+		if (!str_has_prefix(m.key, STR(SET_ORDER))) {
+			i++;
+			continue;
+		}
+		json_remove(patch, m.key);
+		TRY(set_order(a, type, original, patch, str_skip(m.key, strlen(SET_ORDER)), m.value,
+			      err));
+		i = 0;
+	}
+	return RC_OK;
+}
+
+/* ---- maps ---- */
+
+static bool same_shape(const struct json *a, const struct json *b)
+{
+	return a->type == b->type;
+}
+
+static enum rc merge_member(struct arena *a, const struct api_type *type, struct json *original,
+			    struct str name, struct json *value, bool is_deletion, struct err *err)
+{
+	struct json *had = json_get(original, name), *merged = value;
+	const struct api_field *field = type ? api_field(type, name) : NULL;
+	if (value->type == JSON_NULL) {
+		json_remove(original, name);
+		return RC_OK;
+	}
+	if (!had || !same_shape(had, value)) {
+		if (!is_deletion && drop_directives(value))
+			json_set(a, original, name, value);
+		else if (!is_deletion && !had)
+			json_remove(original, name);
+		return RC_OK;
+	}
+	if (value->type == JSON_OBJECT && !(field && field->flags & FIELD_PATCH_REPLACE)) {
+		bool is_struct = field && field->shape == SHAPE_ONE;
+		TRY(merge_map(a, is_struct ? struct_type(field) : NULL, had, value, &merged, err));
+	} else if (value->type == JSON_ARRAY) {
+		struct list_rule rule = list_rule(type, name);
+		TRY(merge_list(a, &rule, had, value, is_deletion, &merged, err));
+	}
+	json_set(a, original, name, merged);
+	return RC_OK;
+}
+
+static enum rc merge_map(struct arena *a, const struct api_type *type, struct json *original,
+			 struct json *patch, struct json **ret_map, struct err *err)
+{
+	const struct json *directive = json_get(patch, STR(DIRECTIVE));
+	if (directive) {
+		bool is_replace = str_is(json_str(directive), "replace");
+		if (!is_replace && !str_is(json_str(directive), "delete"))
+			return bad_directive(directive, patch, err);
+		json_remove(patch, STR(DIRECTIVE));
+		*ret_map = is_replace ? patch : json_object(a);
+		return RC_OK;
+	}
+	TRY(retain_keys(original, patch, err));
+	TRY(set_orders(a, type, original, patch, err));
+	for (size_t i = 0; i < json_count(patch); i++) {
+		struct json_member m = patch->object.members[i];
+		bool is_deletion = str_has_prefix(m.key, STR(DELETE_LIST));
+		struct str name = is_deletion ? str_skip(m.key, strlen(DELETE_LIST)) : m.key;
+		TRY(merge_member(a, type, original, name, m.value, is_deletion, err));
+	}
+	*ret_map = original;
+	return RC_OK;
+}
+
+enum rc strategic_merge(struct arena *a, const struct api_type *type, struct json *original,
+			struct json *patch, struct json **ret_tree, struct field_errors *errors,
+			struct err *err)
+{
+	struct json *result;
+	const struct json *shown = json_copy(a, patch);
+	ASSERT(original->type == JSON_OBJECT);
+	if (patch->type != JSON_OBJECT)
+		return err_set(
+			err, RC_BAD_REQUEST,
+			"json: cannot unmarshal %s into Go value of type map[string]interface {}",
+			go_kind_of_json(patch));
+	TRY(merge_map(a, type, original, patch, &result, err));
+	TRY(strategic_check_types(type, result, shown, errors, err));
+	*ret_tree = result;
+	return RC_OK;
+}

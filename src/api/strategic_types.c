@@ -1,0 +1,153 @@
+#include "api/strategic-int.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static int by_key(const void *a, const void *b)
+{
+	return str_cmp(((const struct json_member *)a)->key, ((const struct json_member *)b)->key);
+}
+
+static void map_write(struct buf *out, const struct json *tree)
+{
+	size_t size = sizeof(struct json_member) * tree->object.count;
+	CLEANUP(free_p) struct json_member *sorted = mem_alloc(size + 1);
+	if (size > 0)
+		memcpy(sorted, tree->object.members, size);
+	qsort(sorted, tree->object.count, sizeof(*sorted), by_key);
+	buf_add_cstr(out, "map[");
+	for (size_t i = 0; i < tree->object.count; i++) {
+		buf_add_cstr(out, i ? " " : "");
+		buf_add_str(out, sorted[i].key);
+		buf_add_char(out, ':');
+		go_value_write(out, sorted[i].value);
+	}
+	buf_add_char(out, ']');
+}
+
+void go_value_write(struct buf *out, const struct json *tree)
+{
+	if (!tree || tree->type == JSON_NULL) {
+		buf_add_cstr(out, "<nil>");
+	} else if (tree->type == JSON_STRING) {
+		buf_add_str(out, tree->string);
+	} else if (tree->type == JSON_ARRAY) {
+		buf_add_char(out, '[');
+		for (size_t i = 0; i < tree->array.count; i++) {
+			buf_add_cstr(out, i ? " " : "");
+			go_value_write(out, tree->array.items[i]);
+		}
+		buf_add_char(out, ']');
+	} else if (tree->type == JSON_OBJECT) {
+		map_write(out, tree);
+	} else {
+		json_write(out, tree);
+	}
+}
+
+const char *go_kind_of_json(const struct json *value)
+{
+	static const char *const kinds[] = {
+		[JSON_NULL] = "null",	  [JSON_BOOL] = "bool",	    [JSON_INT] = "number",
+		[JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+		[JSON_OBJECT] = "object",
+	};
+	return kinds[value->type];
+}
+
+static const char *reflect_kind(const struct json *value)
+{
+	static const char *const kinds[] = {
+		[JSON_NULL] = "invalid",   [JSON_BOOL] = "bool",     [JSON_INT] = "int64",
+		[JSON_DOUBLE] = "float64", [JSON_STRING] = "string", [JSON_ARRAY] = "slice",
+		[JSON_OBJECT] = "map",
+	};
+	return kinds[value->type];
+}
+
+struct checker {
+	struct arena *arena;
+	struct str fault; /* absent: none yet */
+};
+
+static void check_struct(struct checker *c, const struct api_type *type, const struct json *tree);
+
+static bool form_takes(enum field_form form, enum json_type type)
+{
+	switch (form) {
+	case FORM_BOOL:
+		return type == JSON_BOOL;
+	case FORM_INT32:
+	case FORM_INT64:
+		return type == JSON_INT || type == JSON_DOUBLE;
+	case FORM_STRING:
+		return type == JSON_STRING;
+	default: /* types with an unmarshaller of their own judge their text later */
+		return true;
+	}
+}
+
+static void check_one(struct checker *c, const struct api_field *f, const struct json *value,
+		      struct str go_type)
+{
+	if (value->type == JSON_NULL || c->fault.at)
+		return;
+	if (f->form == FORM_STRUCT)
+		check_struct(c, api_type(api_builtin(), f->type), value);
+	else if (!form_takes(f->form, value->type))
+		c->fault = arena_printf(c->arena, "cannot convert %s to %.*s", reflect_kind(value),
+					STR_FMT(go_type));
+}
+
+static void check_field(struct checker *c, const struct api_field *f, const struct json *value)
+{
+	bool is_list = f->shape == SHAPE_LIST;
+	if (f->shape == SHAPE_ONE) {
+		check_one(c, f, value, f->go_type);
+		return;
+	}
+	if (value->type == JSON_NULL)
+		return;
+	if (value->type != (is_list ? JSON_ARRAY : JSON_OBJECT)) {
+		c->fault = arena_printf(c->arena, "cannot restore %s from %s",
+					is_list ? "slice" : "map", reflect_kind(value));
+		return;
+	}
+	if (f->shape == SHAPE_MAP_OF_LISTS)
+		return;
+	for (size_t i = 0; i < json_count(value); i++)
+		check_one(c, f, is_list ? value->array.items[i] : value->object.members[i].value,
+			  f->element_go_type);
+}
+
+static void check_struct(struct checker *c, const struct api_type *type, const struct json *tree)
+{
+	uint32_t hint = 0;
+	if (tree->type != JSON_OBJECT) {
+		c->fault = arena_printf(c->arena, "cannot restore struct from: %s",
+					reflect_kind(tree));
+		return;
+	}
+	for (size_t i = 0; i < json_count(tree) && !c->fault.at; i++) {
+		struct json_member m = tree->object.members[i];
+		const struct api_field *f = api_field_near(type, m.key, &hint);
+		if (f)
+			check_field(c, f, m.value);
+	}
+}
+
+enum rc strategic_check_types(const struct api_type *type, const struct json *tree,
+			      const struct json *patch, struct field_errors *errors,
+			      struct err *err)
+{
+	struct checker c = {.arena = errors->arena};
+	check_struct(&c, type, tree);
+	if (!c.fault.at)
+		return RC_OK;
+	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
+	go_value_write(&text, patch);
+	struct json *shown = json_string(errors->arena, arena_str(errors->arena, buf_str(&text)));
+	field_error_add(errors, FIELD_ERROR_INVALID, STR("patch"), shown, "%.*s", STR_FMT(c.fault));
+	return err_set(err, RC_INVALID, "%.*s", STR_FMT(c.fault));
+}
