@@ -440,6 +440,23 @@ static void nodes_reach_the_host(void **state)
 	assert_int_equal(a.sys, ECONNREFUSED); /* a reply came back */
 }
 
+/* Whatever the host's own gateway says to the host, it must say to a pod. */
+static void pods_reach_the_outside(void **state)
+{
+	CLEANUP(netlink_close_p) struct netlink *nl = NULL;
+	struct netlink_route *routes;
+	size_t count;
+	MUST(netlink_open(&nl, &err));
+	MUST(netlink_routes(nl, &w.arena, 0, &routes, &count, &err));
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].dst.prefix_bits != 0 || routes[i].gateway.family != IP_V4)
+			continue;
+		struct attempt host = attempt(-1, routes[i].gateway, 1);
+		struct attempt pod = attempt(w.pods[POD_C].netns_fd, routes[i].gateway, 1);
+		assert_int_equal(pod.sys, host.sys);
+	}
+}
+
 static void rules_follow_endpoints(void **state)
 {
 	int64_t start = now_ms();
@@ -622,6 +639,7 @@ int main(void)
 		cmocka_unit_test(node_ports_from_host_pods_and_nodes),
 		cmocka_unit_test(load_balancer_from_host_and_pods),
 		cmocka_unit_test(nodes_reach_the_host),
+		cmocka_unit_test(pods_reach_the_outside),
 		cmocka_unit_test(rules_follow_endpoints),
 		cmocka_unit_test(without_endpoints_refused_at_once),
 		cmocka_unit_test(unused_service_addresses_are_refused),
