@@ -55,6 +55,7 @@ import re
 import shlex
 import sys
 
+FIELDS_MAX = 64  # API_FIELDS_MAX of schema.h
 VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 SCALARS = {  # .api name: (form, C type of a view, Go type)
     'string': ('STRING', 'struct str', 'string'),
@@ -404,6 +405,8 @@ class Model:
                 mark.flags = {'INLINE'}
                 t.fields.append(mark)
             t.fields += inner.fields
+        if len(t.fields) > FIELDS_MAX:
+            fail(t.where, 'type %s has more than %d fields: raise API_FIELDS_MAX' % (t.name, FIELDS_MAX))
 
 
 def member(name):

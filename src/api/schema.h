@@ -76,6 +76,8 @@ struct api_field {
 	uint32_t view_offset;	    /* in the C struct */
 };
 
+#define API_FIELDS_MAX 64 /* of one type */
+
 struct api_type {
 	struct str name;		/* "PodSpec" */
 	struct str package;		/* "core/v1", "meta/v1" …: with name, OpenAPI's
