@@ -161,7 +161,7 @@ static void record_notes(struct run *run, size_t request, enum plan_note_when wh
 		if (n->when != when || (when != PLAN_NOTE_NOW && n->request != request))
 			continue;
 		struct event_note note = n->note;
-		if (when != PLAN_NOTE_NOW)
+		if (when == PLAN_NOTE_NAMED || when == PLAN_NOTE_FAILED)
 			note.message = arena_printf(&run->arena, "%.*s%.*s", STR_FMT(note.message),
 						    STR_FMT(appended));
 		event_record(w->r->events, w->client, &note);
@@ -204,6 +204,7 @@ static void request_answered(void *ctx, const struct client_reply *reply)
 		run_wrote(run, request->kind->stored_id, reply->revision);
 		struct str name = reply->object ? reply->object->name : request->name;
 		record_notes(run, index, PLAN_NOTE_DONE, name);
+		record_notes(run, index, PLAN_NOTE_NAMED, name);
 	}
 	if (run->in_flight == 0 && run->state == RUN_ASKED)
 		run_continue(run);

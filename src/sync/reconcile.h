@@ -24,13 +24,14 @@
 /* When an event of a plan is recorded. */
 enum plan_note_when {
 	PLAN_NOTE_NOW,	  /* with the plan */
-	PLAN_NOTE_DONE,	  /* once the request has succeeded; the object's name is appended */
+	PLAN_NOTE_DONE,	  /* once the request has succeeded */
+	PLAN_NOTE_NAMED,  /* the same; the object's name, which the server may make, is appended */
 	PLAN_NOTE_FAILED, /* once it has failed; the error is appended */
 };
 
 struct plan_note {
 	enum plan_note_when when;
-	size_t request; /* index, for DONE and FAILED */
+	size_t request; /* index, for all but NOW */
 	struct event_note note;
 };
 
@@ -70,7 +71,7 @@ struct client_request *plan_request(struct plan *p); /* any other one, zeroed */
 [[gnu::format(printf, 6, 7)]] void plan_event(struct plan *p, const struct object *regarding,
 					      const char *component, const char *type,
 					      const char *reason, const char *fmt, ...);
-/* About the request that was planned last.  DONE: "<message><name of the object>"; FAILED:
+/* About the request that was planned last.  NAMED: "<message><name of the object>"; FAILED:
  * "<message><error>". */
 [[gnu::format(printf, 7, 8)]] void plan_event_when(struct plan *p, enum plan_note_when when,
 						   const struct object *regarding,

@@ -1,0 +1,21 @@
+#include "control/controllers.h"
+
+#include "base/mem.h"
+#include "control/control.h"
+
+/* In the order in which they get their turns. */
+const struct controller *const controllers[] = {
+	&deployment_controller,	    &replica_set_controller, &replication_controller_controller,
+	&endpoint_slice_controller, &endpoints_controller,   &service_account_controller,
+	&root_ca_controller,	    &namespace_controller,   &garbage_controller,
+};
+const size_t controllers_count = ARRAY_LEN(controllers);
+
+size_t control_kinds(const struct api *api, uint16_t *ret_kinds)
+{
+	size_t count = 0;
+	for (uint16_t id = 0; id < api->stored_count; id++)
+		if (api_by_stored(api, id))
+			ret_kinds[count++] = id;
+	return count;
+}

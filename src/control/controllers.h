@@ -1,0 +1,17 @@
+/* controllers: the rows, one a file. */
+#ifndef SKEG_CONTROL_CONTROLLERS_H
+#define SKEG_CONTROL_CONTROLLERS_H
+
+#include "sync/reconcile.h"
+
+extern const struct controller deployment_controller;
+extern const struct controller replica_set_controller;
+extern const struct controller replication_controller_controller;
+extern const struct controller endpoint_slice_controller;
+extern const struct controller endpoints_controller;
+extern const struct controller service_account_controller;
+extern const struct controller root_ca_controller;
+extern const struct controller namespace_controller;
+extern const struct controller garbage_controller;
+
+#endif
