@@ -115,7 +115,7 @@ static void add_frame(struct buf *out, const struct service_rules_config *config
 
 /* One step of walking two sorted states side by side: either or both sides are there. */
 struct pair {
-	const struct rule *from, *to;
+	const struct packet_rule *from, *to;
 };
 
 struct walk {
@@ -125,9 +125,9 @@ struct walk {
 
 static bool walk_next(struct walk *w, struct pair *ret_pair)
 {
-	const struct rule *from = w->from_next < w->from->count ? &w->from->items[w->from_next]
-								: NULL;
-	const struct rule *to = w->to_next < w->to->count ? &w->to->items[w->to_next] : NULL;
+	const struct packet_rule *from =
+		w->from_next < w->from->count ? &w->from->items[w->from_next] : NULL;
+	const struct packet_rule *to = w->to_next < w->to->count ? &w->to->items[w->to_next] : NULL;
 	if (!from && !to)
 		return false;
 	int order = !from ? 1 : !to ? -1 : service_rule_cmp(from, to);
@@ -153,7 +153,7 @@ static bool is_changed(const struct pair *p)
 	return p->from && p->to && !str_eq(p->from->value, p->to->value);
 }
 
-static enum rule_kind kind_of(const struct pair *p)
+static enum packet_rule_kind kind_of(const struct pair *p)
 {
 	return p->from ? p->from->kind : p->to->kind;
 }

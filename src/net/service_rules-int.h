@@ -7,11 +7,11 @@
 struct service_rules_work {
 	struct arena *arena;
 	const struct service_rules_config *config;
-	struct rule *items;
+	struct packet_rule *items;
 	size_t count, cap;
 };
 
 /* By kind, container, key. */
-int service_rule_cmp(const struct rule *a, const struct rule *b);
+int service_rule_cmp(const struct packet_rule *a, const struct packet_rule *b);
 
 #endif

@@ -25,11 +25,11 @@ static const char *const protocol_names[] = {
 
 /* --- collecting rules --- */
 
-static void add_rule(struct service_rules_work *w, enum rule_kind kind, const char *container,
-		     struct str key, struct str value)
+static void add_rule(struct service_rules_work *w, enum packet_rule_kind kind,
+		     const char *container, struct str key, struct str value)
 {
 	w->items = arena_grow(w->arena, w->items, w->count, &w->cap, sizeof(*w->items));
-	w->items[w->count++] = (struct rule){kind, str_of(container), key, value};
+	w->items[w->count++] = (struct packet_rule){kind, str_of(container), key, value};
 }
 
 static struct str take_text(struct service_rules_work *w, struct buf *text)
@@ -422,14 +422,14 @@ static void add_port(struct port_work *pw, unsigned family)
 
 static int rule_cmp(const void *a, const void *b)
 {
-	const struct rule *x = a, *y = b;
+	const struct packet_rule *x = a, *y = b;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	int by_container = str_cmp(x->container, y->container);
 	return by_container ? by_container : str_cmp(x->key, y->key);
 }
 
-int service_rule_cmp(const struct rule *a, const struct rule *b)
+int service_rule_cmp(const struct packet_rule *a, const struct packet_rule *b)
 {
 	return rule_cmp(a, b);
 }
@@ -438,7 +438,7 @@ int service_rule_cmp(const struct rule *a, const struct rule *b)
  * whose text comes first keeps it, whatever the order in which they were seen. */
 static int rule_cmp_full(const void *a, const void *b)
 {
-	const struct rule *x = a, *y = b;
+	const struct packet_rule *x = a, *y = b;
 	int by_name = rule_cmp(a, b);
 	return by_name ? by_name : str_cmp(x->value, y->value);
 }

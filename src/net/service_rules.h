@@ -80,17 +80,17 @@ struct service_rules_config {
 };
 
 /* One thing in the table; key and container are names in it, value is text of nft. */
-enum rule_kind { RULE_SET, RULE_CHAIN, RULE_ELEMENT };
+enum packet_rule_kind { RULE_SET, RULE_CHAIN, RULE_ELEMENT };
 
-struct rule {
-	enum rule_kind kind;
+struct packet_rule {
+	enum packet_rule_kind kind;
 	struct str container; /* RULE_ELEMENT: the map or set it is in */
 	struct str key;
 	struct str value; /* definition, body, or verdict ("" in a plain set) */
 };
 
 struct service_rules { /* sorted by kind, container, key; each once */
-	struct rule *items;
+	struct packet_rule *items;
 	size_t count;
 };
 
