@@ -105,6 +105,37 @@ struct json *json_copy(struct arena *a, const struct json *tree)
 	return copy;
 }
 
+struct json *json_clone(struct arena *a, const struct json *tree)
+{
+	if (!tree)
+		return NULL;
+	struct json *copy = arena_copy(a, tree, sizeof(*tree));
+	if (tree->type == JSON_ARRAY) {
+		copy->array.items = ARENA_ARRAY(a, struct json *, tree->array.count);
+		copy->array.cap = tree->array.count;
+		for (size_t i = 0; i < tree->array.count; i++)
+			copy->array.items[i] = json_clone(a, tree->array.items[i]);
+	} else if (tree->type == JSON_OBJECT) {
+		copy->object.members = ARENA_ARRAY(a, struct json_member, tree->object.count);
+		copy->object.cap = tree->object.count;
+		for (size_t i = 0; i < tree->object.count; i++)
+			copy->object.members[i] =
+				(struct json_member){tree->object.members[i].key,
+						     json_clone(a, tree->object.members[i].value)};
+	}
+	return copy;
+}
+
+const char *json_type_name(const struct json *value)
+{
+	static const char *const names[] = {
+		[JSON_NULL] = "null",	  [JSON_BOOL] = "bool",	    [JSON_INT] = "number",
+		[JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+		[JSON_OBJECT] = "object",
+	};
+	return names[value->type];
+}
+
 static struct json_member *find_member(const struct json *object, struct str key)
 {
 	if (!object || object->type != JSON_OBJECT)

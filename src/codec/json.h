@@ -94,8 +94,9 @@ void json_write_string(struct buf *out, struct str s); /* quoted and escaped */
 								  ...);
 [[nodiscard]] struct json *json_array(struct arena *a);
 [[nodiscard]] struct json *json_object(struct arena *a);
-[[nodiscard]] struct json *json_copy(struct arena *a,
-				     const struct json *tree); /* deep; strings too */
+/* Deep; json_copy copies the strings too, json_clone shares them. */
+[[nodiscard]] struct json *json_copy(struct arena *a, const struct json *tree);
+[[nodiscard]] struct json *json_clone(struct arena *a, const struct json *tree);
 
 /* Reading.  All accept NULL and a value of another type, and then return NULL, absent, or 0. */
 struct json *json_get(const struct json *object, struct str key);
@@ -104,6 +105,7 @@ size_t json_count(const struct json *array_or_object);
 struct str json_str(const struct json *value);
 int64_t json_i64(const struct json *value);
 bool json_is_true(const struct json *value);
+const char *json_type_name(const struct json *value); /* as Go's errors say: "number", "array" … */
 /* By dotted path of plain keys: json_path(pod, "spec.nodeName"). */
 struct json *json_path(const struct json *tree, const char *dotted);
 struct str json_path_str(const struct json *tree, const char *dotted);
