@@ -1,0 +1,34 @@
+/* authz: who may do what, by RBAC.
+ *
+ * The index is built from roles and bindings of a snapshot and kept as long as none of them changes;
+ * a check walks the rules that the user's name and groups lead to.
+ * Owns: the index (refcounted).  Threads: all calls safe.  Source: RBAC of upstream v1.35. */
+#ifndef SKEG_SERVER_AUTHZ_H
+#define SKEG_SERVER_AUTHZ_H
+
+#include "server/request.h"
+
+struct attributes {
+	struct str verb;
+	bool is_resource;
+	struct str group, resource, subresource, namespace, name; /* of a resource */
+	struct str path;					  /* otherwise */
+};
+
+struct authorizer;
+
+struct authorizer *authorizer_new(struct store *store);
+void authorizer_free(struct authorizer *z);
+
+bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what);
+/* `User "x" cannot list resource "pods" in API group "" in the namespace "y"` */
+struct str attributes_refusal(struct arena *a, const struct user *user, const struct attributes *what);
+
+/* Calls fn for every rule (a PolicyRule view) that applies to the user in namespace ("" for none), for reviews and
+ * escalation checks. */
+struct policy_rule;
+void authorizer_rules(struct authorizer *z, const struct user *user, struct str namespace,
+		      void (*fn)(void *ctx, const struct policy_rule *rule), void *ctx);
+bool rule_allows(const struct policy_rule *rule, const struct attributes *what);
+
+#endif

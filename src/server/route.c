@@ -1,0 +1,207 @@
+#include "server/route.h"
+
+#define SEGMENTS_MAX 16
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+struct str percent_decode(struct arena *a, struct str text, bool is_plus_space)
+{
+	if (!text.len || (!memchr(text.at, '%', text.len) && !(is_plus_space && memchr(text.at, '+', text.len))))
+		return text;
+	char *out = arena_alloc(a, text.len + 1);
+	size_t len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 && hex_digit(text.at[i + 2]) >= 0) {
+			c = (char)(hex_digit(text.at[i + 1]) * 16 + hex_digit(text.at[i + 2]));
+			i += 2;
+		} else if (c == '+' && is_plus_space) {
+			c = ' ';
+		}
+		out[len++] = c;
+	}
+	return str_n(out, len);
+}
+
+struct str query_next(struct arena *a, struct str query, const char *name, size_t *pos)
+{
+	while (*pos < query.len) {
+		struct str pair, rest, key, value;
+		str_cut(str_skip(query, *pos), '&', &pair, &rest);
+		*pos += pair.len + 1;
+		if (!str_cut(pair, '=', &key, &value))
+			value = STR("");
+		if (str_is(percent_decode(a, key, true), name))
+			return percent_decode(a, value, true);
+	}
+	return (struct str){};
+}
+
+struct str query_get(struct arena *a, struct str query, const char *name)
+{
+	size_t pos = 0;
+	return query_next(a, query, name, &pos);
+}
+
+static bool is_true(struct str value)
+{
+	return value.at && !str_is(value, "false") && !str_is(value, "0");
+}
+
+/* One pass over the query; most requests have a handful of parameters. */
+static void parse_options(struct request *r)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} texts[] = {
+		{"fieldManager", offsetof(struct options, field_manager)},
+		{"fieldValidation", offsetof(struct options, field_validation)},
+		{"labelSelector", offsetof(struct options, label_selector)},
+		{"fieldSelector", offsetof(struct options, field_selector)},
+		{"resourceVersion", offsetof(struct options, resource_version)},
+		{"resourceVersionMatch", offsetof(struct options, resource_version_match)},
+		{"continue", offsetof(struct options, continue_token)},
+	};
+	struct options *o = &r->options;
+	if (r->query.len == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*(struct str *)((char *)o + texts[i].offset) = query_get(&r->arena, r->query, texts[i].name);
+	str_to_i64(query_get(&r->arena, r->query, "limit"), &o->limit);
+	str_to_i64(query_get(&r->arena, r->query, "timeoutSeconds"), &o->timeout_s);
+	o->is_watch = is_true(query_get(&r->arena, r->query, "watch"));
+	o->is_dry_run = query_get(&r->arena, r->query, "dryRun").len > 0;
+	struct str force = query_get(&r->arena, r->query, "force");
+	o->has_force = force.at != NULL;
+	o->is_force = is_true(force);
+	o->wants_pretty = is_true(query_get(&r->arena, r->query, "pretty"));
+	o->allow_bookmarks = is_true(query_get(&r->arena, r->query, "allowWatchBookmarks"));
+	struct str initial = query_get(&r->arena, r->query, "sendInitialEvents");
+	o->has_send_initial_events = initial.at != NULL;
+	o->send_initial_events = is_true(initial);
+}
+
+/* Path segments without their slashes; -1 when there are too many or an empty one inside. */
+static int split_path(struct request *r, struct str segments[SEGMENTS_MAX])
+{
+	struct str rest = str_skip(r->path, 1);
+	int count = 0;
+	while (rest.at && rest.len) {
+		struct str head;
+		if (count == SEGMENTS_MAX)
+			return count; /* only proxies are that deep, and they keep the raw path */
+		str_cut(rest, '/', &head, &rest);
+		segments[count++] = percent_decode(&r->arena, head, false);
+	}
+	return count;
+}
+
+static enum verb verb_of(const struct request *r, bool has_name)
+{
+	static const struct {
+		const char *method;
+		enum verb with_name, without;
+	} rows[] = {
+		{"GET", DO_GET, DO_LIST},    {"HEAD", DO_GET, DO_LIST},	  {"POST", DO_CREATE, DO_CREATE},
+		{"PUT", DO_UPDATE, DO_UPDATE}, {"PATCH", DO_PATCH, DO_PATCH}, {"DELETE", DO_DELETE, DO_DELETE_COLLECTION},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_is(r->method, rows[i].method))
+			return has_name ? rows[i].with_name : rows[i].without;
+	return DO_GET;
+}
+
+const char *verb_name(enum verb verb)
+{
+	static const char *const names[] = {"get",   "list",	"watch",	    "create", "update",
+					    "patch", "delete", "deletecollection", "connect"};
+	return names[verb];
+}
+
+static bool is_connect(struct str subresource)
+{
+	static const char *const names[] = {"exec", "attach", "portforward", "log", "proxy"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(subresource, names[i]))
+			return true;
+	return false;
+}
+
+/* segments: [namespaces ns] resource [name [subresource [rest…]]] */
+static void route_resource(struct request *r, const struct str *segments, int count)
+{
+	struct route *route = &r->route;
+	route->is_resource = true;
+	bool is_watch_prefix = count > 0 && str_is(segments[0], "watch");
+	if (is_watch_prefix) {
+		segments++;
+		count--;
+	}
+	if (count >= 3 && str_is(segments[0], "namespaces") && !str_is(segments[2], "status") &&
+	    !str_is(segments[2], "finalize")) {
+		route->namespace = segments[1];
+		segments += 2;
+		count -= 2;
+	}
+	route->resource = count > 0 ? segments[0] : STR("");
+	route->name = count > 1 ? segments[1] : (struct str){};
+	route->subresource = count > 2 ? segments[2] : (struct str){};
+	if (count > 3)
+		route->rest = str_n(segments[3].at, 1); /* its presence matters; proxies read the raw path */
+	const struct api_kind *kind = api_by_resource(api_builtin(), route->group, route->version, route->resource);
+	if (kind && str_is(kind->plural, "namespaces") && route->name.len && !route->namespace.at)
+		route->namespace = route->name;
+	bool is_own_namespace = kind && str_is(kind->plural, "namespaces");
+	bool is_in_place = !kind || is_own_namespace || !route->namespace.at ? true : kind->is_namespaced;
+	bool needs_namespace = kind && kind->is_namespaced && !route->namespace.at && route->name.at;
+	route->verb = verb_of(r, route->name.at != NULL);
+	if (is_watch_prefix && (route->verb == DO_LIST || route->verb == DO_GET))
+		r->options.is_watch = true;
+	if (r->options.is_watch && (route->verb == DO_LIST || (is_watch_prefix && route->verb == DO_GET)))
+		route->verb = DO_WATCH;
+	if (kind && is_in_place && !needs_namespace)
+		route->kind = kind;
+	if (route->kind && route->subresource.at) {
+		route->sub = api_subresource(kind, route->subresource);
+		if (!route->sub || (route->rest.at && !is_connect(route->subresource)))
+			route->kind = NULL;
+	}
+	if (is_connect(route->subresource) && route->kind)
+		route->verb = DO_CONNECT;
+	route->authz_verb = route->verb == DO_CONNECT ? str_of(verb_name(verb_of(r, true)))
+						      : str_of(verb_name(route->verb));
+}
+
+static struct str lower(struct arena *a, struct str s)
+{
+	char *out = arena_cstr(a, s);
+	for (size_t i = 0; i < s.len; i++)
+		out[i] = (char)(out[i] | 0x20);
+	return str_n(out, s.len);
+}
+
+void route_parse(struct request *r)
+{
+	struct str segments[SEGMENTS_MAX];
+	parse_options(r);
+	int count = split_path(r, segments);
+	if (count >= 3 && str_is(segments[0], "api")) {
+		r->route.version = segments[1];
+		r->route.group = STR("");
+		route_resource(r, segments + 2, count - 2);
+	} else if (count >= 4 && str_is(segments[0], "apis")) {
+		r->route.group = segments[1];
+		r->route.version = segments[2];
+		route_resource(r, segments + 3, count - 3);
+	} else {
+		r->route.authz_verb = lower(&r->arena, r->method);
+	}
+}
