@@ -1,0 +1,300 @@
+#include "server/authz.h"
+
+#include <pthread.h>
+
+#include "api/api_ids.h"
+#include "api/views.h"
+
+/* What a subject was given by one binding. */
+struct grant {
+	struct grant *next;
+	struct str namespace; /* empty: in all of them, and non-resource paths */
+	const struct policy_rule *rules;
+	uint32_t rule_count;
+};
+
+struct rbac_index {
+	atomic_int refs;
+	struct snapshot *snapshot; /* keeps the views that rules point into */
+	int64_t revision;	   /* newest change of any role or binding */
+	struct arena arena;
+	struct map subjects; /* "U:name", "G:name" -> first grant */
+};
+
+struct authorizer {
+	struct store *store;
+	pthread_mutex_t lock; /* of index; held for a swap or a rebuild only */
+	struct rbac_index *index;
+};
+
+static const uint16_t rbac_kinds[] = {KIND_CLUSTER_ROLE, KIND_CLUSTER_ROLE_BINDING, KIND_ROLE, KIND_ROLE_BINDING};
+
+static int64_t rbac_revision(const struct snapshot *s)
+{
+	int64_t newest = 0;
+	for (size_t i = 0; i < ARRAY_LEN(rbac_kinds); i++)
+		newest = MAX(newest, snapshot_kind_revision(s, rbac_kinds[i]));
+	return newest;
+}
+
+static void index_unref(struct rbac_index *x)
+{
+	if (!x || atomic_fetch_sub(&x->refs, 1) != 1)
+		return;
+	map_done(&x->subjects);
+	arena_done(&x->arena);
+	snapshot_unref(x->snapshot);
+	free(x);
+}
+
+static struct str subject_key(struct arena *a, const struct subject *s, struct str binding_namespace)
+{
+	if (str_is(s->kind, "User"))
+		return arena_printf(a, "U:%.*s", STR_FMT(s->name));
+	if (str_is(s->kind, "Group"))
+		return arena_printf(a, "G:%.*s", STR_FMT(s->name));
+	struct str namespace = s->namespace.len ? s->namespace : binding_namespace;
+	return arena_printf(a, "U:system:serviceaccount:%.*s:%.*s", STR_FMT(namespace), STR_FMT(s->name));
+}
+
+static void add_grants(struct rbac_index *x, const struct subject_array *subjects, struct str namespace,
+		       const struct policy_rule_array *rules)
+{
+	for (uint32_t i = 0; i < subjects->count; i++) {
+		struct str key = subject_key(&x->arena, &subjects->at[i], namespace);
+		struct grant *g = ARENA_NEW(&x->arena, struct grant);
+		*g = (struct grant){map_get(&x->subjects, key), namespace, rules->at, rules->count};
+		map_set(&x->subjects, key, g);
+	}
+}
+
+static const struct policy_rule_array *cluster_rules(const struct snapshot *s, struct str name)
+{
+	const struct object *o = snapshot_get(s, KIND_CLUSTER_ROLE, (struct str){}, name);
+	return o ? &((const struct cluster_role *)object_view(o))->rules : NULL;
+}
+
+static const struct policy_rule_array *role_rules(const struct snapshot *s, struct str namespace,
+						  const struct role_ref *ref)
+{
+	if (str_is(ref->kind, "ClusterRole"))
+		return cluster_rules(s, ref->name);
+	const struct object *o = snapshot_get(s, KIND_ROLE, namespace, ref->name);
+	return o ? &((const struct role *)object_view(o))->rules : NULL;
+}
+
+static void add_cluster_bindings(struct rbac_index *x)
+{
+	struct snapshot_iter it;
+	snapshot_iter_init(&it, x->snapshot, KIND_CLUSTER_ROLE_BINDING, (struct str){}, (struct str){}, (struct str){});
+	for (struct object *o; (o = snapshot_next(&it));) {
+		const struct cluster_role_binding *b = object_view(o);
+		const struct policy_rule_array *rules = cluster_rules(x->snapshot, b->role_ref.name);
+		if (rules)
+			add_grants(x, &b->subjects, STR(""), rules);
+	}
+}
+
+static void add_bindings(struct rbac_index *x)
+{
+	struct snapshot_iter it;
+	snapshot_iter_init(&it, x->snapshot, KIND_ROLE_BINDING, (struct str){}, (struct str){}, (struct str){});
+	for (struct object *o; (o = snapshot_next(&it));) {
+		const struct role_binding *b = object_view(o);
+		const struct policy_rule_array *rules = role_rules(x->snapshot, o->namespace, &b->role_ref);
+		if (rules)
+			add_grants(x, &b->subjects, o->namespace, rules);
+	}
+}
+
+static struct rbac_index *index_build(struct snapshot *own_snapshot)
+{
+	struct rbac_index *x = NEW(struct rbac_index);
+	x->refs = 1;
+	x->snapshot = own_snapshot;
+	x->revision = rbac_revision(own_snapshot);
+	add_cluster_bindings(x);
+	add_bindings(x);
+	return x;
+}
+
+/* The index of the newest snapshot, referenced. */
+static struct rbac_index *index_get(struct authorizer *z)
+{
+	struct snapshot *s = store_snapshot(z->store);
+	int64_t revision = rbac_revision(s);
+	pthread_mutex_lock(&z->lock);
+	if (!z->index || z->index->revision < revision) {
+		index_unref(z->index);
+		z->index = index_build(TAKE_PTR(s));
+	}
+	struct rbac_index *x = z->index;
+	atomic_fetch_add(&x->refs, 1);
+	pthread_mutex_unlock(&z->lock);
+	snapshot_unref(s);
+	return x;
+}
+
+struct authorizer *authorizer_new(struct store *store)
+{
+	struct authorizer *z = NEW(struct authorizer);
+	z->store = store;
+	pthread_mutex_init(&z->lock, NULL);
+	return z;
+}
+
+void authorizer_free(struct authorizer *z)
+{
+	if (!z)
+		return;
+	index_unref(z->index);
+	pthread_mutex_destroy(&z->lock);
+	free(z);
+}
+
+static bool has(const struct str_array *list, struct str value)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		if (str_is(list->at[i], "*") || str_eq(list->at[i], value))
+			return true;
+	return false;
+}
+
+/* "pods/log", "*" or "*" + "/log" */
+static bool has_resource(const struct str_array *list, const struct attributes *what)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct str resource, subresource;
+		if (str_is(list->at[i], "*"))
+			return true;
+		str_cut(list->at[i], '/', &resource, &subresource);
+		if (str_eq(subresource, what->subresource) &&
+		    (str_eq(resource, what->resource) || (subresource.len && str_is(resource, "*"))))
+			return true;
+	}
+	return false;
+}
+
+static bool has_name(const struct str_array *list, struct str name)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		if (str_eq(list->at[i], name))
+			return true;
+	return list->count == 0;
+}
+
+static bool has_path(const struct str_array *list, struct str path)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct str p = list->at[i];
+		if (str_eq(p, path))
+			return true;
+		if (p.len && p.at[p.len - 1] == '*' && str_has_prefix(path, str_n(p.at, p.len - 1)))
+			return true;
+	}
+	return false;
+}
+
+bool rule_allows(const struct policy_rule *rule, const struct attributes *what)
+{
+	if (!has(&rule->verbs, what->verb))
+		return false;
+	if (!what->is_resource)
+		return has_path(&rule->non_resource_urls, what->path);
+	return has(&rule->api_groups, what->group) && has_resource(&rule->resources, what) &&
+	       has_name(&rule->resource_names, what->name);
+}
+
+struct walk {
+	struct str namespace;
+	bool (*stop_at)(void *ctx, const struct policy_rule *rule);
+	void *ctx;
+};
+
+static bool walk_grants(const struct grant *g, const struct walk *w)
+{
+	for (; g; g = g->next) {
+		if (g->namespace.len && !str_eq(g->namespace, w->namespace))
+			continue;
+		for (uint32_t i = 0; i < g->rule_count; i++)
+			if (w->stop_at(w->ctx, &g->rules[i]))
+				return true;
+	}
+	return false;
+}
+
+static bool walk_subject(const struct rbac_index *x, const char *prefix, struct str name, const struct walk *w)
+{
+	char key[512];
+	int len = snprintf(key, sizeof(key), "%s%.*s", prefix, STR_FMT(name));
+	if (len < 0 || (size_t)len >= sizeof(key))
+		return false;
+	return walk_grants(map_get(&x->subjects, str_n(key, (size_t)len)), w);
+}
+
+static bool walk_user(struct authorizer *z, const struct user *user, const struct walk *w)
+{
+	struct rbac_index *x = index_get(z);
+	bool is_stopped = walk_subject(x, "U:", user->name, w);
+	for (size_t i = 0; !is_stopped && i < user->group_count; i++)
+		is_stopped = walk_subject(x, "G:", user->groups[i], w);
+	index_unref(x);
+	return is_stopped;
+}
+
+static bool rule_allows_ctx(void *ctx, const struct policy_rule *rule)
+{
+	return rule_allows(rule, ctx);
+}
+
+bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what)
+{
+	if (user_is_in(user, STR("system:masters")))
+		return true;
+	struct walk w = {what->namespace, rule_allows_ctx, (void *)what};
+	return walk_user(z, user, &w);
+}
+
+struct visit {
+	void (*fn)(void *ctx, const struct policy_rule *rule);
+	void *ctx;
+};
+
+static bool visit_rule(void *ctx, const struct policy_rule *rule)
+{
+	struct visit *v = ctx;
+	v->fn(v->ctx, rule);
+	return false;
+}
+
+void authorizer_rules(struct authorizer *z, const struct user *user, struct str namespace,
+		      void (*fn)(void *ctx, const struct policy_rule *rule), void *ctx)
+{
+	struct visit v = {fn, ctx};
+	struct walk w = {namespace, visit_rule, &v};
+	walk_user(z, user, &w);
+}
+
+struct str attributes_refusal(struct arena *a, const struct user *user, const struct attributes *what)
+{
+	if (!what->is_resource)
+		return arena_printf(a, "User \"%.*s\" cannot %.*s path \"%.*s\"", STR_FMT(user->name),
+				    STR_FMT(what->verb), STR_FMT(what->path));
+	struct str resource = what->subresource.len ? arena_printf(a, "%.*s/%.*s", STR_FMT(what->resource),
+								   STR_FMT(what->subresource))
+						    : what->resource;
+	struct str scope = what->namespace.len
+				   ? arena_printf(a, "in the namespace \"%.*s\"", STR_FMT(what->namespace))
+				   : STR("at the cluster scope");
+	return arena_printf(a, "User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\" %.*s",
+			    STR_FMT(user->name), STR_FMT(what->verb), STR_FMT(resource), STR_FMT(what->group),
+			    STR_FMT(scope));
+}
+
+bool user_is_in(const struct user *user, struct str group)
+{
+	for (size_t i = 0; i < user->group_count; i++)
+		if (str_eq(user->groups[i], group))
+			return true;
+	return false;
+}

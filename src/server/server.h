@@ -1,0 +1,52 @@
+/* server: the control plane's API server.
+ *
+ * Owns: io threads, store, keys, the core loop's requests.  Threads: server_new() and all functions
+ * here belong to the core thread unless they say otherwise. */
+#ifndef SKEG_SERVER_SERVER_H
+#define SKEG_SERVER_SERVER_H
+
+#include "base/err.h"
+#include "io/loop.h"
+#include "server/authz.h"
+#include "server/tokens.h"
+#include "store/store.h"
+
+struct server_config {
+	const char *data_folder; /* keys and database live here; made when absent */
+	bool is_memory;		 /* the store forgets */
+	const char *address;	 /* to listen on; "" all */
+	uint16_t port;
+	int io_threads;		    /* 0: one a core, 2 at most */
+	const char *advertise;	    /* address for the kubernetes Service and kubeconfig; NULL: the first of the host */
+	const char *service_cidr;   /* "10.43.0.0/16" */
+	const char *cluster_domain; /* "cluster.local" */
+	const char *const *sans;    /* more names of the serving certificate */
+	size_t san_count;
+	void (*on_fatal)(void *ctx, const struct err *err);
+	void *ctx;
+};
+
+struct server {
+	struct loop *loop; /* of the core thread */
+	struct server_config config;
+	struct store *store;
+	struct authorizer *authorizer;
+	struct keys *keys;
+	struct token_cache *tokens;
+	struct service_allocator *allocator;
+	struct io_thread *io;
+	int io_count;
+	int64_t started_ms;
+	struct client *local; /* in process, as system:masters-equal loopback, on the core loop */
+};
+
+[[nodiscard]] enum rc server_new(struct loop *loop, const struct server_config *config, struct server **ret_server,
+				 struct err *err);
+/* Opens the store, makes or reads keys, writes bootstrap objects, starts to listen. */
+[[nodiscard]] enum rc server_start(struct server *server, struct err *err);
+/* Stops accepting, ends requests within grace_ms, closes the store. */
+void server_stop(struct server *server, uint32_t grace_ms);
+void server_free(struct server *server);
+uint16_t server_port(const struct server *server);
+
+#endif
