@@ -1,0 +1,187 @@
+#include "server/keys.h"
+
+#include "base/log.h"
+#include "io/file.h"
+#include "io/loop.h"
+
+#define YEAR_S (365LL * 86400)
+#define RENEW_BEFORE_US (90LL * 86400 * 1000000)
+#define PATH_MAX_BYTES 4096
+
+static char *path_of(struct arena *a, const char *folder, const char *name)
+{
+	return arena_cstr(a, arena_printf(a, "%s/tls/%s", folder, name));
+}
+
+static enum rc read_text(struct arena *a, const char *path, struct str *ret_text, struct err *err)
+{
+	struct buf b = BUF_INIT(PKI_PEM_MAX);
+	enum rc rc = file_read(path, &b, err);
+	if (rc == RC_OK)
+		*ret_text = arena_str(a, buf_str(&b));
+	buf_done(&b);
+	return rc;
+}
+
+static enum rc save(struct arena *a, const char *folder, const char *name, struct str text, struct err *err)
+{
+	return file_write_atomic(path_of(a, folder, name), text, 0600, err);
+}
+
+static enum rc read_pair(struct arena *a, const char *folder, const char *name, struct pki_pair *ret_pair,
+			 struct err *err)
+{
+	char *cert = path_of(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name)));
+	char *key = path_of(a, folder, arena_cstr(a, arena_printf(a, "%s.key", name)));
+	TRY(read_text(a, cert, &ret_pair->cert_pem, err));
+	return read_text(a, key, &ret_pair->key_pem, err);
+}
+
+static enum rc save_pair(struct arena *a, const char *folder, const char *name, const struct pki_pair *pair,
+			 struct err *err)
+{
+	TRY(save(a, folder, arena_cstr(a, arena_printf(a, "%s.key", name)), pair->key_pem, err));
+	return save(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name)), pair->cert_pem, err);
+}
+
+static enum rc open_ca(struct arena *a, const char *folder, const char *name, struct pki_pair *ret_ca,
+		       struct err *err)
+{
+	enum rc rc = read_pair(a, folder, name, ret_ca, err);
+	if (rc != RC_NOT_FOUND)
+		return rc;
+	char common_name[64];
+	snprintf(common_name, sizeof(common_name), "skeg-%s@%lld", name, (long long)(world_wall_us() / 1000000));
+	TRY(pki_ca_new(a, common_name, 10 * YEAR_S, ret_ca, err));
+	return save_pair(a, folder, name, ret_ca, err);
+}
+
+static bool has_names(const struct pki_cert *cert, const struct str *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool is_there = false;
+		for (size_t k = 0; k < cert->dns_name_count && !is_there; k++)
+			is_there = str_eq(cert->dns_names[k], names[i]);
+		for (size_t k = 0; k < cert->address_count && !is_there; k++)
+			is_there = str_eq(cert->addresses[k], names[i]);
+		if (!is_there)
+			return false;
+	}
+	return true;
+}
+
+static bool is_fresh(struct arena *a, const struct pki_pair *pair, const struct pki_pair *ca,
+		     const struct pki_subject *subject)
+{
+	struct pki_cert cert;
+	return pki_cert_parse(a, pair->cert_pem, &cert, NULL) == RC_OK &&
+	       cert.not_after_us - world_wall_us() > RENEW_BEFORE_US &&
+	       has_names(&cert, subject->alt_names, subject->alt_name_count) &&
+	       pki_cert_verify(pair->cert_pem, ca->cert_pem, NULL) == RC_OK;
+}
+
+static enum rc open_issued(struct arena *a, const char *folder, const char *name, const struct pki_pair *ca,
+			   const struct pki_subject *subject, struct pki_pair *ret_pair, struct err *err)
+{
+	enum rc rc = read_pair(a, folder, name, ret_pair, err);
+	if (rc == RC_OK && is_fresh(a, ret_pair, ca, subject))
+		return RC_OK;
+	if (rc != RC_OK && rc != RC_NOT_FOUND)
+		return rc;
+	TRY(pki_issue(a, ca, subject, ret_pair, err));
+	return save_pair(a, folder, name, ret_pair, err);
+}
+
+static enum rc open_all_issued(struct keys *k, const char *folder, const struct str *names, size_t count,
+			       struct err *err)
+{
+	static const struct str masters = STR_INIT("system:masters");
+	const struct pki_subject serving = {.common_name = STR("skeg"),
+					    .alt_names = names,
+					    .alt_name_count = count,
+					    .for_server = true,
+					    .validity_s = YEAR_S};
+	const struct pki_subject admin = {.common_name = STR("admin"),
+					  .organizations = &masters,
+					  .organization_count = 1,
+					  .for_client = true,
+					  .validity_s = YEAR_S};
+	const struct pki_subject kubelet = {.common_name = STR("kube-apiserver-kubelet-client"),
+					    .organizations = &masters,
+					    .organization_count = 1,
+					    .for_client = true,
+					    .validity_s = YEAR_S};
+	TRY(open_issued(&k->arena, folder, "serving", &k->server_ca, &serving, &k->serving, err));
+	TRY(open_issued(&k->arena, folder, "admin", &k->client_ca, &admin, &k->admin, err));
+	return open_issued(&k->arena, folder, "kubelet-client", &k->client_ca, &kubelet, &k->kubelet_client, err);
+}
+
+static enum rc open_account_key(struct keys *k, const char *folder, struct err *err)
+{
+	char *path = path_of(&k->arena, folder, "service-account.key");
+	enum rc rc = read_text(&k->arena, path, &k->service_account_key_pem, err);
+	if (rc == RC_NOT_FOUND) {
+		TRY(pki_key_new(&k->arena, &k->service_account_key_pem, err));
+		rc = save(&k->arena, folder, "service-account.key", k->service_account_key_pem, err);
+	}
+	TRY(rc);
+	struct str public_pem;
+	TRY(pki_public_key(&k->arena, k->service_account_key_pem, &public_pem, err));
+	TRY(pki_jwk(&k->arena, public_pem, &k->jwk, err));
+	return pki_key_load(k->service_account_key_pem, &k->service_account_key, err);
+}
+
+static enum rc open_join_token(struct keys *k, const char *folder, struct err *err)
+{
+	char *path = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/token", folder));
+	struct str hash, text, secret;
+	TRY(pki_cert_hash(&k->arena, k->server_ca.cert_pem, &hash, err));
+	enum rc rc = read_text(&k->arena, path, &text, err);
+	if (rc == RC_NOT_FOUND) {
+		unsigned char random[16];
+		CLEANUP_BUF hex = BUF_INIT(64);
+		world_random(random, sizeof(random));
+		hex_add(&hex, str_n((char *)random, sizeof(random)));
+		text = arena_printf(&k->arena, "K10%.*s::node:%s\n", STR_FMT(hash), hex.data);
+		rc = file_write_atomic(path, text, 0600, err);
+	}
+	TRY(rc);
+	k->join_token = str_trim(text);
+	if (!str_cut_last(k->join_token, ':', &text, &secret))
+		return err_set(err, RC_INVALID, "join token in '%s' is not of the form K10<hash>::node:<secret>; remove the file to get a new one", path);
+	k->join_secret = secret;
+	return RC_OK;
+}
+
+enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count, struct keys **ret_keys,
+		  struct err *err)
+{
+	struct keys *k = NEW(struct keys);
+	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));
+	enum rc rc = file_make_folders(tls, 0700, err);
+	if (rc == RC_OK)
+		rc = open_ca(&k->arena, data_folder, "server-ca", &k->server_ca, err);
+	if (rc == RC_OK)
+		rc = open_ca(&k->arena, data_folder, "client-ca", &k->client_ca, err);
+	if (rc == RC_OK)
+		rc = open_all_issued(k, data_folder, serving_names, count, err);
+	if (rc == RC_OK)
+		rc = open_account_key(k, data_folder, err);
+	if (rc == RC_OK)
+		rc = open_join_token(k, data_folder, err);
+	if (rc != RC_OK) {
+		keys_free(k);
+		return err_wrap(err, "keys");
+	}
+	*ret_keys = k;
+	return RC_OK;
+}
+
+void keys_free(struct keys *keys)
+{
+	if (!keys)
+		return;
+	pki_key_free(keys->service_account_key);
+	arena_done(&keys->arena);
+	free(keys);
+}

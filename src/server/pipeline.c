@@ -1,0 +1,163 @@
+#include "server/pipeline.h"
+
+#include "server/authz.h"
+#include "server/route.h"
+#include "server/server.h"
+#include "server/tokens.h"
+
+const struct stage stages[] = {
+	{"route", false, stage_route},
+	{"authenticate", false, stage_authenticate},
+	{"impersonate", false, stage_impersonate},
+	{"authorize", false, stage_authorize},
+	{"documents", false, stage_documents},
+	{"negotiate", false, stage_negotiate},
+	{"read", false, stage_read},
+	{"connect", false, stage_connect},
+	{"decode", false, stage_decode},
+	{"write", true, stage_write},
+};
+const size_t stage_count = ARRAY_LEN(stages);
+
+size_t stage_index(const char *name)
+{
+	for (size_t i = 0; i < stage_count; i++)
+		if (strcmp(stages[i].name, name) == 0)
+			return i;
+	ASSERT(!"a stage of that name");
+}
+
+struct request *request_new(struct server *server, struct loop *home)
+{
+	struct request *r = NEW(struct request);
+	r->server = server;
+	r->home = home;
+	r->started_ms = world_mono_ms();
+	return r;
+}
+
+void request_free(struct request *r)
+{
+	if (!r)
+		return;
+	object_unref(r->reply.object);
+	object_unref(r->pending);
+	snapshot_unref(r->snapshot);
+	arena_done(&r->arena);
+	free(r);
+}
+
+struct snapshot *request_snapshot(struct request *r)
+{
+	if (!r->snapshot)
+		r->snapshot = store_snapshot(r->server->store);
+	return r->snapshot;
+}
+
+static void finish_msg(struct loop_msg *msg)
+{
+	struct request *r = CONTAINER_OF(msg, struct request, msg);
+	r->finish(r);
+}
+
+static void run_msg(struct loop_msg *msg)
+{
+	request_run(CONTAINER_OF(msg, struct request, msg));
+}
+
+/* A request is on core only while a core stage runs or waits; both ends know by the stage. */
+static bool is_on_core(const struct request *r)
+{
+	return r->stage < stage_count && stages[r->stage].is_on_core;
+}
+
+static void finish(struct request *r)
+{
+	bool is_away = is_on_core(r) && r->home != r->server->loop;
+	if (!is_away) {
+		r->finish(r);
+		return;
+	}
+	r->msg.fn = finish_msg;
+	loop_post(r->home, &r->msg);
+}
+
+/* True when the request went to another thread. */
+static bool move(struct request *r, bool was_on_core)
+{
+	bool is_core = is_on_core(r);
+	struct loop *from = was_on_core ? r->server->loop : r->home;
+	struct loop *to = is_core ? r->server->loop : r->home;
+	if (from == to)
+		return false;
+	r->msg.fn = run_msg;
+	loop_post(to, &r->msg);
+	return true;
+}
+
+void request_run(struct request *r)
+{
+	while (r->stage < stage_count) {
+		enum step step = stages[r->stage].run(r);
+		if (step == STEP_LATER)
+			return;
+		if (step == STEP_DONE)
+			break;
+		bool was_on_core = is_on_core(r);
+		r->stage++;
+		if (move(r, was_on_core))
+			return;
+	}
+	finish(r);
+}
+
+void request_resume(struct request *r, enum step step)
+{
+	if (step == STEP_DONE) {
+		finish(r);
+		return;
+	}
+	bool was_on_core = is_on_core(r);
+	r->stage++;
+	if (!move(r, was_on_core))
+		request_run(r);
+}
+
+enum step stage_route(struct request *r)
+{
+	route_parse(r);
+	return STEP_NEXT;
+}
+
+static void attributes_of(const struct request *r, struct attributes *ret_what)
+{
+	const struct route *route = &r->route;
+	*ret_what = (struct attributes){
+		.verb = route->authz_verb,
+		.is_resource = route->is_resource,
+		.group = route->group,
+		.resource = route->resource,
+		.subresource = route->subresource,
+		.namespace = route->namespace,
+		.name = route->name,
+		.path = r->path,
+	};
+}
+
+static enum step refuse(struct request *r, const struct attributes *what)
+{
+	struct str why = attributes_refusal(&r->arena, &r->user, what);
+	if (!what->is_resource)
+		return request_fail(r, RC_FORBIDDEN, "forbidden: %.*s", STR_FMT(why));
+	struct api_kind unknown = {.group = what->group, .plural = what->resource};
+	return request_forbidden(r, r->route.kind ? r->route.kind : &unknown, what->name, why);
+}
+
+enum step stage_authorize(struct request *r)
+{
+	struct attributes what;
+	attributes_of(r, &what);
+	if (!authorizer_allows(r->server->authorizer, &r->user, &what))
+		return refuse(r, &what);
+	return STEP_NEXT;
+}

@@ -1,0 +1,34 @@
+/* pipeline: the stages that a request passes, in order, each on the thread that it names.
+ *
+ *   route → authenticate → impersonate → authorize → negotiate → documents → read | connect |
+ *   decode → write (core: current, patch, default, prepare, admit, validate, commit) → encode
+ *
+ * This is the one place where each check is made. */
+#ifndef SKEG_SERVER_PIPELINE_H
+#define SKEG_SERVER_PIPELINE_H
+
+#include "server/request.h"
+
+struct stage {
+	const char *name;
+	bool is_on_core;
+	enum step (*run)(struct request *r);
+};
+
+extern const struct stage stages[];
+extern const size_t stage_count;
+size_t stage_index(const char *name);
+
+enum step stage_route(struct request *r);
+enum step stage_authorize(struct request *r);
+enum step stage_negotiate(struct request *r);
+enum step stage_documents(struct request *r); /* everything that is no resource: discovery, health, version */
+enum step stage_read(struct request *r);      /* get, list, watch */
+enum step stage_connect(struct request *r);   /* log, exec, attach, port-forward, proxy */
+enum step stage_decode(struct request *r);
+enum step stage_write(struct request *r);
+
+/* Sends the reply over the exchange. */
+void reply_send(struct request *r);
+
+#endif
