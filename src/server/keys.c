@@ -1,12 +1,11 @@
 #include "server/keys.h"
 
-#include "base/log.h"
+#include "base/encode.h"
 #include "io/file.h"
 #include "io/loop.h"
 
 #define YEAR_S (365LL * 86400)
 #define RENEW_BEFORE_US (90LL * 86400 * 1000000)
-#define PATH_MAX_BYTES 4096
 
 static char *path_of(struct arena *a, const char *folder, const char *name)
 {
@@ -15,17 +14,12 @@ static char *path_of(struct arena *a, const char *folder, const char *name)
 
 static enum rc read_text(struct arena *a, const char *path, struct str *ret_text, struct err *err)
 {
-	struct buf b = BUF_INIT(PKI_PEM_MAX);
-	enum rc rc = file_read(path, &b, err);
-	if (rc == RC_OK)
-		*ret_text = arena_str(a, buf_str(&b));
-	buf_done(&b);
-	return rc;
+	return file_read(path, PKI_PEM_MAX, a, ret_text, err);
 }
 
 static enum rc save(struct arena *a, const char *folder, const char *name, struct str text, struct err *err)
 {
-	return file_write_atomic(path_of(a, folder, name), text, 0600, err);
+	return file_write(path_of(a, folder, name), text, 0600, err);
 }
 
 static enum rc read_pair(struct arena *a, const char *folder, const char *name, struct pki_pair *ret_pair,
@@ -143,7 +137,7 @@ static enum rc open_join_token(struct keys *k, const char *folder, struct err *e
 		world_random(random, sizeof(random));
 		hex_add(&hex, str_n((char *)random, sizeof(random)));
 		text = arena_printf(&k->arena, "K10%.*s::node:%s\n", STR_FMT(hash), hex.data);
-		rc = file_write_atomic(path, text, 0600, err);
+		rc = file_write(path, text, 0600, err);
 	}
 	TRY(rc);
 	k->join_token = str_trim(text);
@@ -158,7 +152,7 @@ enum rc keys_open(const char *data_folder, const struct str *serving_names, size
 {
 	struct keys *k = NEW(struct keys);
 	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));
-	enum rc rc = file_make_folders(tls, 0700, err);
+	enum rc rc = dir_make(tls, 0700, err);
 	if (rc == RC_OK)
 		rc = open_ca(&k->arena, data_folder, "server-ca", &k->server_ca, err);
 	if (rc == RC_OK)

@@ -1,0 +1,44 @@
+/* encode: objects and documents in the form that a client accepts: JSON, YAML, protobuf; whole, as
+ * metadata only, or as rows of a Table; one, in a list, or as an event of a watch.
+ * JSON of a whole object is its stored bytes: nothing is built.
+ * Threads: pure; all state is in the encoder. */
+#ifndef SKEG_SERVER_ENCODE_H
+#define SKEG_SERVER_ENCODE_H
+
+#include "server/request.h"
+
+struct encoder {
+	struct arena *arena;
+	struct buf *out;
+	const struct output *output;
+	const struct api_kind *kind; /* served */
+	struct str query;	     /* for includeObject of Tables */
+	int64_t now_us;		     /* for ages */
+	bool is_pretty;
+	bool has_columns; /* the next Table carries column definitions */
+	struct json *list; /* between encode_list_begin() and _end(), unless items are written directly */
+	size_t item_count;
+};
+
+struct list_meta {
+	int64_t revision;
+	struct str continue_token; /* absent: the last page */
+	int64_t remaining;	   /* 0: not told */
+};
+
+void encode_object(struct encoder *e, const struct object *o);
+void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind);
+
+void encode_list_begin(struct encoder *e);
+void encode_list_item(struct encoder *e, const struct object *o);
+void encode_list_end(struct encoder *e, const struct list_meta *meta);
+
+/* revision is that of the event; it may be newer than the object's. */
+void encode_event(struct encoder *e, const char *type, const struct object *o, int64_t revision);
+void encode_event_tree(struct encoder *e, const char *type, const struct json *tree, const struct api_kind *kind);
+void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial);
+
+/* The object's tree in the served version, with kind and apiVersion. */
+struct json *served_tree(struct arena *a, const struct api_kind *kind, const struct object *o);
+
+#endif

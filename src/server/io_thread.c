@@ -1,0 +1,120 @@
+#include "server/io_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "server/pipeline.h"
+
+static size_t on_headers(struct http_exchange *x, void *ctx)
+{
+	return REQUEST_BODY_MAX;
+}
+
+static void finish_exchange(struct request *r)
+{
+	reply_send(r);
+	if (!r->reply.is_streaming)
+		request_free(r);
+}
+
+/* Upstream compares the whole body with the limit before it looks at anything else. */
+static bool is_too_large(struct request *r)
+{
+	if (!http_body_is_cut(r->exchange))
+		return false;
+	r->output = (struct output){.content_type = STR("application/json")};
+	request_fail(r, RC_TOO_LARGE, "Request entity too large: limit is %u", REQUEST_BODY_MAX);
+	r->finish(r);
+	return true;
+}
+
+static void on_request(struct http_exchange *x, void *ctx)
+{
+	struct io_thread *t = ctx;
+	struct request *r = request_new(t->server, t->loop);
+	r->exchange = x;
+	r->finish = finish_exchange;
+	r->method = http_method(x);
+	r->path = http_path_raw(x);
+	r->query = http_query(x);
+	r->accept = http_header(x, "accept");
+	r->content_type = http_header(x, "content-type");
+	r->body = http_body(x);
+	r->output = (struct output){.content_type = STR("application/json")};
+	http_set_user(x, r);
+	if (!is_too_large(r))
+		request_run(r);
+}
+
+static void on_gone(struct http_exchange *x, void *ctx)
+{
+	struct io_thread *t = ctx;
+	watch_gone(&t->watches, x);
+}
+
+static const struct http_handler handler = {
+	.on_headers = on_headers,
+	.on_request = on_request,
+	.on_gone = on_gone,
+};
+
+static void *run(void *arg)
+{
+	struct io_thread *t = arg;
+	loop_run(t->loop);
+	return NULL;
+}
+
+enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port, struct tls_context *tls,
+			struct err *err)
+{
+	t->server = server;
+	t->loop = loop_new();
+	struct http_server_config config = {
+		.address = server->config.address,
+		.port = port,
+		.reuse_port = true,
+		.tls = tls,
+	};
+	TRY(http_server_new(t->loop, &config, &handler, t, &t->http, err));
+	watch_set_init(&t->watches, server->store, t->loop);
+	if (pthread_create(&t->thread, NULL, run, t) != 0)
+		return err_set(err, RC_INTERNAL, "cannot start an io thread");
+	pthread_setname_np(t->thread, "io");
+	t->is_running = true;
+	return RC_OK;
+}
+
+static void stopped(void *ctx)
+{
+	struct io_thread *t = ctx;
+	loop_stop(t->loop);
+}
+
+static void stop_msg(struct loop_msg *msg)
+{
+	struct io_thread *t = CONTAINER_OF(msg, struct io_thread, stop_msg);
+	watch_set_end(&t->watches);
+	http_server_stop(t->http, t->grace_ms, stopped, t);
+}
+
+void io_thread_stop(struct io_thread *t, uint32_t grace_ms)
+{
+	if (!t->is_running)
+		return;
+	t->grace_ms = grace_ms;
+	t->stop_msg.fn = stop_msg;
+	loop_post(t->loop, &t->stop_msg);
+	pthread_join(t->thread, NULL);
+	http_server_free(t->http);
+	loop_free(t->loop);
+	t->is_running = false;
+}
+
+struct io_thread *io_thread_of(struct server *server, const struct loop *loop)
+{
+	for (int i = 0; i < server->io_count; i++)
+		if (server->io[i].loop == loop)
+			return &server->io[i];
+	ASSERT(!"a loop of an io thread");
+}

@@ -1,0 +1,27 @@
+/* io_thread: a thread that owns connections: it takes requests in, serves reads and watches from
+ * snapshots, and sends replies.
+ * Threads: start and stop from core; everything else on its own loop. */
+#ifndef SKEG_SERVER_IO_THREAD_H
+#define SKEG_SERVER_IO_THREAD_H
+
+#include "server/server.h"
+#include "server/watch.h"
+
+struct io_thread {
+	struct server *server;
+	struct loop *loop;
+	struct http_server *http;
+	struct watch_set watches;
+	pthread_t thread;
+	struct loop_msg stop_msg;
+	uint32_t grace_ms;
+	bool is_running;
+};
+
+[[nodiscard]] enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port,
+				      struct tls_context *tls, struct err *err);
+void io_thread_stop(struct io_thread *t, uint32_t grace_ms); /* and joins it */
+/* The thread that runs on this loop. */
+struct io_thread *io_thread_of(struct server *server, const struct loop *loop);
+
+#endif

@@ -1,0 +1,30 @@
+/* watch: streams of events from the store's rings to clients.
+ *
+ * One set a io thread: woken when a snapshot is published, it moves each watcher's cursor and writes
+ * what is new.  A watcher whose client reads too slowly is ended with 410 in the stream; it never makes
+ * memory grow.  Bookmarks go out every minute to those who asked.
+ * Threads: the loop given to watch_set_init(). */
+#ifndef SKEG_SERVER_WATCH_H
+#define SKEG_SERVER_WATCH_H
+
+#include "server/request.h"
+
+#define WATCH_QUEUE_BYTES (1u << 20) /* above it a watcher waits for its client */
+#define WATCH_BATCH 64
+#define WATCH_BOOKMARK_MS 60000
+
+struct watch_set {
+	struct store *store;
+	struct loop *loop;
+	struct store_listener listener;
+	struct loop_timer bookmark_timer;
+	struct list watchers;
+};
+
+void watch_set_init(struct watch_set *set, struct store *store, struct loop *loop);
+void watch_set_end(struct watch_set *set); /* ends all streams */
+void watch_gone(struct watch_set *set, struct http_exchange *x);
+/* Takes the request over: it streams from now on. */
+enum step watch_start(struct watch_set *set, struct request *r);
+
+#endif
