@@ -8,8 +8,8 @@
 
 struct filter {
 	const struct api_kind *kind; /* served */
-	struct str namespace, name;
-	struct label_selector_query labels;
+	struct str namespace;
+	struct selector labels;
 	struct field_selector fields;
 };
 

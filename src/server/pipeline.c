@@ -42,6 +42,7 @@ void request_free(struct request *r)
 		return;
 	object_unref(r->reply.object);
 	object_unref(r->pending);
+	free(r->reply.bytes);
 	snapshot_unref(r->snapshot);
 	arena_done(&r->arena);
 	free(r);

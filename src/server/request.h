@@ -86,6 +86,8 @@ struct reply {
 	struct json *tree;	   /* any document; used when object is NULL */
 	const struct api_kind *tree_kind; /* for its protobuf form; NULL: JSON and YAML only */
 	struct str text;	   /* plain text with content_type; used when tree is NULL too */
+	char *bytes;		   /* already encoded, freed with the reply; goes before all others */
+	size_t bytes_len;
 	struct str content_type;
 	bool is_streaming;	   /* somebody writes to the exchange directly */
 	int32_t retry_after_s;	   /* 0: none */

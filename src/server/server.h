@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "io/loop.h"
 #include "server/authz.h"
+#include "server/history.h"
 #include "server/tokens.h"
 #include "store/store.h"
 
@@ -33,6 +34,7 @@ struct server {
 	struct authorizer *authorizer;
 	struct keys *keys;
 	struct token_cache *tokens;
+	struct history history;
 	struct service_allocator *allocator;
 	struct io_thread *io;
 	int io_count;

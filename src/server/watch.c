@@ -66,9 +66,8 @@ static void add_event(struct watcher *w, struct encoder *e, const struct store_e
 	const char *type = event_type(was_in, is_in);
 	if (!type)
 		return;
-	/* One that left the filter is shown as it was, at the revision of the change. */
-	struct object *o = is_in ? event->new : event->new ? event->old : event->last;
-	encode_event(e, type, o ? o : event->old, event->revision);
+	/* One that left, or was deleted, is shown as it was before, at the revision of the change. */
+	encode_event(e, type, is_in ? event->new : event->old, event->revision);
 	w->is_first_table = false;
 	w->last_sent = event->revision;
 }

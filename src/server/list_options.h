@@ -1,0 +1,14 @@
+/* list_options: the rules of list and watch parameters, in upstream's words. */
+#ifndef SKEG_SERVER_LIST_OPTIONS_H
+#define SKEG_SERVER_LIST_OPTIONS_H
+
+#include "server/request.h"
+
+/* STEP_NEXT when they are fine. */
+enum step list_options_check(struct request *r);
+/* A resourceVersion that is no number. */
+enum step bad_revision(struct request *r, enum rc rc);
+/* GET of a subresource that is not the object itself (scale, approval …). */
+enum step read_subresource(struct request *r, struct object *o);
+
+#endif

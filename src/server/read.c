@@ -1,0 +1,215 @@
+/* Reads: everything here runs on an io thread from one published snapshot and waits for nobody. */
+#include "server/continue_token.h"
+#include "server/encode.h"
+#include "server/filter.h"
+#include "server/io_thread.h"
+#include "server/list_options.h"
+#include "server/pipeline.h"
+#include "server/route.h"
+#include "server/server.h"
+
+#define LIST_MAX_BYTES (1u << 30)
+
+static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
+{
+	request_fail(r, RC_TIMEOUT, "Too large resource version: %lld, current: %lld", (long long)wanted,
+		     (long long)have);
+	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena), *cause = json_object(&r->arena);
+	json_set_str(&r->arena, cause, STR("reason"), STR("ResourceVersionTooLarge"));
+	json_set_str(&r->arena, cause, STR("message"), STR("Too large resource version"));
+	json_append(&r->arena, causes, cause);
+	json_set(&r->arena, details, STR("causes"), causes);
+	json_set(&r->arena, details, STR("retryAfterSeconds"), json_int(&r->arena, 1));
+	json_set(&r->arena, r->reply.tree, STR("details"), details);
+	r->reply.retry_after_s = 1;
+	return STEP_DONE;
+}
+
+/* A read that wants a state not older than a revision; STEP_NEXT when the snapshot is. */
+static enum step check_revision(struct request *r)
+{
+	int64_t wanted = 0;
+	struct str text = r->options.resource_version;
+	if (text.len == 0)
+		return STEP_NEXT;
+	if (!str_to_i64(text, &wanted) || wanted < 0)
+		return r->route.verb == DO_LIST ? bad_revision(r, RC_BAD_REQUEST) : bad_revision(r, RC_INTERNAL);
+	int64_t have = snapshot_revision(request_snapshot(r));
+	return wanted > have ? too_large_revision(r, wanted, have) : STEP_NEXT;
+}
+
+static enum step read_one(struct request *r)
+{
+	const struct route *route = &r->route;
+	if (check_revision(r) == STEP_DONE)
+		return STEP_DONE;
+	struct str namespace = route->kind->is_namespaced ? route->namespace : (struct str){};
+	struct object *o = snapshot_get(request_snapshot(r), route->kind->stored_id, namespace, route->name);
+	if (!o)
+		return request_not_found(r, route->kind, route->name);
+	if (route->sub && !str_is(route->subresource, "status"))
+		return read_subresource(r, o);
+	r->reply.object = object_ref(o);
+	r->reply.status = 200;
+	return STEP_DONE;
+}
+
+/* ---- lists ---- */
+
+struct page {
+	struct filter filter;
+	struct snapshot *snapshot; /* referenced */
+	struct continue_token from;
+	bool is_continued;
+};
+
+static enum step expired_page(struct request *r, const struct continue_token *from)
+{
+	struct continue_token again = {-1, from->namespace, from->name};
+	request_fail(r, RC_EXPIRED,
+		     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
+		     "continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with "
+		     "the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the "
+		     "first chunk was returned and now may show up in the list.");
+	json_set_str(&r->arena, json_get(r->reply.tree, STR("metadata")), STR("continue"),
+		     continue_token_write(&r->arena, &again));
+	return STEP_DONE;
+}
+
+static enum step open_continued(struct request *r, struct page *p)
+{
+	struct err err;
+	if (continue_token_parse(&r->arena, r->options.continue_token, &p->from, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	if (r->options.resource_version.len && !str_is(r->options.resource_version, "0"))
+		return request_fail(r, RC_BAD_REQUEST, "specifying resource version is not allowed when using continue");
+	p->is_continued = true;
+	if (p->from.revision < 0) {
+		p->snapshot = snapshot_ref(request_snapshot(r));
+		return STEP_NEXT;
+	}
+	p->snapshot = history_find(&r->server->history, p->from.revision, world_mono_ms());
+	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == p->from.revision)
+		p->snapshot = snapshot_ref(request_snapshot(r));
+	return p->snapshot ? STEP_NEXT : expired_page(r, &p->from);
+}
+
+static enum step open_exact(struct request *r, struct page *p)
+{
+	int64_t wanted = 0;
+	str_to_i64(r->options.resource_version, &wanted);
+	p->snapshot = history_find(&r->server->history, wanted, world_mono_ms());
+	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == wanted)
+		p->snapshot = snapshot_ref(request_snapshot(r));
+	if (!p->snapshot)
+		return request_fail(r, RC_EXPIRED, "The resourceVersion for the provided list is too old.");
+	return STEP_NEXT;
+}
+
+static enum step open_page(struct request *r, struct page *p)
+{
+	struct err err;
+	if (filter_init(r, &p->filter, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	if (r->options.continue_token.len)
+		return open_continued(r, p);
+	if (check_revision(r) == STEP_DONE)
+		return STEP_DONE;
+	if (str_is(r->options.resource_version_match, "Exact"))
+		return open_exact(r, p);
+	p->snapshot = snapshot_ref(request_snapshot(r));
+	return STEP_NEXT;
+}
+
+static int64_t count_rest(const struct page *p, struct snapshot_iter *it)
+{
+	int64_t rest = 0;
+	while (snapshot_next(it))
+		rest++;
+	return p->filter.labels.count || p->filter.fields.count ? 0 : rest;
+}
+
+static void end_page(struct request *r, struct page *p, struct snapshot_iter *it, const struct object *last,
+		     struct list_meta *meta)
+{
+	/* One more was seen than the page holds, so there is a rest; it itself is part of it. */
+	meta->remaining = count_rest(p, it);
+	if (!p->filter.labels.count && !p->filter.fields.count)
+		meta->remaining++;
+	struct continue_token next = {snapshot_revision(p->snapshot), last->namespace, last->name};
+	if (!last->kind->is_namespaced)
+		next.namespace = STR("");
+	meta->continue_token = continue_token_write(&r->arena, &next);
+	if (!p->is_continued)
+		history_keep(&r->server->history, p->snapshot, world_mono_ms());
+}
+
+static void write_page(struct request *r, struct page *p, struct encoder *e, struct list_meta *meta)
+{
+	struct snapshot_iter it;
+	struct str after = p->is_continued ? p->from.name : (struct str){};
+	struct object *last = NULL;
+	snapshot_iter_init(&it, p->snapshot, p->filter.kind->stored_id, p->filter.namespace, p->from.namespace, after);
+	for (struct object *o; (o = snapshot_next(&it));) {
+		if (!filter_matches(&p->filter, o))
+			continue;
+		if (r->options.limit > 0 && (int64_t)e->item_count == r->options.limit) {
+			end_page(r, p, &it, last, meta);
+			return;
+		}
+		encode_list_item(e, o);
+		last = o;
+	}
+}
+
+static enum step read_list(struct request *r)
+{
+	struct page p = {};
+	if (list_options_check(r) == STEP_DONE || open_page(r, &p) == STEP_DONE)
+		return STEP_DONE;
+	CLEANUP_BUF out = BUF_INIT(LIST_MAX_BYTES);
+	struct encoder e = {
+		.arena = &r->arena,
+		.out = &out,
+		.output = &r->output,
+		.kind = r->route.kind,
+		.query = r->query,
+		.now_us = world_wall_us(),
+		.is_pretty = r->options.wants_pretty,
+		.has_columns = true,
+	};
+	struct list_meta meta = {.revision = snapshot_revision(p.snapshot)};
+	encode_list_begin(&e);
+	write_page(r, &p, &e, &meta);
+	encode_list_end(&e, &meta);
+	snapshot_unref(p.snapshot);
+	r->reply.status = 200;
+	r->reply.bytes_len = out.len;
+	r->reply.bytes = buf_take(&out);
+	return STEP_DONE;
+}
+
+static enum step read_watch(struct request *r)
+{
+	if (list_options_check(r) == STEP_DONE)
+		return STEP_DONE;
+	if (r->route.name.len) { /* the old form /watch/…/name */
+		struct str by_name = arena_printf(&r->arena, "metadata.name=%.*s", STR_FMT(r->route.name));
+		r->options.field_selector = by_name;
+	}
+	return watch_start(&io_thread_of(r->server, r->home)->watches, r);
+}
+
+enum step stage_read(struct request *r)
+{
+	switch (r->route.verb) {
+	case DO_GET:
+		return read_one(r);
+	case DO_LIST:
+		return read_list(r);
+	case DO_WATCH:
+		return read_watch(r);
+	default:
+		return STEP_NEXT;
+	}
+}

@@ -1,0 +1,95 @@
+/* From a finished request to bytes on its exchange. */
+#include "server/encode.h"
+#include "server/pipeline.h"
+#include "server/server.h"
+
+#define REPLY_MAX_BYTES (1u << 30)
+#define HEADERS_MAX (REQUEST_WARNINGS_MAX + 8)
+
+struct headers {
+	struct http_header at[HEADERS_MAX];
+	size_t count;
+};
+
+static void add_header(struct headers *h, struct str name, struct str value)
+{
+	h->at[h->count++] = (struct http_header){name, value};
+}
+
+/* RFC 7234 warn-text: quoted, with " and \ escaped. */
+static struct str warning_value(struct arena *a, struct str text)
+{
+	CLEANUP_BUF b = BUF_INIT(64u << 10);
+	buf_add_cstr(&b, "299 - \"");
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '"' || text.at[i] == '\\')
+			buf_add_char(&b, '\\');
+		buf_add_char(&b, text.at[i]);
+	}
+	buf_add_char(&b, '"');
+	return arena_str(a, buf_str(&b));
+}
+
+static void encode_body(struct request *r, struct buf *out)
+{
+	struct encoder e = {
+		.arena = &r->arena,
+		.out = out,
+		.output = &r->output,
+		.kind = r->route.kind,
+		.query = r->query,
+		.now_us = world_wall_us(),
+		.is_pretty = r->options.wants_pretty,
+		.has_columns = true,
+	};
+	if (r->reply.object)
+		encode_object(&e, r->reply.object);
+	else if (r->reply.tree)
+		encode_tree(&e, r->reply.tree, r->reply.tree_kind);
+	else
+		buf_add_str(out, r->reply.text);
+}
+
+/* Errors have no Table or partial form: they are plain documents in the media type that was accepted. */
+static void settle_output(struct request *r)
+{
+	bool is_plain = !r->reply.object && !r->reply.bytes && r->output.shape != AS_OBJECT;
+	if (is_plain) {
+		static const char *const names[] = {"application/json", "application/yaml",
+						    "application/vnd.kubernetes.protobuf"};
+		r->output.shape = AS_OBJECT;
+		r->output.content_type = str_of(names[r->output.media]);
+	}
+	if (r->reply.content_type.len)
+		r->output.content_type = r->reply.content_type;
+}
+
+static void free_bytes(void *owner)
+{
+	free(owner);
+}
+
+void reply_send(struct request *r)
+{
+	if (r->reply.is_streaming)
+		return;
+	struct headers h = {};
+	struct buf body = BUF_INIT(REPLY_MAX_BYTES);
+	settle_output(r);
+	if (!r->reply.bytes)
+		encode_body(r, &body);
+	add_header(&h, STR("content-type"), r->output.content_type);
+	add_header(&h, STR("cache-control"), STR("no-cache, private"));
+	if (r->reply.retry_after_s)
+		add_header(&h, STR("retry-after"), arena_printf(&r->arena, "%d", r->reply.retry_after_s));
+	for (size_t i = 0; i < r->reply.warning_count; i++)
+		add_header(&h, STR("warning"), warning_value(&r->arena, r->reply.warnings[i]));
+	struct http_header *headers = arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
+	for (size_t i = 0; i < h.count; i++)
+		headers[i].value = arena_str(http_arena(r->exchange), headers[i].value);
+	size_t len = r->reply.bytes ? r->reply.bytes_len : body.len;
+	char *bytes = r->reply.bytes ? TAKE_PTR(r->reply.bytes) : buf_take(&body);
+	struct http_chunk chunk = {bytes, len, free_bytes, bytes};
+	struct http_reply reply = {r->reply.status, headers, h.count, &chunk, 1};
+	http_reply(r->exchange, &reply);
+}
