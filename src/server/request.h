@@ -95,6 +95,15 @@ struct reply {
 	size_t warning_count;
 };
 
+enum patch_type { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
+
+struct delete_options {
+	bool has_grace;
+	int64_t grace_s;
+	struct str propagation; /* "Background", "Foreground", "Orphan", absent: the kind's default */
+	struct str uid, resource_version; /* preconditions */
+};
+
 enum step { STEP_NEXT, STEP_DONE, STEP_LATER };
 
 struct request {
@@ -116,7 +125,8 @@ struct request {
 	struct snapshot *snapshot; /* held from the first stage that reads */
 
 	struct json *tree;  /* decoded body, later the object that is written */
-	struct json *delete_options;
+	enum patch_type patch_type;
+	struct delete_options delete_options;
 	struct store_ticket ticket;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;

@@ -1,0 +1,140 @@
+#include "server/write.h"
+
+#include "api/api_ids.h"
+#include "server/allocator.h"
+#include "server/pipeline.h"
+#include "server/server.h"
+
+const struct api_kind *write_storage_kind(const struct request *r)
+{
+	return api_by_stored(api_builtin(), r->route.kind->stored_id);
+}
+
+struct object *write_current(struct request *r)
+{
+	const struct route *route = &r->route;
+	struct str namespace = route->kind->is_namespaced ? route->namespace : (struct str){};
+	return store_pending_get(r->server->store, route->kind->stored_id, namespace, route->name);
+}
+
+static void committed(struct store_ticket *ticket)
+{
+	struct request *r = CONTAINER_OF(ticket, struct request, ticket);
+	if (ticket->rc != RC_OK)
+		request_fail(r, ticket->rc, "the write did not become durable");
+	else if (r->pending)
+		r->reply.object = TAKE_PTR(r->pending);
+	request_resume(r, STEP_DONE);
+}
+
+static enum step commit_one(struct request *r, struct store_write *write)
+{
+	struct err err;
+	r->ticket.done = committed;
+	enum rc rc = store_commit(r->server->store, write, 1, &r->ticket, &err);
+	if (rc == RC_OK)
+		return STEP_LATER;
+	object_unref(TAKE_PTR(r->pending));
+	if (rc == RC_ALREADY_EXISTS)
+		return request_already_exists(r, r->route.kind, write->name);
+	return request_fail_err(r, &err);
+}
+
+/* Heartbeats may be lost in a crash: nothing depends on the newest of them. */
+static bool is_lazy(uint16_t stored_id, struct str namespace)
+{
+	if (stored_id == KIND_EVENT)
+		return true;
+	return stored_id == KIND_LEASE && str_is(namespace, "kube-node-lease");
+}
+
+static bool waits_for_nothing(const struct api_kind *kind, const struct json *tree)
+{
+	struct json *meta = json_get(tree, STR("metadata"));
+	if (!json_get(meta, STR("deletionTimestamp")) || json_count(json_get(meta, STR("finalizers"))))
+		return false;
+	if (json_i64(json_get(meta, STR("deletionGracePeriodSeconds"))) > 0)
+		return false;
+	return kind->stored_id != KIND_NAMESPACE || json_count(json_path(tree, "spec.finalizers")) == 0;
+}
+
+enum step write_commit(struct request *r, struct json *tree, struct object *old, int status)
+{
+	const struct api_kind *kind = write_storage_kind(r);
+	struct object *o;
+	struct err err;
+	if (object_new(kind, tree, 0, &o, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	r->reply.status = status;
+	if (r->options.is_dry_run) {
+		object_set_revision(o, old ? old->revision : 0);
+		r->reply.object = o;
+		return STEP_DONE;
+	}
+	r->pending = object_ref(o);
+	bool is_removal = old && waits_for_nothing(kind, tree);
+	struct store_write write = {
+		.stored_id = kind->stored_id,
+		.is_delete = is_removal,
+		.is_lazy = !is_removal && is_lazy(kind->stored_id, o->namespace),
+		.namespace = o->namespace,
+		.name = o->name,
+		.expect = old ? old->revision : EXPECT_ABSENT,
+		.object = o,
+	};
+	if (is_removal)
+		allocator_release(r->server->allocator, old);
+	return commit_one(r, &write);
+}
+
+enum step write_remove(struct request *r, struct object *old, struct object *last_state)
+{
+	if (r->options.is_dry_run)
+		return STEP_DONE;
+	allocator_release(r->server->allocator, old);
+	struct store_write write = {
+		.stored_id = old->stored_id,
+		.is_delete = true,
+		.is_lazy = is_lazy(old->stored_id, old->namespace),
+		.namespace = old->namespace,
+		.name = old->name,
+		.expect = old->revision,
+		.object = last_state,
+	};
+	return commit_one(r, &write);
+}
+
+static enum step write_object(struct request *r)
+{
+	switch (r->route.verb) {
+	case DO_CREATE:
+		return write_create(r);
+	case DO_UPDATE:
+		return write_update(r);
+	case DO_PATCH:
+		return write_patch(r);
+	case DO_DELETE:
+		return write_delete(r);
+	case DO_DELETE_COLLECTION:
+		return write_delete_collection(r);
+	default:
+		return request_fail(r, RC_METHOD_NOT_ALLOWED, "the server does not allow this method on the requested resource");
+	}
+}
+
+static enum step write_subresource(struct request *r)
+{
+	const struct subresource_rule *rule = subresource_rule(r->route.resource, r->route.subresource);
+	if (!rule)
+		return write_object(r); /* status and its like: the object itself, by other rules */
+	enum step (*fn)(struct request *) = r->route.verb == DO_CREATE   ? rule->create
+					    : r->route.verb == DO_UPDATE ? rule->update
+					    : r->route.verb == DO_PATCH  ? rule->patch
+									 : NULL;
+	return fn ? fn(r) : write_object(r);
+}
+
+enum step stage_write(struct request *r)
+{
+	return r->route.sub ? write_subresource(r) : write_object(r);
+}

@@ -1,0 +1,49 @@
+/* write: the bracket in which a write is decided, on the core thread:
+ *
+ *     current → patch → default → admit → prepare → validate → managed fields → no-op? → commit
+ *
+ * There is one writer, and the newest state includes writes in flight, so nothing here is ever
+ * retried: a conflict is the client's own resourceVersion.
+ * Threads: core. */
+#ifndef SKEG_SERVER_WRITE_H
+#define SKEG_SERVER_WRITE_H
+
+#include "server/request.h"
+
+/* The newest state of the route's object; NULL when absent. */
+struct object *write_current(struct request *r);
+const struct api_kind *write_storage_kind(const struct request *r);
+
+enum step write_create(struct request *r);
+enum step write_update(struct request *r); /* r->tree is the new object */
+enum step write_patch(struct request *r);  /* r->tree is the patch */
+enum step write_delete(struct request *r);
+enum step write_delete_collection(struct request *r);
+
+/* From a finished tree (storage version) to the store: a create when old is NULL; the request waits for the ticket, the reply is the object.
+ * An update of an object that only waited for its last finalizer deletes it. */
+enum step write_commit(struct request *r, struct json *tree, struct object *old, int status);
+/* Removes old; the reply is made by the caller's done. */
+enum step write_remove(struct request *r, struct object *old, struct object *last_state);
+
+/* The shared middle of every change of an existing object: r->tree is the wanted state in the served version. */
+enum step write_change(struct request *r, struct object *old, struct json *old_tree);
+
+/* metadata of new objects: uid, creationTimestamp, generated name; false: the reply is an error. */
+bool write_meta_create(struct request *r, struct json *tree);
+/* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in the body. */
+bool write_meta_update(struct request *r, struct object *old, struct json *old_tree, struct json *tree);
+
+void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us);
+
+/* Rows of subresources that are more than status: which function serves which verb. */
+struct subresource_rule {
+	const char *resource, *name; /* resource NULL: any */
+	enum step (*get)(struct request *r, struct object *o);
+	enum step (*create)(struct request *r);
+	enum step (*update)(struct request *r);
+	enum step (*patch)(struct request *r);
+};
+const struct subresource_rule *subresource_rule(struct str resource, struct str name);
+
+#endif

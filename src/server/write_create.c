@@ -1,0 +1,49 @@
+#include "api/convert.h"
+#include "api/defaults.h"
+#include "api/managed_fields.h"
+#include "api/validate.h"
+#include "server/admission.h"
+#include "server/allocator.h"
+#include "server/server.h"
+#include "server/write.h"
+
+static struct json *to_storage(struct request *r, struct json *tree)
+{
+	const struct api_kind *storage = write_storage_kind(r);
+	return storage == r->route.kind ? tree : convert_tree(&r->arena, r->route.kind, storage, tree);
+}
+
+static struct str manager_of(const struct request *r)
+{
+	if (r->options.field_manager.len)
+		return r->options.field_manager;
+	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
+	struct str head, rest;
+	str_cut(agent, '/', &head, &rest);
+	return head.len ? head : STR("unknown");
+}
+
+enum step write_create(struct request *r)
+{
+	struct arena *a = &r->arena;
+	const struct api_kind *storage = write_storage_kind(r);
+	struct field_errors errors = {.arena = a};
+	if (!write_meta_create(r, r->tree))
+		return STEP_DONE;
+	api_default(a, r->route.kind, r->tree);
+	struct json *tree = to_storage(r, r->tree);
+	if (admit(r, ADMIT_CREATE, NULL, tree) == STEP_DONE)
+		return STEP_DONE;
+	api_default(a, storage, tree);
+	api_prepare_create(a, storage, tree);
+	api_validate_create(storage, tree, &errors);
+	struct str name = json_path_str(tree, "metadata.name");
+	if (errors.count)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+	if (store_pending_get(r->server->store, storage->stored_id, json_path_str(tree, "metadata.namespace"), name))
+		return request_already_exists(r, r->route.kind, name);
+	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+	managed_update(a, storage, NULL, tree, manager_of(r), r->route.subresource, world_wall_us());
+	return write_commit(r, tree, NULL, 201);
+}

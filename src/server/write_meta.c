@@ -1,0 +1,108 @@
+/* metadata that the server decides. */
+#include "api/names.h"
+#include "base/timefmt.h"
+#include "server/server.h"
+#include "server/write.h"
+
+void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us)
+{
+	char text[TIME_TEXT_MAX];
+	size_t len = time_format(time_us, text);
+	json_set_str(a, object, str_of(key), arena_str(a, str_n(text, len)));
+}
+
+static void set_generated_name(struct request *r, struct json *meta)
+{
+	struct str base = json_path_str(meta, "generateName");
+	if (json_path_str(meta, "name").len || base.len == 0)
+		return;
+	uint8_t random[NAME_SUFFIX_LEN];
+	world_random(random, sizeof(random));
+	json_set_str(&r->arena, meta, STR("name"), name_generate(&r->arena, base, random));
+}
+
+static bool set_namespace(struct request *r, struct json *meta)
+{
+	struct str namespace = json_path_str(meta, "namespace");
+	if (!r->route.kind->is_namespaced) {
+		json_remove(meta, STR("namespace"));
+		return true;
+	}
+	if (namespace.len && !str_eq(namespace, r->route.namespace)) {
+		request_fail(r, RC_BAD_REQUEST,
+			     "the namespace of the provided object does not match the namespace sent on the request");
+		return false;
+	}
+	json_set_str(&r->arena, meta, STR("namespace"), r->route.namespace);
+	return true;
+}
+
+bool write_meta_create(struct request *r, struct json *tree)
+{
+	char uid[37];
+	struct arena *a = &r->arena;
+	struct json *meta = json_need_object(a, tree, STR("metadata"));
+	if (!set_namespace(r, meta))
+		return false;
+	set_generated_name(r, meta);
+	world_uuid(uid);
+	json_set_str(a, meta, STR("uid"), arena_str(a, str_n(uid, 36)));
+	json_set_time(a, meta, "creationTimestamp", world_wall_us());
+	static const char *const not_yours[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation",
+						"resourceVersion"};
+	for (size_t i = 0; i < ARRAY_LEN(not_yours); i++)
+		json_remove(meta, str_of(not_yours[i]));
+	return true;
+}
+
+static void keep(struct request *r, struct json *meta, const struct json *old_meta, const char *key, bool is_forced)
+{
+	struct json *old = json_get(old_meta, str_of(key));
+	if (!is_forced && json_get(meta, str_of(key)))
+		return;
+	if (old)
+		json_set(&r->arena, meta, str_of(key), old);
+	else
+		json_remove(meta, str_of(key));
+}
+
+static bool check_preconditions(struct request *r, struct object *old, const struct json *meta)
+{
+	struct str uid = json_path_str(meta, "uid"), revision = json_path_str(meta, "resourceVersion");
+	int64_t wanted = 0;
+	if (uid.len && !str_eq(uid, old->uid)) {
+		struct str why = arena_printf(&r->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+					      STR_FMT(uid), STR_FMT(old->uid));
+		request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
+		return false;
+	}
+	if (revision.len == 0 || str_is(revision, "0"))
+		return true;
+	if (!str_to_i64(revision, &wanted)) {
+		request_fail(r, RC_BAD_REQUEST,
+			     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid syntax",
+			     STR_FMT(revision), STR_FMT(revision));
+		return false;
+	}
+	if (wanted == old->revision)
+		return true;
+	request_conflict(r, r->route.kind, old->name,
+			 "the object has been modified; please apply your changes to the latest version and try again");
+	return false;
+}
+
+bool write_meta_update(struct request *r, struct object *old, struct json *old_tree, struct json *tree)
+{
+	struct json *meta = json_need_object(&r->arena, tree, STR("metadata"));
+	struct json *old_meta = json_get(old_tree, STR("metadata"));
+	if (!set_namespace(r, meta) || !check_preconditions(r, old, meta))
+		return false;
+	static const char *const fixed[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "generation"};
+	static const char *const defaulted[] = {"uid", "creationTimestamp", "name"};
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		keep(r, meta, old_meta, fixed[i], true);
+	for (size_t i = 0; i < ARRAY_LEN(defaulted); i++)
+		keep(r, meta, old_meta, defaulted[i], false);
+	json_set(&r->arena, meta, STR("resourceVersion"), json_printf(&r->arena, "%lld", (long long)old->revision));
+	return true;
+}
