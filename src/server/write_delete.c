@@ -1,0 +1,238 @@
+/* Deletes: preconditions, finalizers, grace, what happens to dependents.
+ * Source: upstream's registry/generic store and the strategies of pods and namespaces. */
+#include "api/api_ids.h"
+#include "server/filter.h"
+#include "server/server.h"
+#include "server/write.h"
+
+enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
+
+static enum propagation propagation_of(const struct request *r, const struct object *old)
+{
+	struct str text = r->delete_options.propagation;
+	if (str_is(text, "Orphan"))
+		return PROPAGATE_ORPHAN;
+	if (str_is(text, "Foreground"))
+		return PROPAGATE_FOREGROUND;
+	if (str_is(text, "Background"))
+		return PROPAGATE_BACKGROUND;
+	bool keeps_dependents = old->stored_id == KIND_REPLICATION_CONTROLLER || old->stored_id == KIND_JOB;
+	return keeps_dependents ? PROPAGATE_ORPHAN : PROPAGATE_DEFAULT;
+}
+
+static void set_finalizer(struct arena *a, struct json *list, const char *name, bool is_wanted)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		if (!str_is(json_str(json_at(list, i)), name))
+			continue;
+		if (!is_wanted)
+			json_remove_at(list, i);
+		return;
+	}
+	if (is_wanted)
+		json_append(a, list, json_cstring(a, name));
+}
+
+/* The finalizers that a propagation policy adds and takes away. */
+static void settle_finalizers(struct request *r, const struct object *old, struct json *meta)
+{
+	enum propagation p = propagation_of(r, old);
+	if (p == PROPAGATE_DEFAULT)
+		return;
+	struct json *list = json_get(meta, STR("finalizers"));
+	list = list ? list : json_array(&r->arena);
+	set_finalizer(&r->arena, list, "orphan", p == PROPAGATE_ORPHAN);
+	set_finalizer(&r->arena, list, "foregroundDeletion", p == PROPAGATE_FOREGROUND);
+	if (json_count(list))
+		json_set(&r->arena, meta, STR("finalizers"), list);
+	else
+		json_remove(meta, STR("finalizers"));
+}
+
+static int64_t grace_of(const struct request *r, const struct object *old, const struct json *tree)
+{
+	if (old->stored_id != KIND_POD)
+		return 0;
+	struct str phase = json_path_str(tree, "status.phase");
+	if (json_path_str(tree, "spec.nodeName").len == 0 || str_is(phase, "Succeeded") || str_is(phase, "Failed"))
+		return 0;
+	if (r->delete_options.has_grace)
+		return r->delete_options.grace_s;
+	struct json *own = json_path(tree, "spec.terminationGracePeriodSeconds");
+	return own ? json_i64(own) : 30;
+}
+
+static enum step check_preconditions(struct request *r, const struct object *old)
+{
+	const struct delete_options *o = &r->delete_options;
+	int64_t revision = 0;
+	if (o->uid.len && !str_eq(o->uid, old->uid))
+		return request_conflict(
+			r, r->route.kind, old->name,
+			arena_cstr(&r->arena, arena_printf(&r->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+							   STR_FMT(o->uid), STR_FMT(old->uid))));
+	if (o->resource_version.len && (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
+		return request_conflict(
+			r, r->route.kind, old->name,
+			arena_cstr(&r->arena,
+				   arena_printf(&r->arena,
+						"Precondition failed: ResourceVersion in precondition: %.*s, ResourceVersion in object meta: %lld",
+						STR_FMT(o->resource_version), (long long)old->revision)));
+	return STEP_NEXT;
+}
+
+/* What is left of an object whose deletion has begun: true when it stays for now. */
+static bool begin_deletion(struct request *r, struct object *old, struct json *tree)
+{
+	struct arena *a = &r->arena;
+	struct json *meta = json_get(tree, STR("metadata"));
+	settle_finalizers(r, old, meta);
+	int64_t grace_s = grace_of(r, old, tree);
+	bool has_finalizers = json_count(json_get(meta, STR("finalizers"))) > 0 ||
+			      (old->stored_id == KIND_NAMESPACE && json_count(json_path(tree, "spec.finalizers")));
+	if (grace_s == 0 && !has_finalizers)
+		return false;
+	int64_t before_s = json_i64(json_get(meta, STR("deletionGracePeriodSeconds")));
+	if (!old->is_deleting || grace_s < before_s) {
+		json_set_time(a, meta, "deletionTimestamp", world_wall_us() + grace_s * 1000000);
+		json_set(a, meta, STR("deletionGracePeriodSeconds"), json_int(a, grace_s));
+	}
+	if (!old->is_deleting && json_get(meta, STR("generation")))
+		json_set(a, meta, STR("generation"), json_int(a, old->generation + 1));
+	if (old->stored_id == KIND_NAMESPACE)
+		json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"), STR("Terminating"));
+	return true;
+}
+
+/* Kinds whose delete answers with the object; the others answer with a Status. */
+static bool answers_with_object(uint16_t stored_id)
+{
+	static const uint16_t kinds[] = {KIND_POD,	    KIND_SERVICE,	KIND_SERVICE_ACCOUNT,	KIND_PERSISTENT_VOLUME_CLAIM,
+					 KIND_PERSISTENT_VOLUME, KIND_POD_TEMPLATE, KIND_RESOURCE_QUOTA, KIND_STORAGE_CLASS,
+					 KIND_CSI_DRIVER,   KIND_CSI_NODE,	KIND_VOLUME_ATTACHMENT, KIND_VOLUME_ATTRIBUTES_CLASS};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i] == stored_id)
+			return true;
+	return false;
+}
+
+static void success_status(struct request *r, const struct object *old)
+{
+	struct arena *a = &r->arena;
+	struct json *s = json_object(a), *details = json_object(a);
+	json_set_str(a, s, STR("kind"), STR("Status"));
+	json_set_str(a, s, STR("apiVersion"), STR("v1"));
+	json_set(a, s, STR("metadata"), json_object(a));
+	json_set_str(a, s, STR("status"), STR("Success"));
+	json_set_str(a, details, STR("name"), arena_str(a, old->name));
+	if (r->route.kind->group.len)
+		json_set_str(a, details, STR("group"), r->route.kind->group);
+	json_set_str(a, details, STR("kind"), r->route.kind->plural);
+	json_set_str(a, details, STR("uid"), arena_str(a, old->uid));
+	json_set(a, s, STR("details"), details);
+	r->reply.tree = s;
+}
+
+static enum step remove_now(struct request *r, struct object *old)
+{
+	struct object *last = object_ref(old);
+	r->reply.status = 200;
+	if (answers_with_object(old->stored_id) || old->is_deleting) {
+		r->pending = object_ref(old);
+		if (r->options.is_dry_run)
+			r->reply.object = object_ref(old);
+	} else {
+		success_status(r, old);
+	}
+	return write_remove(r, old, last);
+}
+
+static enum step delete_object(struct request *r, struct object *old)
+{
+	if (check_preconditions(r, old) == STEP_DONE)
+		return STEP_DONE;
+	struct json *tree = object_tree(&r->arena, old);
+	if (!begin_deletion(r, old, tree))
+		return remove_now(r, old);
+	if (json_equal(tree, object_tree(&r->arena, old))) {
+		r->reply.object = object_ref(old);
+		r->reply.status = 200;
+		return STEP_DONE;
+	}
+	return write_commit(r, tree, old, 200);
+}
+
+enum step write_delete(struct request *r)
+{
+	struct object *old = write_current(r);
+	if (!old)
+		return request_not_found(r, r->route.kind, r->route.name);
+	return delete_object(r, old);
+}
+
+/* ---- collections: each object by a request of its own, the reply when the last has ended ---- */
+
+struct collection {
+	struct request *parent;
+	struct json *items;
+	size_t waiting;
+	bool is_listing;
+};
+
+static void item_done(struct request *item)
+{
+	struct collection *c = item->ctx;
+	request_free(item);
+	if (--c->waiting == 0 && !c->is_listing)
+		request_resume(c->parent, STEP_DONE);
+}
+
+static void delete_item(struct collection *c, struct object *o)
+{
+	struct request *parent = c->parent;
+	struct request *item = request_new(parent->server, parent->server->loop);
+	item->route = parent->route;
+	item->route.verb = DO_DELETE;
+	item->route.namespace = arena_str(&item->arena, o->namespace);
+	item->route.name = arena_str(&item->arena, o->name);
+	item->options = parent->options;
+	item->delete_options = parent->delete_options;
+	item->user = parent->user;
+	item->stage = parent->stage;
+	item->finish = item_done;
+	item->ctx = c;
+	c->waiting++;
+	request_run(item);
+}
+
+enum step write_delete_collection(struct request *r)
+{
+	struct filter filter;
+	struct err err;
+	if (filter_init(r, &filter, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	struct collection *c = ARENA_NEW(&r->arena, struct collection);
+	*c = (struct collection){.parent = r, .items = json_array(&r->arena), .is_listing = true};
+	struct snapshot *s = request_snapshot(r);
+	struct snapshot_iter it;
+	snapshot_iter_init(&it, s, filter.kind->stored_id, filter.namespace, (struct str){}, (struct str){});
+	for (struct object *o; (o = snapshot_next(&it));) {
+		if (!filter_matches(&filter, o))
+			continue;
+		struct json *tree = object_tree(&r->arena, o);
+		json_remove(tree, STR("kind"));
+		json_remove(tree, STR("apiVersion"));
+		json_append(&r->arena, c->items, tree);
+		delete_item(c, o);
+	}
+	c->is_listing = false;
+	struct json *list = json_object(&r->arena), *meta = json_object(&r->arena);
+	json_set_str(&r->arena, list, STR("kind"), r->route.kind->list_kind);
+	json_set_str(&r->arena, list, STR("apiVersion"), r->route.kind->api_version);
+	json_set(&r->arena, meta, STR("resourceVersion"), json_printf(&r->arena, "%lld", (long long)snapshot_revision(s)));
+	json_set(&r->arena, list, STR("metadata"), meta);
+	json_set(&r->arena, list, STR("items"), c->items);
+	r->reply.tree = list;
+	r->reply.status = 200;
+	return c->waiting ? STEP_LATER : STEP_DONE;
+}

@@ -1,0 +1,176 @@
+#include "api/convert.h"
+#include "api/defaults.h"
+#include "api/decode.h"
+#include "api/managed_fields.h"
+#include "api/strategic.h"
+#include "api/validate.h"
+#include "codec/patch.h"
+#include "server/admission.h"
+#include "server/allocator.h"
+#include "server/encode.h"
+#include "server/server.h"
+#include "server/write.h"
+
+static struct json *converted(struct request *r, const struct api_kind *from, const struct api_kind *to, struct json *tree)
+{
+	return from == to ? tree : convert_tree(&r->arena, from, to, tree);
+}
+
+/* The owner of the fields of a write: the name the client gives, else the first word of its user agent. */
+static struct str manager_of(const struct request *r)
+{
+	if (r->options.field_manager.len)
+		return r->options.field_manager;
+	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
+	struct str head, rest;
+	str_cut(agent, '/', &head, &rest);
+	return head.len ? head : STR("unknown");
+}
+
+static bool is_same(const struct json *a, const struct json *b)
+{
+	static const char *const ignored[] = {"managedFields", "resourceVersion"};
+	struct json *am = json_get(a, STR("metadata")), *bm = json_get(b, STR("metadata"));
+	struct json *kept[2][ARRAY_LEN(ignored)];
+	struct json_member *saved[2] = {};
+	(void)kept;
+	(void)saved;
+	return json_equal_except(am, bm, ignored, ARRAY_LEN(ignored)) && json_equal_except(a, b, (const char *const[]){"metadata"}, 1);
+}
+
+/* Nothing changed: the reply is the object as it is, and nobody hears of it. */
+static enum step unchanged(struct request *r, struct object *old)
+{
+	r->reply.object = object_ref(old);
+	r->reply.status = 200;
+	return STEP_DONE;
+}
+
+enum step write_change(struct request *r, struct object *old, struct json *old_tree)
+{
+	struct arena *a = &r->arena;
+	const struct api_kind *storage = write_storage_kind(r);
+	struct field_errors errors = {.arena = a};
+	api_default(a, r->route.kind, r->tree);
+	struct json *tree = converted(r, r->route.kind, storage, r->tree);
+	if (!write_meta_update(r, old, old_tree, tree))
+		return STEP_DONE;
+	api_prepare_update(a, storage, old_tree, tree, r->route.subresource);
+	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
+		return STEP_DONE;
+	api_validate_update(storage, old_tree, tree, r->route.subresource, &errors);
+	if (errors.count == 0)
+		allocator_assign(r->server->allocator, r, old_tree, tree, &errors);
+	if (errors.count)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name, &errors);
+	if (r->patch_type != PATCH_APPLY)
+		managed_update(a, storage, old_tree, tree, manager_of(r), r->route.subresource, world_wall_us());
+	if (is_same(old_tree, tree) && !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
+		return unchanged(r, old);
+	return write_commit(r, tree, old, 200);
+}
+
+/* Kinds that an update may bring into being. */
+static bool allows_create_on_update(const struct api_kind *kind)
+{
+	static const char *const plurals[] = {"endpoints", "events",	    "leases",	       "limitranges", "podtemplates",
+					      "services",  "runtimeclasses", "priorityclasses", "roles",       "rolebindings",
+					      "clusterroles", "clusterrolebindings"};
+	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
+		if (str_is(kind->plural, plurals[i]))
+			return true;
+	return false;
+}
+
+static bool check_name(struct request *r)
+{
+	struct json *meta = json_need_object(&r->arena, r->tree, STR("metadata"));
+	struct str name = json_path_str(meta, "name");
+	if (name.len == 0) {
+		request_fail(r, RC_BAD_REQUEST, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+			     STR_FMT(name), STR_FMT(r->route.name));
+		return false;
+	}
+	if (!str_eq(name, r->route.name)) {
+		request_fail(r, RC_BAD_REQUEST, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+			     STR_FMT(name), STR_FMT(r->route.name));
+		return false;
+	}
+	return true;
+}
+
+enum step write_update(struct request *r)
+{
+	if (!check_name(r))
+		return STEP_DONE;
+	struct object *old = write_current(r);
+	if (!old) {
+		bool is_new = !r->route.sub && allows_create_on_update(r->route.kind) &&
+			      json_path_str(r->tree, "metadata.resourceVersion").len == 0;
+		return is_new ? write_create(r) : request_not_found(r, r->route.kind, r->route.name);
+	}
+	return write_change(r, old, object_tree(&r->arena, old));
+}
+
+/* ---- patches ---- */
+
+static enum step patched(struct request *r, struct object *old, struct json *before, struct json *after)
+{
+	struct unknown_fields unknown = {};
+	struct err err;
+	if (decode_strict(r, r->route.kind, after, &unknown, &r->tree, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	if (decode_report(r, &unknown) == STEP_DONE)
+		return STEP_DONE;
+	const struct api_kind *storage = write_storage_kind(r);
+	return write_change(r, old, converted(r, r->route.kind, storage, before));
+}
+
+static enum rc apply_patch(struct request *r, struct json *before, struct json **ret_after, struct err *err)
+{
+	struct arena *a = &r->arena;
+	switch (r->patch_type) {
+	case PATCH_JSON:
+		return patch_json(a, before, r->tree, ret_after, err);
+	case PATCH_STRATEGIC:
+		return strategic_merge(a, r->route.kind, before, r->tree, ret_after, err);
+	default:
+		*ret_after = patch_merge(a, before, r->tree);
+		return RC_OK;
+	}
+}
+
+static enum step write_apply(struct request *r)
+{
+	struct arena *a = &r->arena;
+	struct object *old = write_current(r);
+	struct json *live = old ? served_tree(a, r->route.kind, old) : NULL;
+	struct managed_conflicts conflicts = {};
+	struct json *after;
+	struct err err;
+	enum rc rc = managed_apply(a, r->route.kind, live, r->tree, r->options.field_manager, r->options.is_force,
+				   r->route.subresource, world_wall_us(), &after, &conflicts, &err);
+	if (rc == RC_CONFLICT)
+		return apply_conflict(r, &conflicts, &err);
+	if (rc != RC_OK)
+		return request_fail_err(r, &err);
+	r->tree = after;
+	if (!old)
+		return r->route.sub ? request_not_found(r, r->route.kind, r->route.name) : write_create(r);
+	return write_change(r, old, converted(r, r->route.kind, write_storage_kind(r), object_tree(a, old)));
+}
+
+enum step write_patch(struct request *r)
+{
+	if (r->patch_type == PATCH_APPLY)
+		return write_apply(r);
+	struct object *old = write_current(r);
+	if (!old)
+		return request_not_found(r, r->route.kind, r->route.name);
+	struct json *before = served_tree(&r->arena, r->route.kind, old);
+	struct json *after;
+	struct err err;
+	if (apply_patch(r, json_copy(&r->arena, before), &after, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	return patched(r, old, before, after);
+}
