@@ -34,6 +34,9 @@ bool write_meta_create(struct request *r, struct json *tree);
 /* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in the body. */
 bool write_meta_update(struct request *r, struct object *old, struct json *old_tree, struct json *tree);
 
+/* Who owns the fields of this write: the name the client gives, else the first word of its user agent. */
+struct str write_manager(const struct request *r);
+
 void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us);
 
 /* Rows of subresources that are more than status: which function serves which verb. */

@@ -13,16 +13,6 @@ static struct json *to_storage(struct request *r, struct json *tree)
 	return storage == r->route.kind ? tree : convert_tree(&r->arena, r->route.kind, storage, tree);
 }
 
-static struct str manager_of(const struct request *r)
-{
-	if (r->options.field_manager.len)
-		return r->options.field_manager;
-	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
-	struct str head, rest;
-	str_cut(agent, '/', &head, &rest);
-	return head.len ? head : STR("unknown");
-}
-
 enum step write_create(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -44,6 +34,6 @@ enum step write_create(struct request *r)
 		return request_already_exists(r, r->route.kind, name);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	managed_update(a, storage, NULL, tree, manager_of(r), r->route.subresource, world_wall_us());
+	managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource, world_wall_us());
 	return write_commit(r, tree, NULL, 201);
 }

@@ -106,3 +106,13 @@ bool write_meta_update(struct request *r, struct object *old, struct json *old_t
 	json_set(&r->arena, meta, STR("resourceVersion"), json_printf(&r->arena, "%lld", (long long)old->revision));
 	return true;
 }
+
+struct str write_manager(const struct request *r)
+{
+	if (r->options.field_manager.len)
+		return r->options.field_manager;
+	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
+	struct str head, rest;
+	str_cut(agent, '/', &head, &rest);
+	return head.len ? head : STR("unknown");
+}

@@ -1,12 +1,12 @@
 #include "api/convert.h"
 #include "api/defaults.h"
-#include "api/decode.h"
 #include "api/managed_fields.h"
 #include "api/strategic.h"
 #include "api/validate.h"
 #include "codec/patch.h"
 #include "server/admission.h"
 #include "server/allocator.h"
+#include "server/decode.h"
 #include "server/encode.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -16,26 +16,33 @@ static struct json *converted(struct request *r, const struct api_kind *from, co
 	return from == to ? tree : convert_tree(&r->arena, from, to, tree);
 }
 
-/* The owner of the fields of a write: the name the client gives, else the first word of its user agent. */
-static struct str manager_of(const struct request *r)
+static bool is_among(struct str key, const char *const *names)
 {
-	if (r->options.field_manager.len)
-		return r->options.field_manager;
-	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
-	struct str head, rest;
-	str_cut(agent, '/', &head, &rest);
-	return head.len ? head : STR("unknown");
+	for (; *names; names++)
+		if (str_is(key, *names))
+			return true;
+	return false;
 }
 
+/* Every member of a but those named is in b and equal. */
+static bool is_within(const struct json *a, const struct json *b, const char *const *but)
+{
+	for (size_t i = 0; i < json_count(a); i++) {
+		struct str key = a->object.members[i].key;
+		if (!is_among(key, but) && !json_equal(a->object.members[i].value, json_get(b, key)))
+			return false;
+	}
+	return true;
+}
+
+/* The objects differ in nothing but what every write touches. */
 static bool is_same(const struct json *a, const struct json *b)
 {
-	static const char *const ignored[] = {"managedFields", "resourceVersion"};
-	struct json *am = json_get(a, STR("metadata")), *bm = json_get(b, STR("metadata"));
-	struct json *kept[2][ARRAY_LEN(ignored)];
-	struct json_member *saved[2] = {};
-	(void)kept;
-	(void)saved;
-	return json_equal_except(am, bm, ignored, ARRAY_LEN(ignored)) && json_equal_except(a, b, (const char *const[]){"metadata"}, 1);
+	static const char *const touched[] = {"managedFields", "resourceVersion", NULL};
+	static const char *const metadata[] = {"metadata", NULL};
+	const struct json *am = json_get(a, STR("metadata")), *bm = json_get(b, STR("metadata"));
+	return is_within(am, bm, touched) && is_within(bm, am, touched) && is_within(a, b, metadata) &&
+	       is_within(b, a, metadata);
 }
 
 /* Nothing changed: the reply is the object as it is, and nobody hears of it. */
@@ -64,7 +71,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	if (errors.count)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name, &errors);
 	if (r->patch_type != PATCH_APPLY)
-		managed_update(a, storage, old_tree, tree, manager_of(r), r->route.subresource, world_wall_us());
+		managed_update(a, storage, old_tree, tree, write_manager(r), r->route.subresource, world_wall_us());
 	if (is_same(old_tree, tree) && !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
 		return unchanged(r, old);
 	return write_commit(r, tree, old, 200);
@@ -86,11 +93,6 @@ static bool check_name(struct request *r)
 {
 	struct json *meta = json_need_object(&r->arena, r->tree, STR("metadata"));
 	struct str name = json_path_str(meta, "name");
-	if (name.len == 0) {
-		request_fail(r, RC_BAD_REQUEST, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
-			     STR_FMT(name), STR_FMT(r->route.name));
-		return false;
-	}
 	if (!str_eq(name, r->route.name)) {
 		request_fail(r, RC_BAD_REQUEST, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
 			     STR_FMT(name), STR_FMT(r->route.name));

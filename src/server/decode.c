@@ -1,0 +1,262 @@
+#include "server/decode.h"
+
+#include "api/convert.h"
+#include "api/protobuf.h"
+#include "codec/yaml.h"
+#include "server/negotiate.h"
+#include "server/pipeline.h"
+#include "server/reviews.h"
+#include "server/route.h"
+#include "server/write_options.h"
+
+#define BODY_HEAD_SHOWN 30
+
+enum step decode_report(struct request *r, const struct unknown_fields *unknown)
+{
+	if (unknown->count == 0 || str_is(r->options.field_validation, "Ignore"))
+		return STEP_NEXT;
+	if (!str_is(r->options.field_validation, "Strict")) {
+		for (size_t i = 0; i < unknown->count; i++)
+			request_warn(r, "%.*s", STR_FMT(unknown->messages[i]));
+		return STEP_NEXT;
+	}
+	CLEANUP_BUF text = BUF_INIT(1u << 20);
+	for (size_t i = 0; i < unknown->count; i++)
+		buf_printf(&text, "%s%.*s", i ? ", " : "", STR_FMT(unknown->messages[i]));
+	const struct api_kind *kind = r->route.kind;
+	if (r->route.verb == DO_PATCH)
+		return request_fail(r, RC_BAD_REQUEST, "strict decoding error: %s", text.data);
+	return request_fail(r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: strict decoding error: %s",
+			    STR_FMT(kind->kind), STR_FMT(kind->version), STR_FMT(kind->kind), text.data);
+}
+
+/* ---- bodies of creates and updates ---- */
+
+enum body_form { BODY_JSON, BODY_YAML, BODY_PROTOBUF, BODY_UNKNOWN };
+
+static enum body_form body_form(struct str content_type)
+{
+	static const struct {
+		const char *name;
+		enum body_form form;
+	} rows[] = {
+		{"", BODY_JSON},
+		{"application/json", BODY_JSON},
+		{"application/yaml", BODY_YAML},
+		{"application/vnd.kubernetes.protobuf", BODY_PROTOBUF},
+	};
+	struct str base = media_base(content_type);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_eq_nocase(base, str_of(rows[i].name)))
+			return rows[i].form;
+	return BODY_UNKNOWN;
+}
+
+static enum step unknown_body(struct request *r)
+{
+	return request_fail(r, RC_UNSUPPORTED_MEDIA_TYPE,
+			    "the body of the request was in an unknown format - accepted media types include: "
+			    "application/json, application/yaml, application/vnd.kubernetes.protobuf");
+}
+
+/* As upstream shows the beginning of a body that it cannot read. */
+static struct str body_head(struct request *r)
+{
+	struct str head = str_n(r->body.at, MIN(r->body.len, (size_t)BODY_HEAD_SHOWN));
+	return arena_printf(&r->arena, "%.*s%s", STR_FMT(head), r->body.len > BODY_HEAD_SHOWN ? " ..." : "");
+}
+
+static enum step unrecognized(struct request *r, struct str expected, const char *why)
+{
+	return request_fail(r, RC_BAD_REQUEST, "the object provided is unrecognized (must be of type %.*s): %s (%.*s)",
+			    STR_FMT(expected), why, STR_FMT(body_head(r)));
+}
+
+static void add_duplicates(struct request *r, struct unknown_fields *unknown, const struct json_duplicates *duplicates)
+{
+	for (size_t i = 0; i < duplicates->count; i++)
+		unknown_fields_add(unknown, arena_printf(&r->arena, "duplicate field \"%.*s\"", STR_FMT(duplicates->paths[i])));
+}
+
+static enum rc parse_text(struct request *r, enum body_form form, struct json **ret_tree, struct unknown_fields *unknown,
+			  struct err *err)
+{
+	struct json_duplicates duplicates = {};
+	enum rc rc = form == BODY_YAML ? yaml_parse_one(&r->arena, r->body, ret_tree, &duplicates, err)
+				       : json_parse(&r->arena, r->body, ret_tree, &duplicates, err);
+	add_duplicates(r, unknown, &duplicates);
+	return rc;
+}
+
+/* What a body has to be: the kind of the path or of its subresource. */
+static const struct api_kind *expected_kind(const struct request *r)
+{
+	const struct api_subresource *sub = r->route.sub;
+	if (!sub || sub->kind.len == 0)
+		return r->route.kind;
+	const struct api_kind *k = api_by_kind(api_builtin(), sub->group, sub->version, sub->kind);
+	return k ? k : r->route.kind;
+}
+
+static enum step wrong_kind(struct request *r, const struct api_kind *expected, struct str api_version, struct str kind)
+{
+	struct str group, version;
+	if (!str_cut(api_version, '/', &group, &version)) {
+		version = api_version;
+		group = STR("");
+	}
+	bool is_known = api_by_api_version(api_builtin(), api_version, kind) != NULL;
+	if (is_known)
+		return request_fail(r, RC_BAD_REQUEST,
+				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: converting (%.*s.%.*s) to (%s.%.*s): unknown conversion",
+				    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(version), STR_FMT(kind),
+				    expected->group.len ? arena_cstr(&r->arena, expected->group) : "core",
+				    STR_FMT(expected->kind));
+	return request_fail(r, RC_BAD_REQUEST,
+			    "%.*s in version \"%.*s\" cannot be handled as a %.*s: no kind \"%.*s\" is registered for version \"%.*s\" in scheme \"pkg/runtime/scheme.go:111\"",
+			    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(kind), STR_FMT(api_version));
+}
+
+/* Fills in what the path implies, refuses what contradicts it. */
+static enum step check_kind(struct request *r, const struct api_kind *expected, struct json *tree)
+{
+	struct str kind = json_path_str(tree, "kind"), api_version = json_path_str(tree, "apiVersion");
+	if (kind.len == 0)
+		kind = expected->kind;
+	if (api_version.len == 0)
+		api_version = expected->api_version;
+	if (!str_eq(kind, expected->kind) || !str_eq(api_version, expected->api_version))
+		return wrong_kind(r, expected, api_version, kind);
+	return STEP_NEXT;
+}
+
+static enum step decode_body(struct request *r, const struct api_kind *expected)
+{
+	struct unknown_fields unknown = {.arena = &r->arena};
+	struct err err;
+	enum body_form form = body_form(r->content_type);
+	if (form == BODY_UNKNOWN)
+		return unknown_body(r);
+	if (form == BODY_PROTOBUF) {
+		if (api_protobuf_decode(&r->arena, expected, r->body, &r->tree, &err) != RC_OK)
+			return unrecognized(r, expected->kind, err.text);
+		return STEP_NEXT;
+	}
+	struct json *tree;
+	if (parse_text(r, form, &tree, &unknown, &err) != RC_OK)
+		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+	if (tree->type != JSON_OBJECT)
+		return unrecognized(r, expected->kind, "couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }");
+	if (check_kind(r, expected, tree) == STEP_DONE)
+		return STEP_DONE;
+	if (api_normalise(&r->arena, expected, tree, &unknown, &r->tree, &err) != RC_OK)
+		return request_fail(r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: %s", STR_FMT(expected->kind),
+				    STR_FMT(expected->version), STR_FMT(expected->kind), err.text);
+	return decode_report(r, &unknown);
+}
+
+/* ---- patches ---- */
+
+static enum step decode_patch(struct request *r)
+{
+	static const struct {
+		const char *name;
+		enum patch_type type;
+	} rows[] = {
+		{"application/json-patch+json", PATCH_JSON},
+		{"application/merge-patch+json", PATCH_MERGE},
+		{"application/strategic-merge-patch+json", PATCH_STRATEGIC},
+		{"application/apply-patch+yaml", PATCH_APPLY},
+	};
+	struct str base = media_base(r->content_type);
+	size_t i = 0;
+	while (i < ARRAY_LEN(rows) && !str_eq_nocase(base, str_of(rows[i].name)))
+		i++;
+	if (i == ARRAY_LEN(rows)) {
+		request_fail(r, RC_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
+		json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+		return STEP_DONE;
+	}
+	r->patch_type = rows[i].type;
+	struct unknown_fields unknown = {.arena = &r->arena};
+	struct err err;
+	if (parse_text(r, r->patch_type == PATCH_APPLY ? BODY_YAML : BODY_JSON, &r->tree, &unknown, &err) != RC_OK)
+		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+	if (r->patch_type == PATCH_APPLY) {
+		struct json *applied;
+		if (api_normalise(&r->arena, expected_kind(r), r->tree, &unknown, &applied, &err) != RC_OK)
+			return request_fail_err(r, &err);
+	}
+	return decode_report(r, &unknown);
+}
+
+/* ---- deletes ---- */
+
+static void read_delete_query(struct request *r)
+{
+	struct delete_options *o = &r->delete_options;
+	struct str grace = query_get(&r->arena, r->query, "gracePeriodSeconds");
+	struct str propagation = query_get(&r->arena, r->query, "propagationPolicy");
+	struct str orphan = query_get(&r->arena, r->query, "orphanDependents");
+	if (grace.len && str_to_i64(grace, &o->grace_s))
+		o->has_grace = true;
+	if (propagation.len)
+		o->propagation = propagation;
+	if (orphan.len)
+		o->propagation = str_is(orphan, "true") ? STR("Orphan") : STR("Background");
+}
+
+static void read_delete_body(struct request *r, const struct json *tree)
+{
+	struct delete_options *o = &r->delete_options;
+	struct json *grace = json_get(tree, STR("gracePeriodSeconds"));
+	struct json *orphan = json_get(tree, STR("orphanDependents"));
+	if (grace) {
+		o->has_grace = true;
+		o->grace_s = json_i64(grace);
+	}
+	o->propagation = json_path_str(tree, "propagationPolicy");
+	if (orphan)
+		o->propagation = json_is_true(orphan) ? STR("Orphan") : STR("Background");
+	o->uid = json_path_str(tree, "preconditions.uid");
+	o->resource_version = json_path_str(tree, "preconditions.resourceVersion");
+	if (json_count(json_get(tree, STR("dryRun"))))
+		r->options.is_dry_run = true;
+}
+
+static enum step decode_delete(struct request *r)
+{
+	struct unknown_fields unknown = {.arena = &r->arena};
+	struct err err;
+	if (r->body.len == 0) {
+		read_delete_query(r);
+		return delete_options_check(r, NULL);
+	}
+	struct json *tree = NULL;
+	enum body_form form = body_form(r->content_type);
+	if (form == BODY_UNKNOWN)
+		return unknown_body(r);
+	enum rc rc = form == BODY_PROTOBUF ? api_protobuf_decode_options(&r->arena, STR("DeleteOptions"), r->body, &tree, &err)
+					   : parse_text(r, form, &tree, &unknown, &err);
+	if (rc != RC_OK)
+		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+	read_delete_body(r, tree);
+	return delete_options_check(r, tree);
+}
+
+enum step stage_decode(struct request *r)
+{
+	if (write_options_check(r) == STEP_DONE)
+		return STEP_DONE;
+	switch (r->route.verb) {
+	case DO_CREATE:
+	case DO_UPDATE:
+		if (decode_body(r, expected_kind(r)) == STEP_DONE)
+			return STEP_DONE;
+		return r->route.kind->stored_id == 0 || is_review(r) ? review(r) : STEP_NEXT;
+	case DO_PATCH:
+		return decode_patch(r);
+	default:
+		return decode_delete(r);
+	}
+}
