@@ -1,0 +1,255 @@
+#include "server/allocator.h"
+
+#include "api/api_ids.h"
+#include "base/ipaddr.h"
+#include "server/server.h"
+
+#define POOL_MAX (1u << 16)
+
+struct service_allocator {
+	struct ipnet net;
+	uint32_t address_count; /* addresses 1 … address_count - 1 of net may be given */
+	uint32_t next_address;
+	uint8_t *taken; /* one byte an address */
+	bool port_taken[NODE_PORT_LAST - NODE_PORT_FIRST + 1];
+	uint32_t next_port;
+};
+
+enum rc allocator_new(const char *service_cidr, struct service_allocator **ret_allocator, struct err *err)
+{
+	struct service_allocator *al = NEW(struct service_allocator);
+	if (!ipnet_parse(str_of(service_cidr), &al->net) || ipnet_size(al->net) < 8) {
+		free(al);
+		return err_set(err, RC_INVALID, "service CIDR '%s' is not a prefix of at least 8 addresses; give one like 10.43.0.0/16",
+			       service_cidr);
+	}
+	uint64_t size = ipnet_size(al->net);
+	al->address_count = (uint32_t)MIN(size - 1, (uint64_t)POOL_MAX);
+	al->taken = mem_alloc(al->address_count);
+	al->taken[0] = al->taken[1] = 1; /* the network's own, and the kubernetes Service */
+	al->taken[MIN(10u, al->address_count - 1)] = 1; /* cluster DNS */
+	/* New services start in the upper part, so that wished addresses near the beginning stay free. */
+	al->next_address = MIN(256u, al->address_count / 16);
+	*ret_allocator = al;
+	return RC_OK;
+}
+
+void allocator_free(struct service_allocator *al)
+{
+	if (!al)
+		return;
+	free(al->taken);
+	free(al);
+}
+
+static struct str address_text(struct arena *a, const struct service_allocator *al, uint32_t n)
+{
+	struct ipaddr addr;
+	char text[IPADDR_TEXT_MAX];
+	ipnet_nth(al->net, n, &addr);
+	return arena_str(a, str_n(text, ipaddr_format(addr, text)));
+}
+
+struct str allocator_first(struct arena *a, const struct service_allocator *al)
+{
+	return address_text(a, al, 1);
+}
+
+/* The number of an address in our prefix, 0 when it is not one of ours. */
+static uint32_t address_number(const struct service_allocator *al, struct str text)
+{
+	struct ipaddr addr;
+	uint64_t n;
+	if (!ipaddr_parse(text, &addr) || !ipnet_contains(al->net, addr) || !ipnet_index(al->net, addr, &n))
+		return 0;
+	return n < al->address_count ? (uint32_t)n : 0;
+}
+
+static void mark(struct service_allocator *al, const struct json *tree, bool is_taken)
+{
+	uint32_t n = address_number(al, json_path_str(tree, "spec.clusterIP"));
+	if (n)
+		al->taken[n] = is_taken;
+	struct json *ports = json_path(tree, "spec.ports");
+	for (size_t i = 0; i <= json_count(ports); i++) {
+		int64_t port = i < json_count(ports) ? json_i64(json_get(json_at(ports, i), STR("nodePort")))
+						     : json_i64(json_path(tree, "spec.healthCheckNodePort"));
+		if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST)
+			al->port_taken[port - NODE_PORT_FIRST] = is_taken;
+	}
+}
+
+void allocator_load(struct service_allocator *al, const struct snapshot *s)
+{
+	struct snapshot_iter it;
+	snapshot_iter_init(&it, s, KIND_SERVICE, (struct str){}, (struct str){}, (struct str){});
+	for (struct object *o; (o = snapshot_next(&it));) {
+		CLEANUP_ARENA a = {};
+		mark(al, object_tree(&a, o), true);
+	}
+}
+
+void allocator_release(struct service_allocator *al, const struct object *old)
+{
+	if (old->stored_id != KIND_SERVICE)
+		return;
+	CLEANUP_ARENA a = {};
+	mark(al, object_tree(&a, old), false);
+}
+
+/* ---- cluster IP ---- */
+
+static struct str next_address(struct arena *a, struct service_allocator *al)
+{
+	for (uint32_t tries = 0; tries < al->address_count; tries++) {
+		uint32_t n = al->next_address++;
+		if (al->next_address >= al->address_count)
+			al->next_address = 1;
+		if (n && !al->taken[n])
+			return address_text(a, al, n);
+	}
+	return (struct str){};
+}
+
+static bool has_cluster_ip(const struct json *spec)
+{
+	struct str ip = json_path_str(spec, "clusterIP");
+	return !str_is(json_path_str(spec, "type"), "ExternalName") && !str_is(ip, "None");
+}
+
+static void set_addresses(struct arena *a, struct json *spec, struct str ip, struct json *families)
+{
+	struct json *ips = json_array(a);
+	json_append(a, ips, json_string(a, ip));
+	json_set_str(a, spec, STR("clusterIP"), ip);
+	json_set(a, spec, STR("clusterIPs"), ips);
+	if (!json_count(families))
+		json_set(a, spec, STR("ipFamilies"), families);
+}
+
+static void settle_families(struct arena *a, struct service_allocator *al, struct json *spec)
+{
+	if (str_is(json_path_str(spec, "type"), "ExternalName"))
+		return;
+	if (!json_count(json_get(spec, STR("ipFamilies")))) {
+		struct json *families = json_array(a);
+		json_append(a, families, json_cstring(a, al->net.addr.family == IP_V4 ? "IPv4" : "IPv6"));
+		json_set(a, spec, STR("ipFamilies"), families);
+	}
+	if (!json_get(spec, STR("ipFamilyPolicy")))
+		json_set_str(a, spec, STR("ipFamilyPolicy"), STR("SingleStack"));
+	if (str_is(json_path_str(spec, "clusterIP"), "None")) {
+		struct json *none = json_array(a);
+		json_append(a, none, json_cstring(a, "None"));
+		json_set(a, spec, STR("clusterIPs"), none);
+	}
+}
+
+static void assign_address(struct arena *a, struct service_allocator *al, struct str old_ip, struct json *spec,
+			   struct field_errors *errors)
+{
+	struct str ip = json_path_str(spec, "clusterIP");
+	uint32_t n = address_number(al, ip);
+	if (!has_cluster_ip(spec))
+		return;
+	if (ip.len == 0) {
+		ip = next_address(a, al);
+		if (ip.len == 0)
+			field_error_add(errors, FIELD_ERROR_INTERNAL, STR("spec.clusterIPs"), NULL,
+					"failed to allocate a serviceIP: range is full");
+	} else if (!str_eq(ip, old_ip) && n == 0) {
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"), json_get(spec, STR("clusterIPs")),
+				"failed to allocate IP %.*s: the provided IP (%.*s) is not in the valid range", STR_FMT(ip), STR_FMT(ip));
+	} else if (!str_eq(ip, old_ip) && al->taken[n]) {
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"), json_get(spec, STR("clusterIPs")),
+				"failed to allocate IP %.*s: provided IP is already allocated", STR_FMT(ip));
+	}
+	set_addresses(a, spec, ip, json_get(spec, STR("ipFamilies")));
+}
+
+/* ---- node ports ---- */
+
+static int64_t next_port(struct service_allocator *al, const bool *also_taken)
+{
+	static const uint32_t count = NODE_PORT_LAST - NODE_PORT_FIRST + 1;
+	uint32_t start = al->next_port ? al->next_port : (uint32_t)(world_random_u64() % count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t n = (start + i) % count;
+		if (al->port_taken[n] || also_taken[n])
+			continue;
+		al->next_port = (n + 1 + (uint32_t)(world_random_u64() % 97)) % count;
+		return NODE_PORT_FIRST + n;
+	}
+	return 0;
+}
+
+static bool wants_node_ports(const struct json *spec)
+{
+	struct str type = json_path_str(spec, "type");
+	struct json *wish = json_get(spec, STR("allocateLoadBalancerNodePorts"));
+	return str_is(type, "NodePort") || (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
+}
+
+static bool had_port(const struct json *old, int64_t port)
+{
+	struct json *ports = json_path(old, "spec.ports");
+	for (size_t i = 0; i < json_count(ports); i++)
+		if (json_i64(json_get(json_at(ports, i), STR("nodePort"))) == port)
+			return true;
+	return false;
+}
+
+static void check_port(struct service_allocator *al, const struct json *old, int64_t port, size_t index,
+		       struct field_errors *errors)
+{
+	struct str path = FIELD_PATH(errors, "spec.ports[%zu].nodePort", index);
+	struct json *value = json_int(errors->arena, port);
+	if (port < NODE_PORT_FIRST || port > NODE_PORT_LAST)
+		field_error_add(errors, FIELD_ERROR_INVALID, path, value, "provided port is not in the valid range. The range of valid ports is %d-%d",
+				NODE_PORT_FIRST, NODE_PORT_LAST);
+	else if (al->port_taken[port - NODE_PORT_FIRST] && !had_port(old, port))
+		field_error_add(errors, FIELD_ERROR_INVALID, path, value, "provided port is already allocated");
+}
+
+static void assign_ports(struct arena *a, struct service_allocator *al, const struct json *old, struct json *spec,
+			 struct field_errors *errors)
+{
+	bool *wished = arena_alloc(a, sizeof(al->port_taken));
+	struct json *ports = json_get(spec, STR("ports"));
+	if (!wants_node_ports(spec))
+		return;
+	for (size_t i = 0; i < json_count(ports); i++) {
+		struct json *item = json_at(ports, i);
+		int64_t port = json_i64(json_get(item, STR("nodePort")));
+		if (port)
+			check_port(al, old, port, i, errors);
+		else
+			port = next_port(al, wished);
+		if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST)
+			wished[port - NODE_PORT_FIRST] = true;
+		json_set(a, item, STR("nodePort"), json_int(a, port));
+	}
+	bool is_local = str_is(json_path_str(spec, "externalTrafficPolicy"), "Local");
+	if (is_local && str_is(json_path_str(spec, "type"), "LoadBalancer") && !json_get(spec, STR("healthCheckNodePort")))
+		json_set(a, spec, STR("healthCheckNodePort"), json_int(a, next_port(al, wished)));
+}
+
+enum rc allocator_assign(struct service_allocator *al, struct request *r, const struct json *old, struct json *tree,
+			 struct field_errors *errors)
+{
+	if (r->route.kind->stored_id != KIND_SERVICE)
+		return RC_OK;
+	struct json *spec = json_get(tree, STR("spec"));
+	size_t before = errors->count;
+	settle_families(&r->arena, al, spec);
+	assign_address(&r->arena, al, json_path_str(old, "spec.clusterIP"), spec, errors);
+	assign_ports(&r->arena, al, old, spec, errors);
+	if (errors->count > before)
+		return RC_INVALID;
+	if (r->options.is_dry_run)
+		return RC_OK;
+	if (old)
+		mark(al, old, false);
+	mark(al, tree, true);
+	return RC_OK;
+}

@@ -1,0 +1,415 @@
+/* Service account tokens are JSON Web Tokens (RFC 7519) signed with ES256 (RFC 7518 §3.4); their
+ * claims are upstream's: iss, sub, aud, exp, iat, nbf, jti and "kubernetes.io". */
+#include "server/tokens.h"
+
+#include <pthread.h>
+
+#include "api/api_ids.h"
+#include "base/encode.h"
+#include "server/server.h"
+
+#define TOKEN_MAX_BYTES (16u << 10)
+
+struct token_cache {
+	const struct keys *keys;
+	struct str issuer;
+	pthread_mutex_t lock;
+	struct map verified; /* SHA-256 of tokens whose signature is good */
+	struct arena arena;
+};
+
+struct token_cache *token_cache_new(const struct keys *keys, struct str issuer)
+{
+	struct token_cache *c = NEW(struct token_cache);
+	c->keys = keys;
+	c->issuer = arena_str(&c->arena, issuer);
+	pthread_mutex_init(&c->lock, NULL);
+	return c;
+}
+
+void token_cache_free(struct token_cache *c)
+{
+	if (!c)
+		return;
+	map_done(&c->verified);
+	pthread_mutex_destroy(&c->lock);
+	arena_done(&c->arena);
+	free(c);
+}
+
+struct str token_issuer(const struct token_cache *c)
+{
+	return c->issuer;
+}
+
+/* ---- signing ---- */
+
+static struct json *reference(struct arena *a, struct str name, struct str uid)
+{
+	struct json *o = json_object(a);
+	json_set_str(a, o, STR("name"), name);
+	json_set_str(a, o, STR("uid"), uid);
+	return o;
+}
+
+static struct str lower_kind(struct str kind)
+{
+	return str_is(kind, "Pod") ? STR("pod") : str_is(kind, "Secret") ? STR("secret") : STR("node");
+}
+
+static struct json *private_claims(struct arena *a, const struct token_claims *t)
+{
+	struct json *k = json_object(a);
+	json_set_str(a, k, STR("namespace"), t->namespace);
+	if (t->node_name.len && !str_is(t->bound_kind, "Node"))
+		json_set(a, k, STR("node"), reference(a, t->node_name, t->node_uid));
+	if (t->bound_kind.len)
+		json_set(a, k, lower_kind(t->bound_kind), reference(a, t->bound_name, t->bound_uid));
+	json_set(a, k, STR("serviceaccount"), reference(a, t->account, t->account_uid));
+	return k;
+}
+
+static struct json *payload(struct token_cache *c, struct arena *a, const struct token_claims *t)
+{
+	struct json *p = json_object(a), *audiences = json_array(a);
+	for (size_t i = 0; i < t->audience_count; i++)
+		json_append(a, audiences, json_string(a, t->audiences[i]));
+	json_set(a, p, STR("aud"), audiences);
+	json_set(a, p, STR("exp"), json_int(a, t->expires_s));
+	json_set(a, p, STR("iat"), json_int(a, t->issued_s));
+	json_set_str(a, p, STR("iss"), c->issuer);
+	json_set_str(a, p, STR("jti"), t->id);
+	json_set(a, p, STR("kubernetes.io"), private_claims(a, t));
+	json_set(a, p, STR("nbf"), json_int(a, t->issued_s));
+	json_set(a, p, STR("sub"),
+		 json_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(t->namespace), STR_FMT(t->account)));
+	return p;
+}
+
+static void add_part(struct buf *out, const struct json *tree)
+{
+	CLEANUP_BUF text = BUF_INIT(TOKEN_MAX_BYTES);
+	json_write(&text, tree);
+	base64url_add(out, buf_str(&text));
+}
+
+enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims, struct str *ret_token,
+		   struct err *err)
+{
+	unsigned char signature[PKI_ES256_BYTES];
+	struct json *header = json_object(a);
+	json_set_str(a, header, STR("alg"), STR("ES256"));
+	json_set_str(a, header, STR("kid"), c->keys->jwk.key_id);
+	CLEANUP_BUF out = BUF_INIT(TOKEN_MAX_BYTES);
+	add_part(&out, header);
+	buf_add_char(&out, '.');
+	add_part(&out, payload(c, a, claims));
+	TRY(pki_key_sign_es256(c->keys->service_account_key, buf_str(&out), signature, err));
+	buf_add_char(&out, '.');
+	base64url_add(&out, str_n((char *)signature, sizeof(signature)));
+	TRY(buf_check(&out, "service account token", err));
+	*ret_token = arena_str(a, buf_str(&out));
+	return RC_OK;
+}
+
+/* ---- verifying ---- */
+
+static bool is_remembered(struct token_cache *c, struct str digest)
+{
+	pthread_mutex_lock(&c->lock);
+	bool is_there = map_has(&c->verified, digest);
+	pthread_mutex_unlock(&c->lock);
+	return is_there;
+}
+
+static void remember(struct token_cache *c, struct str digest)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->verified.count >= TOKEN_CACHE_MAX)
+		map_done(&c->verified);
+	map_set(&c->verified, digest, c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static bool has_good_signature(struct token_cache *c, struct arena *a, struct str signed_part, struct str signature_text,
+			       struct str token)
+{
+	unsigned char hash[32];
+	struct str signature;
+	pki_sha256(token, hash);
+	struct str digest = str_n((char *)hash, sizeof(hash));
+	if (is_remembered(c, digest))
+		return true;
+	if (!base64url_decode(a, signature_text, &signature) || signature.len != PKI_ES256_BYTES ||
+	    !pki_key_verify_es256(c->keys->service_account_key, signed_part, (const unsigned char *)signature.at))
+		return false;
+	remember(c, digest);
+	return true;
+}
+
+static enum rc read_claims(struct token_cache *c, struct arena *a, struct str token, struct json **ret_payload, struct err *err)
+{
+	struct str signed_part, signature, header, body, text;
+	if (token.len > TOKEN_MAX_BYTES || !str_cut_last(token, '.', &signed_part, &signature) ||
+	    !str_cut(signed_part, '.', &header, &body) || !base64url_decode(a, body, &text))
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
+	if (!has_good_signature(c, a, signed_part, signature, token))
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, signature");
+	if (json_parse(a, text, ret_payload, NULL, NULL) != RC_OK)
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, claims");
+	return RC_OK;
+}
+
+static bool has_audience(const struct json *claims, const struct str *audiences, size_t count)
+{
+	struct json *list = json_get(claims, STR("aud"));
+	for (size_t i = 0; i < json_count(list); i++)
+		for (size_t k = 0; k < count; k++)
+			if (str_eq(json_str(json_at(list, i)), audiences[k]))
+				return true;
+	return false;
+}
+
+static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace, const struct json *ref)
+{
+	struct object *o = snapshot_get(s, kind, namespace, json_path_str(ref, "name"));
+	return o && str_eq(o->uid, json_path_str(ref, "uid"));
+}
+
+static enum rc check_claims(struct token_cache *c, const struct snapshot *s, const struct json *claims,
+			    const struct str *audiences, size_t audience_count, struct err *err)
+{
+	const struct json *private = json_get(claims, STR("kubernetes.io"));
+	struct str namespace = json_path_str(private, "namespace");
+	int64_t now_s = world_wall_us() / 1000000;
+	if (!str_eq(json_path_str(claims, "iss"), c->issuer))
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, issuer");
+	if (json_i64(json_get(claims, STR("exp"))) <= now_s)
+		return err_set(err, RC_UNAUTHORIZED, "service account token has expired");
+	if (json_i64(json_get(claims, STR("nbf"))) > now_s + 60)
+		return err_set(err, RC_UNAUTHORIZED, "service account token is not valid yet");
+	if (!has_audience(claims, audiences, audience_count))
+		return err_set(err, RC_UNAUTHORIZED, "token audiences do not include one that this server accepts");
+	if (!exists(s, KIND_SERVICE_ACCOUNT, namespace, json_get(private, STR("serviceaccount"))))
+		return err_set(err, RC_UNAUTHORIZED, "service account of the token has been deleted");
+	const struct json *pod = json_get(private, STR("pod")), *secret = json_get(private, STR("secret"));
+	if ((pod && !exists(s, KIND_POD, namespace, pod)) || (secret && !exists(s, KIND_SECRET, namespace, secret)))
+		return err_set(err, RC_UNAUTHORIZED, "the object that the token is bound to has been deleted");
+	return RC_OK;
+}
+
+static void add_group(struct user *u, struct str group)
+{
+	if (u->group_count < REQUEST_GROUPS_MAX)
+		u->groups[u->group_count++] = group;
+}
+
+static void add_extra(struct arena *a, struct user *u, const char *key, struct str value)
+{
+	if (value.len == 0)
+		return;
+	if (!u->extra)
+		u->extra = json_object(a);
+	struct json *list = json_array(a);
+	json_append(a, list, json_string(a, value));
+	json_set(a, u->extra, str_of(key), list);
+}
+
+static void user_of_claims(struct arena *a, const struct json *claims, struct user *u)
+{
+	const struct json *private = json_get(claims, STR("kubernetes.io"));
+	struct str namespace = json_path_str(private, "namespace");
+	u->name = json_path_str(claims, "sub");
+	u->uid = json_path_str(private, "serviceaccount.uid");
+	add_group(u, STR("system:serviceaccounts"));
+	add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+	add_group(u, STR("system:authenticated"));
+	struct str id = json_path_str(claims, "jti");
+	if (id.len)
+		add_extra(a, u, "authentication.kubernetes.io/credential-id", arena_printf(a, "JTI=%.*s", STR_FMT(id)));
+	add_extra(a, u, "authentication.kubernetes.io/node-name", json_path_str(private, "node.name"));
+	add_extra(a, u, "authentication.kubernetes.io/node-uid", json_path_str(private, "node.uid"));
+	add_extra(a, u, "authentication.kubernetes.io/pod-name", json_path_str(private, "pod.name"));
+	add_extra(a, u, "authentication.kubernetes.io/pod-uid", json_path_str(private, "pod.uid"));
+}
+
+enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s, struct str token,
+		     const struct str *audiences, size_t audience_count, struct user *ret_user, struct err *err)
+{
+	struct json *claims;
+	TRY(read_claims(c, a, token, &claims, err));
+	TRY(check_claims(c, s, claims, audiences, audience_count, err));
+	*ret_user = (struct user){};
+	user_of_claims(a, claims, ret_user);
+	return RC_OK;
+}
+
+/* ---- the stages ---- */
+
+static enum step unauthorized(struct request *r)
+{
+	return request_fail(r, RC_UNAUTHORIZED, "Unauthorized");
+}
+
+static bool take_certificate(struct request *r, const struct tls_identity *id)
+{
+	if (!id->has_certificate)
+		return false;
+	r->user.name = id->common_name;
+	for (size_t i = 0; i < id->organization_count; i++)
+		add_group(&r->user, id->organizations[i]);
+	add_group(&r->user, STR("system:authenticated"));
+	CLEANUP_BUF hex = BUF_INIT(128);
+	hex_add(&hex, str_n((const char *)id->sha256, sizeof(id->sha256)));
+	add_extra(&r->arena, &r->user, "authentication.kubernetes.io/credential-id",
+		  arena_printf(&r->arena, "X509SHA256=%s", hex.data));
+	return true;
+}
+
+/* A joining node has nothing but the token: enough for a signing request. */
+static bool take_join_token(struct request *r, struct str token)
+{
+	const struct keys *k = r->server->keys;
+	struct str head, secret;
+	if (!str_cut_last(token, ':', &head, &secret))
+		secret = token;
+	if (secret.len != k->join_secret.len || !pki_equal(secret.at, k->join_secret.at, secret.len))
+		return false;
+	r->user.name = STR("system:bootstrap:node");
+	add_group(&r->user, STR("system:bootstrappers"));
+	add_group(&r->user, STR("system:bootstrappers:skeg:node"));
+	add_group(&r->user, STR("system:authenticated"));
+	return true;
+}
+
+static enum step take_token(struct request *r, struct str token)
+{
+	struct str audience = r->server->tokens->issuer;
+	if (take_join_token(r, token))
+		return STEP_NEXT;
+	if (token_verify(r->server->tokens, &r->arena, request_snapshot(r), token, &audience, 1, &r->user, NULL) == RC_OK)
+		return STEP_NEXT;
+	return unauthorized(r);
+}
+
+static struct str bearer_of(const struct request *r)
+{
+	struct str value = http_header(r->exchange, "authorization"), scheme, token;
+	if (!str_cut(str_trim(value), ' ', &scheme, &token) || !str_eq_nocase(scheme, STR("bearer")))
+		return (struct str){};
+	return str_trim(token);
+}
+
+enum step stage_authenticate(struct request *r)
+{
+	const struct tls_identity *id = http_identity(r->exchange);
+	struct str token = bearer_of(r);
+	if (id->has_certificate && (!id->is_verified || id->not_after_us < world_wall_us()))
+		return unauthorized(r);
+	if (take_certificate(r, id))
+		return STEP_NEXT;
+	if (token.len)
+		return take_token(r, token);
+	r->user.name = STR("system:anonymous");
+	add_group(&r->user, STR("system:unauthenticated"));
+	return STEP_NEXT;
+}
+
+/* ---- impersonation ---- */
+
+static bool may_impersonate(struct request *r, struct str group, struct str resource, struct str subresource,
+			    struct str namespace, struct str name)
+{
+	struct attributes what = {.verb = STR("impersonate"),
+				  .is_resource = true,
+				  .group = group,
+				  .resource = resource,
+				  .subresource = subresource,
+				  .namespace = namespace,
+				  .name = name};
+	if (authorizer_allows(r->server->authorizer, &r->user, &what))
+		return true;
+	struct api_kind kind = {.group = group, .plural = resource};
+	request_forbidden(r, &kind, name, attributes_refusal(&r->arena, &r->user, &what));
+	return false;
+}
+
+static bool split_account(struct str name, struct str *ret_namespace, struct str *ret_account)
+{
+	static const struct str prefix = STR_INIT("system:serviceaccount:");
+	return str_has_prefix(name, prefix) && str_cut(str_skip(name, prefix.len), ':', ret_namespace, ret_account);
+}
+
+static bool impersonate_groups(struct request *r, struct user *as)
+{
+	size_t at = 0;
+	struct str value;
+	while (http_header_next(r->exchange, "impersonate-group", &at, &value)) {
+		if (!may_impersonate(r, STR(""), STR("groups"), STR(""), STR(""), value))
+			return false;
+		add_group(as, value);
+	}
+	return true;
+}
+
+static bool impersonate_extra(struct request *r, struct user *as)
+{
+	static const struct str prefix = STR_INIT("impersonate-extra-");
+	size_t count;
+	const struct http_header *headers = http_headers(r->exchange, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!str_has_prefix(headers[i].name, prefix))
+			continue;
+		struct str key = str_skip(headers[i].name, prefix.len);
+		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key, STR(""), headers[i].value))
+			return false;
+		if (!as->extra)
+			as->extra = json_object(&r->arena);
+		struct json *list = json_get(as->extra, key);
+		if (!list) {
+			list = json_array(&r->arena);
+			json_set(&r->arena, as->extra, key, list);
+		}
+		json_append(&r->arena, list, json_string(&r->arena, headers[i].value));
+	}
+	return true;
+}
+
+static void default_groups(struct request *r, struct user *as, struct str namespace)
+{
+	if (as->group_count == 0 && namespace.len) {
+		add_group(as, STR("system:serviceaccounts"));
+		add_group(as, arena_printf(&r->arena, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+	}
+	bool is_anonymous = str_is(as->name, "system:anonymous");
+	struct str all = is_anonymous ? STR("system:unauthenticated") : STR("system:authenticated");
+	if (!user_is_in(as, all))
+		add_group(as, all);
+}
+
+enum step stage_impersonate(struct request *r)
+{
+	struct str name = http_header(r->exchange, "impersonate-user"), namespace = {}, account;
+	struct str uid = http_header(r->exchange, "impersonate-uid");
+	bool has_more = uid.at || http_header(r->exchange, "impersonate-group").at;
+	if (!name.at && !has_more)
+		return STEP_NEXT;
+	if (!name.len) {
+		request_fail(r, RC_INTERNAL, "Internal Server Error: \"%.*s\": requested %s without impersonating a user", STR_FMT(r->path),
+			     uid.at ? "[{UID}]" : "[{Group}]");
+		return STEP_DONE;
+	}
+	struct user *as = ARENA_NEW(&r->arena, struct user);
+	as->name = name;
+	as->uid = uid;
+	bool is_allowed = split_account(name, &namespace, &account)
+				  ? may_impersonate(r, STR(""), STR("serviceaccounts"), STR(""), namespace, account)
+				  : may_impersonate(r, STR(""), STR("users"), STR(""), STR(""), name);
+	if (!is_allowed || !impersonate_groups(r, as) || !impersonate_extra(r, as))
+		return STEP_DONE;
+	if (uid.at && !may_impersonate(r, STR("authentication.k8s.io"), STR("uids"), STR(""), STR(""), uid))
+		return STEP_DONE;
+	default_groups(r, as, namespace);
+	r->user = *as;
+	return STEP_NEXT;
+}
