@@ -2,6 +2,7 @@
 #include "server/encode.h"
 #include "server/pipeline.h"
 #include "server/server.h"
+#include "server/write.h"
 
 #define REPLY_MAX_BYTES (1u << 30)
 #define HEADERS_MAX (REQUEST_WARNINGS_MAX + 8)
@@ -75,6 +76,8 @@ void reply_send(struct request *r)
 		return;
 	struct headers h = {};
 	struct buf body = BUF_INIT(REPLY_MAX_BYTES);
+	if (r->reply.makes_scale && r->reply.object)
+		scale_reply(r);
 	settle_output(r);
 	if (!r->reply.bytes)
 		encode_body(r, &body);

@@ -89,6 +89,7 @@ struct reply {
 	char *bytes;		   /* already encoded, freed with the reply; goes before all others */
 	size_t bytes_len;
 	struct str content_type;
+	bool makes_scale;	   /* object is sent as its Scale */
 	bool is_streaming;	   /* somebody writes to the exchange directly */
 	int32_t retry_after_s;	   /* 0: none */
 	struct str warnings[REQUEST_WARNINGS_MAX];

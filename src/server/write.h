@@ -49,4 +49,7 @@ struct subresource_rule {
 };
 const struct subresource_rule *subresource_rule(struct str resource, struct str name);
 
+/* Turns the reply's object into its Scale. */
+void scale_reply(struct request *r);
+
 #endif
