@@ -26,9 +26,8 @@ enum rc allocator_new(const char *service_cidr, struct service_allocator **ret_a
 	uint64_t size = ipnet_size(al->net);
 	al->address_count = (uint32_t)MIN(size - 1, (uint64_t)POOL_MAX);
 	al->taken = mem_alloc(al->address_count);
-	al->taken[0] = al->taken[1] = 1; /* the network's own, and the kubernetes Service */
-	al->taken[MIN(10u, al->address_count - 1)] = 1; /* cluster DNS */
-	/* New services start in the upper part, so that wished addresses near the beginning stay free. */
+	al->taken[0] = 1; /* the network's own */
+	/* Drawn from above the lowest part, so that wished addresses there (DNS is number 10) stay free. */
 	al->next_address = MIN(256u, al->address_count / 16);
 	*ret_allocator = al;
 	return RC_OK;

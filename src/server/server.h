@@ -23,6 +23,7 @@ struct server_config {
 	const char *cluster_domain; /* "cluster.local" */
 	const char *const *sans;    /* more names of the serving certificate */
 	size_t san_count;
+	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */
 	void (*on_fatal)(void *ctx, const struct err *err);
 	void *ctx;
 };
@@ -39,7 +40,12 @@ struct server {
 	struct io_thread *io;
 	int io_count;
 	int64_t started_ms;
-	struct client *local; /* in process, as system:masters-equal loopback, on the core loop */
+	struct client *local; /* in process, on the core loop */
+	struct tls_context *serving_tls;
+	struct tls_context *kubelet_tls; /* for dialling nodes */
+	struct bootstrap *bootstrap;
+	struct signer *signer;
+	_Atomic bool is_ready;
 };
 
 [[nodiscard]] enum rc server_new(struct loop *loop, const struct server_config *config, struct server **ret_server,

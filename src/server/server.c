@@ -1,0 +1,155 @@
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/allocator.h"
+#include "server/bootstrap.h"
+#include "server/io_thread.h"
+#include "server/local_client.h"
+#include "server/signer.h"
+
+#define IO_THREADS_MAX 2
+#define NAMES_MAX 64
+
+/* Every name and address under which the server is reached. */
+static size_t serving_names(struct server *s, struct arena *a, struct str names[NAMES_MAX])
+{
+	const struct server_config *c = &s->config;
+	struct str domain = str_of(c->cluster_domain);
+	size_t n = 0;
+	names[n++] = STR("localhost");
+	names[n++] = STR("127.0.0.1");
+	names[n++] = STR("::1");
+	names[n++] = STR("kubernetes");
+	names[n++] = STR("kubernetes.default");
+	names[n++] = STR("kubernetes.default.svc");
+	names[n++] = arena_printf(a, "kubernetes.default.svc.%.*s", STR_FMT(domain));
+	names[n++] = allocator_first(a, s->allocator);
+	names[n++] = str_of(c->advertise);
+	for (size_t i = 0; i < c->san_count && n < NAMES_MAX; i++)
+		names[n++] = str_of(c->sans[i]);
+	return n;
+}
+
+static enum rc open_keys(struct server *s, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	struct str names[NAMES_MAX];
+	size_t count = serving_names(s, &a, names);
+	TRY(keys_open(s->config.data_folder, names, count, &s->keys, err));
+	struct str issuer = arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain);
+	s->tokens = token_cache_new(s->keys, issuer);
+	struct tls_server_opts serving = {
+		.cert_pem = s->keys->serving.cert_pem,
+		.key_pem = s->keys->serving.key_pem,
+		.client_ca_pem = s->keys->client_ca.cert_pem,
+	};
+	struct tls_client_opts kubelet = {
+		.ca_pem = s->keys->server_ca.cert_pem,
+		.cert_pem = s->keys->kubelet_client.cert_pem,
+		.key_pem = s->keys->kubelet_client.key_pem,
+	};
+	TRY(tls_server_new(&serving, &s->serving_tls, err));
+	return tls_client_new(&kubelet, &s->kubelet_tls, err);
+}
+
+static enum rc open_store(struct server *s, struct err *err)
+{
+	struct store_config config = {
+		.api = api_builtin(),
+		.loop = s->loop,
+		.folder = s->config.is_memory ? NULL : s->config.data_folder,
+		.on_fatal = s->config.on_fatal,
+		.ctx = s->config.ctx,
+	};
+	TRY(store_open(&config, &s->store, err));
+	CLEANUP(snapshot_unref_p) struct snapshot *snapshot = store_snapshot(s->store);
+	allocator_load(s->allocator, snapshot);
+	return RC_OK;
+}
+
+enum rc server_new(struct loop *loop, const struct server_config *config, struct server **ret_server, struct err *err)
+{
+	struct server *s = NEW(struct server);
+	s->loop = loop;
+	s->config = *config;
+	s->started_ms = world_mono_ms();
+	history_init(&s->history);
+	enum rc rc = allocator_new(config->service_cidr, &s->allocator, err);
+	if (rc == RC_OK)
+		rc = open_keys(s, err);
+	if (rc == RC_OK)
+		rc = open_store(s, err);
+	if (rc != RC_OK) {
+		server_free(s);
+		return rc;
+	}
+	s->authorizer = authorizer_new(s->store);
+	s->local = local_client_new(s, loop, NULL);
+	*ret_server = s;
+	return RC_OK;
+}
+
+static int thread_count(const struct server_config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int wanted = c->io_threads ? c->io_threads : (int)MIN(cores, (long)IO_THREADS_MAX);
+	return MAX(1, wanted);
+}
+
+static void bootstrapped(struct server *s, const struct err *err)
+{
+	if (err) {
+		s->config.on_fatal(s->config.ctx, err);
+		return;
+	}
+	s->is_ready = true;
+	if (s->config.on_ready)
+		s->config.on_ready(s->config.ctx);
+}
+
+enum rc server_start(struct server *s, struct err *err)
+{
+	s->io_count = thread_count(&s->config);
+	s->io = mem_alloc((size_t)s->io_count * sizeof(*s->io));
+	uint16_t port = s->config.port;
+	for (int i = 0; i < s->io_count; i++) {
+		TRY(io_thread_start(&s->io[i], s, port, s->serving_tls, err));
+		port = http_server_port(s->io[i].http);
+	}
+	s->signer = signer_new(s);
+	bootstrap_start(s, bootstrapped);
+	return RC_OK;
+}
+
+uint16_t server_port(const struct server *s)
+{
+	return s->io_count && s->io[0].http ? http_server_port(s->io[0].http) : s->config.port;
+}
+
+void server_stop(struct server *s, uint32_t grace_ms)
+{
+	for (int i = 0; i < s->io_count; i++)
+		io_thread_stop(&s->io[i], grace_ms);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	signer_free(s->signer);
+	bootstrap_free(s->bootstrap);
+	local_client_free(s->local);
+	authorizer_free(s->authorizer);
+	token_cache_free(s->tokens);
+	history_done(&s->history);
+	if (s->store)
+		store_close(s->store);
+	allocator_free(s->allocator);
+	tls_unref(s->serving_tls);
+	tls_unref(s->kubelet_tls);
+	keys_free(s->keys);
+	free(s->io);
+	free(s);
+}
