@@ -1,0 +1,180 @@
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAMES_MAX 64
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+/* Levenshtein distance of short words; long ones are far from everything. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NAMES_MAX + 1];
+	size_t a_len = strlen(a), b_len = strlen(b);
+	if (a_len > NAMES_MAX || b_len > NAMES_MAX)
+		return NAMES_MAX;
+	for (size_t k = 0; k <= b_len; k++)
+		row[k] = k;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t k = 1; k <= b_len; k++) {
+			size_t above = row[k];
+			size_t change = diagonal + (a[i - 1] != b[k - 1]);
+			size_t shift = MIN(above, row[k - 1]) + 1;
+			row[k] = MIN(shift, change);
+			diagonal = above;
+		}
+	}
+	return row[b_len];
+}
+
+const char *nearest_name(const char *word, const char *const *names, size_t count)
+{
+	const char *best = NULL;
+	size_t least = strlen(word) / 2 + 1;
+	for (size_t i = 0; i < count; i++) {
+		size_t d = distance(word, names[i]);
+		if (d < least) {
+			least = d;
+			best = names[i];
+		}
+	}
+	return best;
+}
+
+static const struct option *find_long(const struct command *c, const char *name, size_t len)
+{
+	for (size_t i = 0; i < c->option_count; i++)
+		if (strlen(c->options[i].name) == len && strncmp(c->options[i].name, name, len) == 0)
+			return &c->options[i];
+	return NULL;
+}
+
+static const struct option *find_letter(const struct command *c, char letter)
+{
+	for (size_t i = 0; i < c->option_count; i++)
+		if (c->options[i].letter == letter)
+			return &c->options[i];
+	return NULL;
+}
+
+static enum rc unknown_option(struct command_line *line, const char *arg, struct err *err)
+{
+	const char *names[NAMES_MAX];
+	size_t count = MIN(line->command->option_count, (size_t)NAMES_MAX);
+	for (size_t i = 0; i < count; i++)
+		names[i] = line->command->options[i].name;
+	const char *near = nearest_name(arg + strspn(arg, "-"), names, count);
+	return err_set(err, RC_BAD_REQUEST, "unknown option '%s'%s%s%s; see 'skeg %s --help'", arg,
+		       near ? "; did you mean '--" : "", near ? near : "", near ? "'" : "", line->command->name);
+}
+
+static void list_add(struct arena *a, struct text_list *list, const char *text)
+{
+	list->at = arena_grow(a, list->at, list->count, &list->cap, sizeof(*list->at));
+	list->at[list->count++] = text;
+}
+
+static enum rc store_value(struct command_line *line, const struct option *o, const char *text, struct err *err)
+{
+	char *slot = (char *)line->values + o->offset;
+	switch (o->form) {
+	case OPTION_FLAG:
+		*(bool *)slot = !text || strcmp(text, "true") == 0;
+		break;
+	case OPTION_TEXT:
+		*(const char **)slot = text;
+		break;
+	case OPTION_LIST:
+		list_add(&line->arena, (struct text_list *)slot, text);
+		break;
+	case OPTION_NUMBER:
+		if (!str_to_i64(str_of(text), (int64_t *)slot))
+			return err_set(err, RC_BAD_REQUEST, "option '--%s' needs a whole number, not '%s'", o->name, text);
+	}
+	return RC_OK;
+}
+
+/* One option at argv[*at]; moves *at past its value. */
+static enum rc parse_option(struct command_line *line, int argc, char **argv, int *at, struct err *err)
+{
+	const char *arg = argv[*at], *value;
+	const char *equals = strchr(arg, '=');
+	const struct option *o;
+	bool is_long = arg[1] == '-';
+	if (is_long) {
+		o = find_long(line->command, arg + 2, equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+		value = equals ? equals + 1 : NULL;
+	} else {
+		o = find_letter(line->command, arg[1]);
+		value = arg[2] ? arg + 2 + (arg[2] == '=') : NULL;
+	}
+	if (!o || (!is_long && o->form == OPTION_FLAG && arg[2]))
+		return unknown_option(line, arg, err);
+	if (o->form != OPTION_FLAG && !value) {
+		if (*at + 1 >= argc)
+			return err_set(err, RC_BAD_REQUEST, "option '%s' needs a value: --%s %s", arg, o->name, o->value);
+		value = argv[++*at];
+	}
+	return store_value(line, o, value, err);
+}
+
+enum rc command_parse(struct command_line *line, int argc, char **argv, struct err *err)
+{
+	bool has_ended = false;
+	for (int i = 0; i < argc; i++) {
+		bool is_option = !has_ended && argv[i][0] == '-' && argv[i][1];
+		if (is_option && strcmp(argv[i], "--") == 0)
+			has_ended = true;
+		else if (is_option)
+			TRY(parse_option(line, argc, argv, &i, err));
+		else
+			list_add(&line->arena, &line->words, argv[i]);
+	}
+	return RC_OK;
+}
+
+static void print_option(const struct option *o)
+{
+	char head[96];
+	char letter[8] = "    ";
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	snprintf(head, sizeof(head), "%s--%s%s%s", letter, o->name, o->value ? " " : "", o->value ? o->value : "");
+	printf("  %-32s %s\n", head, o->help);
+}
+
+void command_help(const struct command *c)
+{
+	printf("%s\n\nUsage: skeg %s%s%s%s\n", c->summary, c->name, c->option_count ? " [options]" : "",
+	       c->arguments ? " " : "", c->arguments ? c->arguments : "");
+	if (c->option_count)
+		printf("\nOptions:\n");
+	for (size_t i = 0; i < c->option_count; i++)
+		print_option(&c->options[i]);
+}
+
+void commands_help(void)
+{
+	printf("skeg: Kubernetes in one small binary\n\nUsage: skeg COMMAND [options]\n\nCommands:\n");
+	for (size_t i = 0; i < command_count; i++)
+		if (!commands[i]->is_internal)
+			printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n'skeg COMMAND --help' explains one command.\n");
+}
+
+int command_failed(const struct err *err)
+{
+	bool has_color = isatty(STDERR_FILENO);
+	fprintf(stderr, "skeg: %serror%s: %s\n", has_color ? "\033[31m" : "", has_color ? "\033[0m" : "", err->text);
+	return EXIT_FAILED;
+}

@@ -1,0 +1,62 @@
+/* command: the table of verbs and the parser of their options.
+ *
+ * One row a verb, one row an option; the same rows give parsing, --help and completion.
+ * Exit codes: EXIT_OK, EXIT_FAILED (it was tried and failed), EXIT_USAGE (it was asked wrongly). */
+#ifndef SKEG_CLI_COMMAND_H
+#define SKEG_CLI_COMMAND_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+enum option_form { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER, OPTION_LIST };
+
+struct text_list {
+	const char **at;
+	size_t count, cap;
+};
+
+struct option {
+	const char *name;  /* without dashes */
+	char letter;	   /* 0: none */
+	enum option_form form;
+	size_t offset;	   /* of a bool, const char *, int64_t or struct text_list in the values */
+	const char *value; /* how help calls the value: "N", "FILE"; NULL for flags */
+	const char *help;
+};
+
+struct command_line {
+	struct arena arena;
+	const struct command *command;
+	void *values; /* a struct of the command, made from its defaults before parsing */
+	struct text_list words; /* what is no option */
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* "[TYPE] [NAME…]" */
+	const char *summary;
+	const struct option *options;
+	size_t option_count;
+	size_t values_size;
+	const void *defaults; /* values before parsing; NULL: zero */
+	int (*run)(struct command_line *line);
+	bool is_internal; /* not in help: processes that skeg starts itself */
+};
+
+extern const struct command *const commands[];
+extern const size_t command_count;
+
+/* Parses argv after the verb; unknown options are refused with the nearest name.  RC_BAD_REQUEST. */
+[[nodiscard]] enum rc command_parse(struct command_line *line, int argc, char **argv, struct err *err);
+const struct command *command_find(const char *name);
+/* The nearest of the names by edit distance, NULL when none is near. */
+const char *nearest_name(const char *word, const char *const *names, size_t count);
+void command_help(const struct command *command);
+void commands_help(void);
+
+/* "skeg: error: <text>" on standard error, coloured on a terminal; returns EXIT_FAILED. */
+int command_failed(const struct err *err);
+
+#endif
