@@ -19,8 +19,8 @@ static int unknown_command(const char *name)
 	for (size_t i = 0; i < count; i++)
 		names[i] = commands[i]->name;
 	const char *near = nearest_name(name, names, count);
-	fprintf(stderr, "skeg: unknown command '%s'%s%s%s; 'skeg --help' lists all\n", name, near ? "; did you mean '" : "", near ? near : "",
-		near ? "'?" : "");
+	fprintf(stderr, "skeg: unknown command '%s'%s%s%s; 'skeg --help' lists all\n", name,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	return EXIT_USAGE;
 }
 
@@ -46,7 +46,8 @@ static int run(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		commands_help();
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}

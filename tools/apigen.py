@@ -87,6 +87,10 @@ def fail(where, text):
     sys.exit('%s: %s' % (where, text))
 
 
+# C names that other layers have given away; types of that name get their package's prefix.
+TAKEN_BY_OTHER_LAYERS = {'http_header'}
+
+
 def snake(name):
     """DeploymentSpec -> deployment_spec, clusterIPs -> cluster_ips"""
     name = re.sub(r'([A-Z]{2,})s(?=[A-Z]|$)', lambda m: m[1].capitalize() + 's', name)
@@ -261,6 +265,8 @@ class Model:
                 t.c = name if i == 0 and (plain or same_group) else '%s_%s' % (t.pkg.name, name)
                 if same_group and i > 0:
                     t.c = '%s_%s_%s' % (t.pkg.name.split('_')[0], t.pkg.version, name)
+                if t.c in TAKEN_BY_OTHER_LAYERS:
+                    t.c = '%s_%s' % (t.pkg.name, name)
                 if t.c in taken:
                     fail(t.where, 'two types want the C name %s' % t.c)
                 taken[t.c] = t

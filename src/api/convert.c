@@ -8,9 +8,12 @@ struct rename {
 };
 
 static const struct rename event_names[] = {
-	{"involvedObject", "regarding"},	     {"message", "note"},
-	{"source", "deprecatedSource"},		     {"firstTimestamp", "deprecatedFirstTimestamp"},
-	{"lastTimestamp", "deprecatedLastTimestamp"}, {"count", "deprecatedCount"},
+	{"involvedObject", "regarding"},
+	{"message", "note"},
+	{"source", "deprecatedSource"},
+	{"firstTimestamp", "deprecatedFirstTimestamp"},
+	{"lastTimestamp", "deprecatedLastTimestamp"},
+	{"count", "deprecatedCount"},
 	{"reportingComponent", "reportingController"},
 };
 
@@ -22,7 +25,8 @@ static struct json *convert_event(struct arena *a, bool is_to_core, struct json 
 		for (size_t k = 0; k < ARRAY_LEN(event_names); k++) {
 			const char *from = is_to_core ? event_names[k].events : event_names[k].core;
 			if (str_is(key, from))
-				key = str_of(is_to_core ? event_names[k].core : event_names[k].events);
+				key = str_of(is_to_core ? event_names[k].core
+							: event_names[k].events);
 		}
 		json_set(a, out, key, tree->object.members[i].value);
 	}
@@ -31,7 +35,8 @@ static struct json *convert_event(struct arena *a, bool is_to_core, struct json 
 
 /* ---- HorizontalPodAutoscaler ---- */
 
-static struct json *cpu_metric(struct arena *a, const char *inner, const char *field, struct json *value)
+static struct json *cpu_metric(struct arena *a, const char *inner, const char *field,
+			       struct json *value)
 {
 	struct json *metric = json_object(a), *resource = json_object(a), *target = json_object(a);
 	if (strcmp(inner, "target") == 0)
@@ -46,7 +51,8 @@ static struct json *cpu_metric(struct arena *a, const char *inner, const char *f
 
 static bool is_cpu_utilization(const struct json *metric)
 {
-	return str_is(json_path_str(metric, "type"), "Resource") && str_is(json_path_str(metric, "resource.name"), "cpu") &&
+	return str_is(json_path_str(metric, "type"), "Resource") &&
+	       str_is(json_path_str(metric, "resource.name"), "cpu") &&
 	       json_path(metric, "resource.target.averageUtilization");
 }
 
@@ -56,7 +62,8 @@ static void annotate(struct arena *a, struct json *tree, struct json *metrics)
 	json_write(&text, metrics);
 	struct json *meta = json_copy(a, json_get(tree, STR("metadata")));
 	json_set(a, tree, STR("metadata"), meta);
-	json_set_str(a, json_need_object(a, meta, STR("annotations")), STR(V1_METRICS), arena_str(a, buf_str(&text)));
+	json_set_str(a, json_need_object(a, meta, STR("annotations")), STR(V1_METRICS),
+		     arena_str(a, buf_str(&text)));
 }
 
 static struct json *shallow_copy(struct arena *a, const struct json *object)
@@ -69,12 +76,14 @@ static struct json *shallow_copy(struct arena *a, const struct json *object)
 
 static struct json *hpa_to_v1(struct arena *a, struct json *tree)
 {
-	struct json *out = shallow_copy(a, tree), *spec = shallow_copy(a, json_get(tree, STR("spec")));
+	struct json *out = shallow_copy(a, tree),
+		    *spec = shallow_copy(a, json_get(tree, STR("spec")));
 	struct json *metrics = json_get(spec, STR("metrics")), *others = json_array(a);
 	for (size_t i = 0; i < json_count(metrics); i++) {
 		struct json *m = json_at(metrics, i);
 		if (is_cpu_utilization(m))
-			json_set(a, spec, STR("targetCPUUtilizationPercentage"), json_path(m, "resource.target.averageUtilization"));
+			json_set(a, spec, STR("targetCPUUtilizationPercentage"),
+				 json_path(m, "resource.target.averageUtilization"));
 		else
 			json_append(a, others, m);
 	}
@@ -86,9 +95,11 @@ static struct json *hpa_to_v1(struct arena *a, struct json *tree)
 	struct json *status = json_get(tree, STR("status"));
 	if (!status)
 		return out;
-	struct json *old = shallow_copy(a, status), *current = json_get(status, STR("currentMetrics"));
+	struct json *old = shallow_copy(a, status),
+		    *current = json_get(status, STR("currentMetrics"));
 	for (size_t i = 0; i < json_count(current); i++) {
-		struct json *value = json_path(json_at(current, i), "resource.current.averageUtilization");
+		struct json *value =
+			json_path(json_at(current, i), "resource.current.averageUtilization");
 		if (value && str_is(json_path_str(json_at(current, i), "resource.name"), "cpu"))
 			json_set(a, old, STR("currentCPUUtilizationPercentage"), value);
 	}
@@ -108,9 +119,11 @@ static struct json *annotated_metrics(struct arena *a, struct json *out)
 	struct json *metrics = json_array(a), *parsed;
 	struct json *annotations = json_path(out, "metadata.annotations");
 	struct str text = json_str(json_get(annotations, STR(V1_METRICS)));
-	if (!text.len || json_parse(a, text, &parsed, NULL, NULL) != RC_OK || parsed->type != JSON_ARRAY)
+	if (!text.len || json_parse(a, text, &parsed, NULL, NULL) != RC_OK ||
+	    parsed->type != JSON_ARRAY)
 		return metrics;
-	struct json *meta = shallow_copy(a, json_get(out, STR("metadata"))), *kept = shallow_copy(a, annotations);
+	struct json *meta = shallow_copy(a, json_get(out, STR("metadata"))),
+		    *kept = shallow_copy(a, annotations);
 	json_remove(kept, STR(V1_METRICS));
 	if (json_count(kept))
 		json_set(a, meta, STR("annotations"), kept);
@@ -122,15 +135,18 @@ static struct json *annotated_metrics(struct arena *a, struct json *out)
 
 static struct json *hpa_to_v2(struct arena *a, struct json *tree)
 {
-	struct json *out = shallow_copy(a, tree), *spec = shallow_copy(a, json_get(tree, STR("spec")));
-	struct json *metrics = annotated_metrics(a, out), *target = json_get(spec, STR("targetCPUUtilizationPercentage"));
+	struct json *out = shallow_copy(a, tree),
+		    *spec = shallow_copy(a, json_get(tree, STR("spec")));
+	struct json *metrics = annotated_metrics(a, out),
+		    *target = json_get(spec, STR("targetCPUUtilizationPercentage"));
 	if (target)
 		json_append(a, metrics, cpu_metric(a, "target", "averageUtilization", target));
 	json_remove(spec, STR("targetCPUUtilizationPercentage"));
 	if (json_count(metrics))
 		json_set(a, spec, STR("metrics"), metrics);
 	json_set(a, out, STR("spec"), spec);
-	struct json *status = json_get(tree, STR("status")), *current = json_get(status, STR("currentCPUUtilizationPercentage"));
+	struct json *status = json_get(tree, STR("status")),
+		    *current = json_get(status, STR("currentCPUUtilizationPercentage"));
 	if (!status || !current)
 		return out;
 	struct json *newer = shallow_copy(a, status), *list = json_array(a);
@@ -141,7 +157,8 @@ static struct json *hpa_to_v2(struct arena *a, struct json *tree)
 	return out;
 }
 
-struct json *convert_tree(struct arena *a, const struct api_kind *from, const struct api_kind *to, struct json *tree)
+struct json *convert_tree(struct arena *a, const struct api_kind *from, const struct api_kind *to,
+			  struct json *tree)
 {
 	struct json *out = tree;
 	if (from == to)

@@ -9,7 +9,7 @@
 #include "codec/json.h"
 
 /* A new tree of kind to, sharing parts with tree; from == to gives tree itself. */
-[[nodiscard]] struct json *convert_tree(struct arena *a, const struct api_kind *from, const struct api_kind *to,
-					struct json *tree);
+[[nodiscard]] struct json *convert_tree(struct arena *a, const struct api_kind *from,
+					const struct api_kind *to, struct json *tree);
 
 #endif

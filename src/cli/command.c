@@ -54,7 +54,8 @@ const char *nearest_name(const char *word, const char *const *names, size_t coun
 static const struct option *find_long(const struct command *c, const char *name, size_t len)
 {
 	for (size_t i = 0; i < c->option_count; i++)
-		if (strlen(c->options[i].name) == len && strncmp(c->options[i].name, name, len) == 0)
+		if (strlen(c->options[i].name) == len &&
+		    strncmp(c->options[i].name, name, len) == 0)
 			return &c->options[i];
 	return NULL;
 }
@@ -75,7 +76,8 @@ static enum rc unknown_option(struct command_line *line, const char *arg, struct
 		names[i] = line->command->options[i].name;
 	const char *near = nearest_name(arg + strspn(arg, "-"), names, count);
 	return err_set(err, RC_BAD_REQUEST, "unknown option '%s'%s%s%s; see 'skeg %s --help'", arg,
-		       near ? "; did you mean '--" : "", near ? near : "", near ? "'" : "", line->command->name);
+		       near ? "; did you mean '--" : "", near ? near : "", near ? "'" : "",
+		       line->command->name);
 }
 
 static void list_add(struct arena *a, struct text_list *list, const char *text)
@@ -84,7 +86,8 @@ static void list_add(struct arena *a, struct text_list *list, const char *text)
 	list->at[list->count++] = text;
 }
 
-static enum rc store_value(struct command_line *line, const struct option *o, const char *text, struct err *err)
+static enum rc store_value(struct command_line *line, const struct option *o, const char *text,
+			   struct err *err)
 {
 	char *slot = (char *)line->values + o->offset;
 	switch (o->form) {
@@ -99,20 +102,24 @@ static enum rc store_value(struct command_line *line, const struct option *o, co
 		break;
 	case OPTION_NUMBER:
 		if (!str_to_i64(str_of(text), (int64_t *)slot))
-			return err_set(err, RC_BAD_REQUEST, "option '--%s' needs a whole number, not '%s'", o->name, text);
+			return err_set(err, RC_BAD_REQUEST,
+				       "option '--%s' needs a whole number, not '%s'", o->name,
+				       text);
 	}
 	return RC_OK;
 }
 
 /* One option at argv[*at]; moves *at past its value. */
-static enum rc parse_option(struct command_line *line, int argc, char **argv, int *at, struct err *err)
+static enum rc parse_option(struct command_line *line, int argc, char **argv, int *at,
+			    struct err *err)
 {
 	const char *arg = argv[*at], *value;
 	const char *equals = strchr(arg, '=');
 	const struct option *o;
 	bool is_long = arg[1] == '-';
 	if (is_long) {
-		o = find_long(line->command, arg + 2, equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+		o = find_long(line->command, arg + 2,
+			      equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
 		value = equals ? equals + 1 : NULL;
 	} else {
 		o = find_letter(line->command, arg[1]);
@@ -122,7 +129,8 @@ static enum rc parse_option(struct command_line *line, int argc, char **argv, in
 		return unknown_option(line, arg, err);
 	if (o->form != OPTION_FLAG && !value) {
 		if (*at + 1 >= argc)
-			return err_set(err, RC_BAD_REQUEST, "option '%s' needs a value: --%s %s", arg, o->name, o->value);
+			return err_set(err, RC_BAD_REQUEST, "option '%s' needs a value: --%s %s",
+				       arg, o->name, o->value);
 		value = argv[++*at];
 	}
 	return store_value(line, o, value, err);
@@ -149,14 +157,16 @@ static void print_option(const struct option *o)
 	char letter[8] = "    ";
 	if (o->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-	snprintf(head, sizeof(head), "%s--%s%s%s", letter, o->name, o->value ? " " : "", o->value ? o->value : "");
+	snprintf(head, sizeof(head), "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+		 o->value ? o->value : "");
 	printf("  %-32s %s\n", head, o->help);
 }
 
 void command_help(const struct command *c)
 {
-	printf("%s\n\nUsage: skeg %s%s%s%s\n", c->summary, c->name, c->option_count ? " [options]" : "",
-	       c->arguments ? " " : "", c->arguments ? c->arguments : "");
+	printf("%s\n\nUsage: skeg %s%s%s%s\n", c->summary, c->name,
+	       c->option_count ? " [options]" : "", c->arguments ? " " : "",
+	       c->arguments ? c->arguments : "");
 	if (c->option_count)
 		printf("\nOptions:\n");
 	for (size_t i = 0; i < c->option_count; i++)
@@ -165,7 +175,8 @@ void command_help(const struct command *c)
 
 void commands_help(void)
 {
-	printf("skeg: Kubernetes in one small binary\n\nUsage: skeg COMMAND [options]\n\nCommands:\n");
+	printf("skeg: Kubernetes in one small binary\n\nUsage: skeg COMMAND "
+	       "[options]\n\nCommands:\n");
 	for (size_t i = 0; i < command_count; i++)
 		if (!commands[i]->is_internal)
 			printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
@@ -175,6 +186,7 @@ void commands_help(void)
 int command_failed(const struct err *err)
 {
 	bool has_color = isatty(STDERR_FILENO);
-	fprintf(stderr, "skeg: %serror%s: %s\n", has_color ? "\033[31m" : "", has_color ? "\033[0m" : "", err->text);
+	fprintf(stderr, "skeg: %serror%s: %s\n", has_color ? "\033[31m" : "",
+		has_color ? "\033[0m" : "", err->text);
 	return EXIT_FAILED;
 }

@@ -18,8 +18,8 @@ struct text_list {
 };
 
 struct option {
-	const char *name;  /* without dashes */
-	char letter;	   /* 0: none */
+	const char *name; /* without dashes */
+	char letter;	  /* 0: none */
 	enum option_form form;
 	size_t offset;	   /* of a bool, const char *, int64_t or struct text_list in the values */
 	const char *value; /* how help calls the value: "N", "FILE"; NULL for flags */
@@ -29,7 +29,7 @@ struct option {
 struct command_line {
 	struct arena arena;
 	const struct command *command;
-	void *values; /* a struct of the command, made from its defaults before parsing */
+	void *values;		/* a struct of the command, made from its defaults before parsing */
 	struct text_list words; /* what is no option */
 };
 
@@ -48,8 +48,10 @@ struct command {
 extern const struct command *const commands[];
 extern const size_t command_count;
 
-/* Parses argv after the verb; unknown options are refused with the nearest name.  RC_BAD_REQUEST. */
-[[nodiscard]] enum rc command_parse(struct command_line *line, int argc, char **argv, struct err *err);
+/* Parses argv after the verb; unknown options are refused with the nearest name.  RC_BAD_REQUEST.
+ */
+[[nodiscard]] enum rc command_parse(struct command_line *line, int argc, char **argv,
+				    struct err *err);
 const struct command *command_find(const char *name);
 /* The nearest of the names by edit distance, NULL when none is near. */
 const char *nearest_name(const char *word, const char *const *names, size_t count);

@@ -1,8 +1,9 @@
-/* agent: one node: registers it, keeps its lease and status, runs the pods bound to it, serves logs and
- * exec.  The same code serves real nodes (runtime `oci`, CNI) and simulated ones (runtime `fake`, no network).
+/* agent: one node: registers it, keeps its lease and status, runs the pods bound to it, serves logs
+ * and exec.  The same code serves real nodes (runtime `oci`, CNI) and simulated ones (runtime
+ * `fake`, no network).
  *
- * Containers outlive the agent: a new one adopts what it finds (pods, container states, probe results).
- * Owns: its pod workers, nothing it was given.  Threads: the loop of its client. */
+ * Containers outlive the agent: a new one adopts what it finds (pods, container states, probe
+ * results). Owns: its pod workers, nothing it was given.  Threads: the loop of its client. */
 #ifndef SKEG_NODE_AGENT_H
 #define SKEG_NODE_AGENT_H
 
@@ -16,35 +17,38 @@ struct pod_network {
 	const struct pod_network_ops *ops;
 };
 
-typedef void pod_network_done_fn(void *ctx, enum rc rc, const struct ipaddr *addrs, size_t count, const struct err *err);
+typedef void pod_network_done_fn(void *ctx, enum rc rc, const struct ipaddr *addrs, size_t count,
+				 const struct err *err);
 
 struct pod_network_ops {
 	/* Attaches (again: gives what there is); services are in place before done runs. */
-	void (*add)(struct pod_network *n, struct str namespace, struct str name, struct str uid, const char *netns_path,
-		    pod_network_done_fn *done, void *ctx);
-	void (*del)(struct pod_network *n, struct str namespace, struct str name, struct str uid, const char *netns_path,
-		    pod_network_done_fn *done, void *ctx);
+	void (*add)(struct pod_network *n, struct str namespace, struct str name, struct str uid,
+		    const char *netns_path, pod_network_done_fn *done, void *ctx);
+	void (*del)(struct pod_network *n, struct str namespace, struct str name, struct str uid,
+		    const char *netns_path, pod_network_done_fn *done, void *ctx);
 };
 
 struct node_agent_config {
 	const char *node_name;
 	const struct str *labels; /* "key=value" */
 	size_t label_count;
-	struct client *client;	    /* acts as system:node:<name> */
+	struct client *client; /* acts as system:node:<name> */
 	struct runtime *runtime;
 	struct pod_network *network; /* NULL: simulated; addresses are made up from pod_cidr */
-	const char *folder;	     /* pods' volumes, states, logs below it; NULL with a simulated node */
-	struct ipaddr address;	     /* InternalIP */
-	uint16_t port;		     /* of its HTTPS server (10250); 0: none */
+	const char *folder; /* pods' volumes, states, logs below it; NULL with a simulated node */
+	struct ipaddr address; /* InternalIP */
+	uint16_t port;	       /* of its HTTPS server (10250); 0: none */
 	struct tls_context *serving_tls;
 	struct str cluster_dns, cluster_domain;
-	struct str api_server_host; /* for KUBERNETES_SERVICE_HOST in case the Service is not there yet */
+	struct str api_server_host; /* for KUBERNETES_SERVICE_HOST in case the Service is not there
+				       yet */
 	bool is_simulated;
 };
 
 struct node_agent;
 
-[[nodiscard]] enum rc node_agent_new(const struct node_agent_config *config, struct node_agent **ret_agent, struct err *err);
+[[nodiscard]] enum rc node_agent_new(const struct node_agent_config *config,
+				     struct node_agent **ret_agent, struct err *err);
 /* Stops working; containers stay (keep_pods) or are ended within their grace periods; then done. */
 void node_agent_stop(struct node_agent *agent, bool keep_pods, void (*done)(void *ctx), void *ctx);
 void node_agent_free(struct node_agent *agent);

@@ -14,12 +14,14 @@ static struct object *find(struct request *r, uint16_t kind, struct str namespac
 static enum step refuse_terminating(struct request *r, struct str namespace, struct str name)
 {
 	struct arena *a = &r->arena;
-	struct str why = arena_printf(a, "unable to create new content in namespace %.*s because it is being terminated",
-				      STR_FMT(namespace));
+	struct str why = arena_printf(
+		a, "unable to create new content in namespace %.*s because it is being terminated",
+		STR_FMT(namespace));
 	request_forbidden(r, r->route.kind, name, why);
 	struct json *causes = json_array(a), *cause = json_object(a);
 	json_set_str(a, cause, STR("reason"), STR("NamespaceTerminating"));
-	json_set_str(a, cause, STR("message"), arena_printf(a, "namespace %.*s is being terminated", STR_FMT(namespace)));
+	json_set_str(a, cause, STR("message"),
+		     arena_printf(a, "namespace %.*s is being terminated", STR_FMT(namespace)));
 	json_set_str(a, cause, STR("field"), STR("metadata.namespace"));
 	json_append(a, causes, cause);
 	json_set(a, json_get(r->reply.tree, STR("details")), STR("causes"), causes);
@@ -33,7 +35,8 @@ static enum step namespace_lifecycle(struct request *r, const struct json *old, 
 	struct str namespace = r->route.namespace;
 	struct object *ns = find(r, KIND_NAMESPACE, (struct str){}, namespace);
 	if (!ns)
-		return request_not_found(r, api_by_stored(api_builtin(), KIND_NAMESPACE), namespace);
+		return request_not_found(r, api_by_stored(api_builtin(), KIND_NAMESPACE),
+					 namespace);
 	if (ns->is_deleting)
 		return refuse_terminating(r, namespace, json_path_str(tree, "metadata.name"));
 	return STEP_NEXT;
@@ -41,7 +44,7 @@ static enum step namespace_lifecycle(struct request *r, const struct json *old, 
 
 /* ---- ServiceAccount ---- */
 
-#define TOKEN_MOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+#define TOKEN_MOUNT	    "/var/run/secrets/kubernetes.io/serviceaccount"
 #define TOKEN_VOLUME_PREFIX "kube-api-access-"
 
 static struct json *parse_literal(struct arena *a, const char *text)
@@ -57,8 +60,10 @@ static struct json *token_volume(struct arena *a, struct str name)
 	static const char sources[] =
 		"{\"defaultMode\":420,\"sources\":["
 		"{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},"
-		"{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"
-		"{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":\"metadata.namespace\"}}]}}]}";
+		"{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\","
+		"\"path\":\"ca.crt\"}]}},"
+		"{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":"
+		"\"v1\",\"fieldPath\":\"metadata.namespace\"}}]}}]}";
 	struct json *volume = json_object(a);
 	json_set_str(a, volume, STR("name"), name);
 	json_set(a, volume, STR("projected"), parse_literal(a, sources));
@@ -124,7 +129,8 @@ static bool wants_token(const struct json *spec, const struct json *account)
 
 static bool is_mirror(const struct json *tree)
 {
-	return json_get(json_path(tree, "metadata.annotations"), STR("kubernetes.io/config.mirror")) != NULL;
+	return json_get(json_path(tree, "metadata.annotations"),
+			STR("kubernetes.io/config.mirror")) != NULL;
 }
 
 static enum step service_account(struct request *r, const struct json *old, struct json *tree)
@@ -140,9 +146,13 @@ static enum step service_account(struct request *r, const struct json *old, stru
 	json_set_str(a, spec, STR("serviceAccount"), name);
 	struct object *account = find(r, KIND_SERVICE_ACCOUNT, r->route.namespace, name);
 	if (!account) {
-		struct str why = arena_printf(a, "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
-					      STR_FMT(r->route.namespace), STR_FMT(name), STR_FMT(name));
-		return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"), why);
+		struct str why = arena_printf(a,
+					      "error looking up service account %.*s/%.*s: "
+					      "serviceaccount \"%.*s\" not found",
+					      STR_FMT(r->route.namespace), STR_FMT(name),
+					      STR_FMT(name));
+		return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"),
+					 why);
 	}
 	struct json *account_tree = object_tree(a, account);
 	if (wants_token(spec, account_tree))
@@ -160,15 +170,18 @@ static bool tolerates(const struct json *tolerations, const char *key)
 	for (size_t i = 0; i < json_count(tolerations); i++) {
 		struct json *t = json_at(tolerations, i);
 		struct str its_key = json_path_str(t, "key"), effect = json_path_str(t, "effect");
-		if ((its_key.len == 0 || str_is(its_key, key)) && (effect.len == 0 || str_is(effect, "NoExecute")))
+		if ((its_key.len == 0 || str_is(its_key, key)) &&
+		    (effect.len == 0 || str_is(effect, "NoExecute")))
 			return true;
 	}
 	return false;
 }
 
-static enum step default_toleration_seconds(struct request *r, const struct json *old, struct json *tree)
+static enum step default_toleration_seconds(struct request *r, const struct json *old,
+					    struct json *tree)
 {
-	static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+	static const char *const keys[] = {"node.kubernetes.io/not-ready",
+					   "node.kubernetes.io/unreachable"};
 	struct arena *a = &r->arena;
 	struct json *spec = json_get(tree, STR("spec"));
 	struct json *list = json_get(spec, STR("tolerations"));
@@ -192,7 +205,8 @@ static struct object *default_priority_class(struct request *r)
 {
 	struct snapshot_iter it;
 	struct object *best = NULL;
-	snapshot_iter_init(&it, request_snapshot(r), KIND_PRIORITY_CLASS, (struct str){}, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, request_snapshot(r), KIND_PRIORITY_CLASS, (struct str){},
+			   (struct str){}, (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));)
 		if (json_is_true(json_get(object_tree(&r->arena, o), STR("globalDefault"))))
 			best = o;
@@ -204,17 +218,22 @@ static enum step priority(struct request *r, const struct json *old, struct json
 	struct arena *a = &r->arena;
 	struct json *spec = json_get(tree, STR("spec"));
 	struct str name = json_path_str(spec, "priorityClassName");
-	struct object *class = name.len ? find(r, KIND_PRIORITY_CLASS, (struct str){}, name) : default_priority_class(r);
+	struct object *class = name.len ? find(r, KIND_PRIORITY_CLASS, (struct str){}, name)
+					: default_priority_class(r);
 	if (name.len && !class)
 		return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"),
-					 arena_printf(a, "no PriorityClass with name %.*s was found", STR_FMT(name)));
+					 arena_printf(a,
+						      "no PriorityClass with name %.*s was found",
+						      STR_FMT(name)));
 	struct json *class_tree = class ? object_tree(a, class) : NULL;
 	struct str policy = json_path_str(class_tree, "preemptionPolicy");
 	if (class && name.len == 0)
 		json_set_str(a, spec, STR("priorityClassName"), arena_str(a, class->name));
-	json_set(a, spec, STR("priority"), json_int(a, json_i64(json_get(class_tree, STR("value")))));
+	json_set(a, spec, STR("priority"),
+		 json_int(a, json_i64(json_get(class_tree, STR("value")))));
 	if (!json_get(spec, STR("preemptionPolicy")))
-		json_set_str(a, spec, STR("preemptionPolicy"), policy.len ? policy : STR("PreemptLowerPriority"));
+		json_set_str(a, spec, STR("preemptionPolicy"),
+			     policy.len ? policy : STR("PreemptLowerPriority"));
 	return STEP_NEXT;
 }
 
@@ -222,7 +241,8 @@ static enum step priority(struct request *r, const struct json *old, struct json
 
 static enum step add_finalizer(struct request *r, struct json *tree, const char *name)
 {
-	struct json *list = need_array(&r->arena, json_get(tree, STR("metadata")), STR("finalizers"));
+	struct json *list =
+		need_array(&r->arena, json_get(tree, STR("metadata")), STR("finalizers"));
 	for (size_t i = 0; i < json_count(list); i++)
 		if (str_is(json_str(json_at(list, i)), name))
 			return STEP_NEXT;
@@ -271,7 +291,8 @@ static const struct {
 	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME, ADMIT_CREATE, protect_volume},
 };
 
-enum step admit(struct request *r, enum admit_operation op, const struct json *old, struct json *tree)
+enum step admit(struct request *r, enum admit_operation op, const struct json *old,
+		struct json *tree)
 {
 	if (r->route.sub)
 		return STEP_NEXT;

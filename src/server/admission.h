@@ -1,6 +1,6 @@
 /* admission: plugins between defaulting and validation, in a fixed order.
- * Each is a row: which kinds and operations it looks at, and a function that edits the tree or refuses.
- * Threads: core.  Source: upstream's default plugins of v1.35. */
+ * Each is a row: which kinds and operations it looks at, and a function that edits the tree or
+ * refuses. Threads: core.  Source: upstream's default plugins of v1.35. */
 #ifndef SKEG_SERVER_ADMISSION_H
 #define SKEG_SERVER_ADMISSION_H
 
@@ -9,6 +9,7 @@
 enum admit_operation { ADMIT_CREATE = 1, ADMIT_UPDATE = 2, ADMIT_DELETE = 4 };
 
 /* STEP_NEXT, or STEP_DONE with the refusal. old is NULL for a create. */
-enum step admit(struct request *r, enum admit_operation op, const struct json *old, struct json *tree);
+enum step admit(struct request *r, enum admit_operation op, const struct json *old,
+		struct json *tree);
 
 #endif

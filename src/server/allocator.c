@@ -15,19 +15,23 @@ struct service_allocator {
 	uint32_t next_port;
 };
 
-enum rc allocator_new(const char *service_cidr, struct service_allocator **ret_allocator, struct err *err)
+enum rc allocator_new(const char *service_cidr, struct service_allocator **ret_allocator,
+		      struct err *err)
 {
 	struct service_allocator *al = NEW(struct service_allocator);
 	if (!ipnet_parse(str_of(service_cidr), &al->net) || ipnet_size(al->net) < 8) {
 		free(al);
-		return err_set(err, RC_INVALID, "service CIDR '%s' is not a prefix of at least 8 addresses; give one like 10.43.0.0/16",
+		return err_set(err, RC_INVALID,
+			       "service CIDR '%s' is not a prefix of at least 8 addresses; give "
+			       "one like 10.43.0.0/16",
 			       service_cidr);
 	}
 	uint64_t size = ipnet_size(al->net);
 	al->address_count = (uint32_t)MIN(size - 1, (uint64_t)POOL_MAX);
 	al->taken = mem_alloc(al->address_count);
 	al->taken[0] = 1; /* the network's own */
-	/* Drawn from above the lowest part, so that wished addresses there (DNS is number 10) stay free. */
+	/* Drawn from above the lowest part, so that wished addresses there (DNS is number 10) stay
+	 * free. */
 	al->next_address = MIN(256u, al->address_count / 16);
 	*ret_allocator = al;
 	return RC_OK;
@@ -59,7 +63,8 @@ static uint32_t address_number(const struct service_allocator *al, struct str te
 {
 	struct ipaddr addr;
 	uint64_t n;
-	if (!ipaddr_parse(text, &addr) || !ipnet_contains(al->net, addr) || !ipnet_index(al->net, addr, &n))
+	if (!ipaddr_parse(text, &addr) || !ipnet_contains(al->net, addr) ||
+	    !ipnet_index(al->net, addr, &n))
 		return 0;
 	return n < al->address_count ? (uint32_t)n : 0;
 }
@@ -71,8 +76,9 @@ static void mark(struct service_allocator *al, const struct json *tree, bool is_
 		al->taken[n] = is_taken;
 	struct json *ports = json_path(tree, "spec.ports");
 	for (size_t i = 0; i <= json_count(ports); i++) {
-		int64_t port = i < json_count(ports) ? json_i64(json_get(json_at(ports, i), STR("nodePort")))
-						     : json_i64(json_path(tree, "spec.healthCheckNodePort"));
+		int64_t port = i < json_count(ports)
+				       ? json_i64(json_get(json_at(ports, i), STR("nodePort")))
+				       : json_i64(json_path(tree, "spec.healthCheckNodePort"));
 		if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST)
 			al->port_taken[port - NODE_PORT_FIRST] = is_taken;
 	}
@@ -132,7 +138,8 @@ static void settle_families(struct arena *a, struct service_allocator *al, struc
 		return;
 	if (!json_count(json_get(spec, STR("ipFamilies")))) {
 		struct json *families = json_array(a);
-		json_append(a, families, json_cstring(a, al->net.addr.family == IP_V4 ? "IPv4" : "IPv6"));
+		json_append(a, families,
+			    json_cstring(a, al->net.addr.family == IP_V4 ? "IPv4" : "IPv6"));
 		json_set(a, spec, STR("ipFamilies"), families);
 	}
 	if (!json_get(spec, STR("ipFamilyPolicy")))
@@ -144,8 +151,8 @@ static void settle_families(struct arena *a, struct service_allocator *al, struc
 	}
 }
 
-static void assign_address(struct arena *a, struct service_allocator *al, struct str old_ip, struct json *spec,
-			   struct field_errors *errors)
+static void assign_address(struct arena *a, struct service_allocator *al, struct str old_ip,
+			   struct json *spec, struct field_errors *errors)
 {
 	struct str ip = json_path_str(spec, "clusterIP");
 	uint32_t n = address_number(al, ip);
@@ -157,11 +164,16 @@ static void assign_address(struct arena *a, struct service_allocator *al, struct
 			field_error_add(errors, FIELD_ERROR_INTERNAL, STR("spec.clusterIPs"), NULL,
 					"failed to allocate a serviceIP: range is full");
 	} else if (!str_eq(ip, old_ip) && n == 0) {
-		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"), json_get(spec, STR("clusterIPs")),
-				"failed to allocate IP %.*s: the provided IP (%.*s) is not in the valid range", STR_FMT(ip), STR_FMT(ip));
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"),
+				json_get(spec, STR("clusterIPs")),
+				"failed to allocate IP %.*s: the provided IP (%.*s) is not in the "
+				"valid range",
+				STR_FMT(ip), STR_FMT(ip));
 	} else if (!str_eq(ip, old_ip) && al->taken[n]) {
-		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"), json_get(spec, STR("clusterIPs")),
-				"failed to allocate IP %.*s: provided IP is already allocated", STR_FMT(ip));
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"),
+				json_get(spec, STR("clusterIPs")),
+				"failed to allocate IP %.*s: provided IP is already allocated",
+				STR_FMT(ip));
 	}
 	set_addresses(a, spec, ip, json_get(spec, STR("ipFamilies")));
 }
@@ -186,7 +198,8 @@ static bool wants_node_ports(const struct json *spec)
 {
 	struct str type = json_path_str(spec, "type");
 	struct json *wish = json_get(spec, STR("allocateLoadBalancerNodePorts"));
-	return str_is(type, "NodePort") || (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
+	return str_is(type, "NodePort") ||
+	       (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
 }
 
 static bool had_port(const struct json *old, int64_t port)
@@ -198,20 +211,23 @@ static bool had_port(const struct json *old, int64_t port)
 	return false;
 }
 
-static void check_port(struct service_allocator *al, const struct json *old, int64_t port, size_t index,
-		       struct field_errors *errors)
+static void check_port(struct service_allocator *al, const struct json *old, int64_t port,
+		       size_t index, struct field_errors *errors)
 {
 	struct str path = FIELD_PATH(errors, "spec.ports[%zu].nodePort", index);
 	struct json *value = json_int(errors->arena, port);
 	if (port < NODE_PORT_FIRST || port > NODE_PORT_LAST)
-		field_error_add(errors, FIELD_ERROR_INVALID, path, value, "provided port is not in the valid range. The range of valid ports is %d-%d",
+		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
+				"provided port is not in the valid range. The range of valid ports "
+				"is %d-%d",
 				NODE_PORT_FIRST, NODE_PORT_LAST);
 	else if (al->port_taken[port - NODE_PORT_FIRST] && !had_port(old, port))
-		field_error_add(errors, FIELD_ERROR_INVALID, path, value, "provided port is already allocated");
+		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
+				"provided port is already allocated");
 }
 
-static void assign_ports(struct arena *a, struct service_allocator *al, const struct json *old, struct json *spec,
-			 struct field_errors *errors)
+static void assign_ports(struct arena *a, struct service_allocator *al, const struct json *old,
+			 struct json *spec, struct field_errors *errors)
 {
 	bool *wished = arena_alloc(a, sizeof(al->port_taken));
 	struct json *ports = json_get(spec, STR("ports"));
@@ -229,12 +245,13 @@ static void assign_ports(struct arena *a, struct service_allocator *al, const st
 		json_set(a, item, STR("nodePort"), json_int(a, port));
 	}
 	bool is_local = str_is(json_path_str(spec, "externalTrafficPolicy"), "Local");
-	if (is_local && str_is(json_path_str(spec, "type"), "LoadBalancer") && !json_get(spec, STR("healthCheckNodePort")))
+	if (is_local && str_is(json_path_str(spec, "type"), "LoadBalancer") &&
+	    !json_get(spec, STR("healthCheckNodePort")))
 		json_set(a, spec, STR("healthCheckNodePort"), json_int(a, next_port(al, wished)));
 }
 
-enum rc allocator_assign(struct service_allocator *al, struct request *r, const struct json *old, struct json *tree,
-			 struct field_errors *errors)
+enum rc allocator_assign(struct service_allocator *al, struct request *r, const struct json *old,
+			 struct json *tree, struct field_errors *errors)
 {
 	if (r->route.kind->stored_id != KIND_SERVICE)
 		return RC_OK;

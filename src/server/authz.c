@@ -4,6 +4,7 @@
 
 #include "api/api_ids.h"
 #include "api/views.h"
+#include "base/map.h"
 
 /* What a subject was given by one binding. */
 struct grant {
@@ -27,7 +28,8 @@ struct authorizer {
 	struct rbac_index *index;
 };
 
-static const uint16_t rbac_kinds[] = {KIND_CLUSTER_ROLE, KIND_CLUSTER_ROLE_BINDING, KIND_ROLE, KIND_ROLE_BINDING};
+static const uint16_t rbac_kinds[] = {KIND_CLUSTER_ROLE, KIND_CLUSTER_ROLE_BINDING, KIND_ROLE,
+				      KIND_ROLE_BINDING};
 
 static int64_t rbac_revision(const struct snapshot *s)
 {
@@ -47,18 +49,20 @@ static void index_unref(struct rbac_index *x)
 	free(x);
 }
 
-static struct str subject_key(struct arena *a, const struct subject *s, struct str binding_namespace)
+static struct str subject_key(struct arena *a, const struct rbac_subject *s,
+			      struct str binding_namespace)
 {
 	if (str_is(s->kind, "User"))
 		return arena_printf(a, "U:%.*s", STR_FMT(s->name));
 	if (str_is(s->kind, "Group"))
 		return arena_printf(a, "G:%.*s", STR_FMT(s->name));
 	struct str namespace = s->namespace.len ? s->namespace : binding_namespace;
-	return arena_printf(a, "U:system:serviceaccount:%.*s:%.*s", STR_FMT(namespace), STR_FMT(s->name));
+	return arena_printf(a, "U:system:serviceaccount:%.*s:%.*s", STR_FMT(namespace),
+			    STR_FMT(s->name));
 }
 
-static void add_grants(struct rbac_index *x, const struct subject_array *subjects, struct str namespace,
-		       const struct policy_rule_array *rules)
+static void add_grants(struct rbac_index *x, const struct rbac_subject_array *subjects,
+		       struct str namespace, const struct policy_rule_array *rules)
 {
 	for (uint32_t i = 0; i < subjects->count; i++) {
 		struct str key = subject_key(&x->arena, &subjects->at[i], namespace);
@@ -86,10 +90,12 @@ static const struct policy_rule_array *role_rules(const struct snapshot *s, stru
 static void add_cluster_bindings(struct rbac_index *x)
 {
 	struct snapshot_iter it;
-	snapshot_iter_init(&it, x->snapshot, KIND_CLUSTER_ROLE_BINDING, (struct str){}, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, x->snapshot, KIND_CLUSTER_ROLE_BINDING, (struct str){},
+			   (struct str){}, (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));) {
 		const struct cluster_role_binding *b = object_view(o);
-		const struct policy_rule_array *rules = cluster_rules(x->snapshot, b->role_ref.name);
+		const struct policy_rule_array *rules =
+			cluster_rules(x->snapshot, b->role_ref.name);
 		if (rules)
 			add_grants(x, &b->subjects, STR(""), rules);
 	}
@@ -98,10 +104,12 @@ static void add_cluster_bindings(struct rbac_index *x)
 static void add_bindings(struct rbac_index *x)
 {
 	struct snapshot_iter it;
-	snapshot_iter_init(&it, x->snapshot, KIND_ROLE_BINDING, (struct str){}, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, x->snapshot, KIND_ROLE_BINDING, (struct str){}, (struct str){},
+			   (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));) {
 		const struct role_binding *b = object_view(o);
-		const struct policy_rule_array *rules = role_rules(x->snapshot, o->namespace, &b->role_ref);
+		const struct policy_rule_array *rules =
+			role_rules(x->snapshot, o->namespace, &b->role_ref);
 		if (rules)
 			add_grants(x, &b->subjects, o->namespace, rules);
 	}
@@ -169,7 +177,8 @@ static bool has_resource(const struct str_array *list, const struct attributes *
 			return true;
 		str_cut(list->at[i], '/', &resource, &subresource);
 		if (str_eq(subresource, what->subresource) &&
-		    (str_eq(resource, what->resource) || (subresource.len && str_is(resource, "*"))))
+		    (str_eq(resource, what->resource) ||
+		     (subresource.len && str_is(resource, "*"))))
 			return true;
 	}
 	return false;
@@ -223,7 +232,8 @@ static bool walk_grants(const struct grant *g, const struct walk *w)
 	return false;
 }
 
-static bool walk_subject(const struct rbac_index *x, const char *prefix, struct str name, const struct walk *w)
+static bool walk_subject(const struct rbac_index *x, const char *prefix, struct str name,
+			 const struct walk *w)
 {
 	char key[512];
 	int len = snprintf(key, sizeof(key), "%s%.*s", prefix, STR_FMT(name));
@@ -275,20 +285,23 @@ void authorizer_rules(struct authorizer *z, const struct user *user, struct str 
 	walk_user(z, user, &w);
 }
 
-struct str attributes_refusal(struct arena *a, const struct user *user, const struct attributes *what)
+struct str attributes_refusal(struct arena *a, const struct user *user,
+			      const struct attributes *what)
 {
 	if (!what->is_resource)
-		return arena_printf(a, "User \"%.*s\" cannot %.*s path \"%.*s\"", STR_FMT(user->name),
-				    STR_FMT(what->verb), STR_FMT(what->path));
-	struct str resource = what->subresource.len ? arena_printf(a, "%.*s/%.*s", STR_FMT(what->resource),
-								   STR_FMT(what->subresource))
-						    : what->resource;
-	struct str scope = what->namespace.len
-				   ? arena_printf(a, "in the namespace \"%.*s\"", STR_FMT(what->namespace))
-				   : STR("at the cluster scope");
-	return arena_printf(a, "User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\" %.*s",
-			    STR_FMT(user->name), STR_FMT(what->verb), STR_FMT(resource), STR_FMT(what->group),
-			    STR_FMT(scope));
+		return arena_printf(a, "User \"%.*s\" cannot %.*s path \"%.*s\"",
+				    STR_FMT(user->name), STR_FMT(what->verb), STR_FMT(what->path));
+	struct str resource = what->subresource.len
+				      ? arena_printf(a, "%.*s/%.*s", STR_FMT(what->resource),
+						     STR_FMT(what->subresource))
+				      : what->resource;
+	struct str scope = what->namespace.len ? arena_printf(a, "in the namespace \"%.*s\"",
+							      STR_FMT(what->namespace))
+					       : STR("at the cluster scope");
+	return arena_printf(
+		a, "User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\" %.*s",
+		STR_FMT(user->name), STR_FMT(what->verb), STR_FMT(resource), STR_FMT(what->group),
+		STR_FMT(scope));
 }
 
 bool user_is_in(const struct user *user, struct str group)

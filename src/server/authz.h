@@ -1,8 +1,8 @@
 /* authz: who may do what, by RBAC.
  *
- * The index is built from roles and bindings of a snapshot and kept as long as none of them changes;
- * a check walks the rules that the user's name and groups lead to.
- * Owns: the index (refcounted).  Threads: all calls safe.  Source: RBAC of upstream v1.35. */
+ * The index is built from roles and bindings of a snapshot and kept as long as none of them
+ * changes; a check walks the rules that the user's name and groups lead to. Owns: the index
+ * (refcounted).  Threads: all calls safe.  Source: RBAC of upstream v1.35. */
 #ifndef SKEG_SERVER_AUTHZ_H
 #define SKEG_SERVER_AUTHZ_H
 
@@ -20,12 +20,14 @@ struct authorizer;
 struct authorizer *authorizer_new(struct store *store);
 void authorizer_free(struct authorizer *z);
 
-bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what);
+bool authorizer_allows(struct authorizer *z, const struct user *user,
+		       const struct attributes *what);
 /* `User "x" cannot list resource "pods" in API group "" in the namespace "y"` */
-struct str attributes_refusal(struct arena *a, const struct user *user, const struct attributes *what);
+struct str attributes_refusal(struct arena *a, const struct user *user,
+			      const struct attributes *what);
 
-/* Calls fn for every rule (a PolicyRule view) that applies to the user in namespace ("" for none), for reviews and
- * escalation checks. */
+/* Calls fn for every rule (a PolicyRule view) that applies to the user in namespace ("" for none),
+ * for reviews and escalation checks. */
 struct policy_rule;
 void authorizer_rules(struct authorizer *z, const struct user *user, struct str namespace,
 		      void (*fn)(void *ctx, const struct policy_rule *rule), void *ctx);

@@ -33,10 +33,11 @@ static void created(void *ctx, const struct client_reply *reply)
 
 static void add(struct bootstrap *b, const struct json *tree)
 {
-	const struct api_kind *kind =
-		api_by_api_version(api_builtin(), json_path_str(tree, "apiVersion"), json_path_str(tree, "kind"));
+	const struct api_kind *kind = api_by_api_version(
+		api_builtin(), json_path_str(tree, "apiVersion"), json_path_str(tree, "kind"));
 	ASSERT(kind);
-	struct str namespace = json_path_str(tree, "metadata.namespace"), name = json_path_str(tree, "metadata.name");
+	struct str namespace = json_path_str(tree, "metadata.namespace"),
+		   name = json_path_str(tree, "metadata.name");
 	if (store_pending_get(b->server->store, kind->stored_id, namespace, name))
 		return;
 	struct client_request q = {.verb = CLIENT_CREATE,
@@ -72,27 +73,45 @@ static void add_kubernetes_service(struct bootstrap *b)
 {
 	const struct server_config *c = &b->server->config;
 	struct str ip = allocator_first(&b->arena, b->server->allocator);
+	add_text(
+		b,
+		arena_printf(
+			&b->arena,
+			"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
+			"\"kubernetes\",\"namespace\":\"default\","
+			"\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
+			"\"spec\":{\"clusterIP\":\"%.*s\","
+			"\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\","
+			"\"targetPort\":%u}],\"sessionAffinity\":\"None\",\"type\":\"ClusterIP\"}}",
+			STR_FMT(ip), server_port(b->server)));
 	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
-				 "\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%.*s\","
-				 "\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":%u}],\"sessionAffinity\":\"None\",\"type\":\"ClusterIP\"}}",
-				 STR_FMT(ip), server_port(b->server)));
-	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
-				 "\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"%s\"],"
-				 "\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}",
+				 "{\"apiVersion\":\"discovery.k8s.io/"
+				 "v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":"
+				 "\"kubernetes\",\"namespace\":\"default\","
+				 "\"labels\":{\"kubernetes.io/"
+				 "service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
+				 "\"endpoints\":[{\"addresses\":[\"%s\"],"
+				 "\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\","
+				 "\"port\":%u,\"protocol\":\"TCP\"}]}",
 				 c->advertise, server_port(b->server)));
+	add_text(b,
+		 arena_printf(
+			 &b->arena,
+			 "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":"
+			 "\"kubernetes\",\"namespace\":\"default\","
+			 "\"labels\":{\"endpointslice.kubernetes.io/"
+			 "skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],"
+			 "\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}]}",
+			 c->advertise, server_port(b->server)));
 	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
-				 "\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],"
-				 "\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}]}",
-				 c->advertise, server_port(b->server)));
-	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":\"kubernetes\"},\"spec\":{\"cidrs\":[\"%s\"]}}",
+				 "{\"apiVersion\":\"networking.k8s.io/"
+				 "v1\",\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":"
+				 "\"kubernetes\"},\"spec\":{\"cidrs\":[\"%s\"]}}",
 				 c->service_cidr));
 }
 
-void bootstrap_start(struct server *server, void (*done)(struct server *server, const struct err *err))
+void bootstrap_start(struct server *server,
+		     void (*done)(struct server *server, const struct err *err))
 {
 	struct bootstrap *b = NEW(struct bootstrap);
 	server->bootstrap = b;

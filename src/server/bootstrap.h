@@ -8,7 +8,8 @@
 #include "server/server.h"
 
 /* done runs when all are durable; err is NULL, or the first refusal. */
-void bootstrap_start(struct server *server, void (*done)(struct server *server, const struct err *err));
+void bootstrap_start(struct server *server,
+		     void (*done)(struct server *server, const struct err *err));
 void bootstrap_free(struct bootstrap *b);
 
 #endif

@@ -11,9 +11,9 @@ struct str continue_token_write(struct arena *a, const struct continue_token *t)
 	struct json *tree = json_object(a);
 	json_set_str(a, tree, STR("v"), STR("meta.k8s.io/v1"));
 	json_set(a, tree, STR("rv"), json_int(a, t->revision));
-	struct str start = t->namespace.len
-				   ? arena_printf(a, "%.*s/%.*s", STR_FMT(t->namespace), STR_FMT(t->name))
-				   : t->name;
+	struct str start = t->namespace.len ? arena_printf(a, "%.*s/%.*s", STR_FMT(t->namespace),
+							   STR_FMT(t->name))
+					    : t->name;
 	char *key = arena_cstr(a, start); /* its NUL is upstream's "just after this key" */
 	json_set_str(a, tree, STR("start"), str_n(key, start.len + 1));
 	json_write(&text, tree);
@@ -22,7 +22,8 @@ struct str continue_token_write(struct arena *a, const struct continue_token *t)
 	return arena_str(a, buf_str(&out));
 }
 
-enum rc continue_token_parse(struct arena *a, struct str text, struct continue_token *ret_token, struct err *err)
+enum rc continue_token_parse(struct arena *a, struct str text, struct continue_token *ret_token,
+			     struct err *err)
 {
 	struct str bytes;
 	struct json *tree;
@@ -30,20 +31,25 @@ enum rc continue_token_parse(struct arena *a, struct str text, struct continue_t
 	if (text.len > TOKEN_MAX_BYTES || (text.len && text.at[text.len - 1] == '=') ||
 	    !base64url_decode(a, text, &bytes))
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: illegal base64 data at input byte %zu", text.len ? text.len - 1 : 0);
+			       "continue key is not valid: illegal base64 data at input byte %zu",
+			       text.len ? text.len - 1 : 0);
 	if (json_parse(a, bytes, &tree, NULL, &cause) != RC_OK)
 		return err_set(err, RC_BAD_REQUEST, "continue key is not valid: %s", cause.text);
 	if (!str_is(json_path_str(tree, "v"), "meta.k8s.io/v1"))
-		return err_set(err, RC_BAD_REQUEST, "continue key is not valid: server does not recognize this encoded version \"%.*s\"",
+		return err_set(err, RC_BAD_REQUEST,
+			       "continue key is not valid: server does not recognize this encoded "
+			       "version \"%.*s\"",
 			       STR_FMT(json_path_str(tree, "v")));
 	int64_t revision = json_i64(json_get(tree, STR("rv")));
 	struct str start = json_path_str(tree, "start");
 	if (revision == 0)
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+			       "continue key is not valid: incorrect encoded start resourceVersion "
+			       "(version meta.k8s.io/v1)");
 	if (start.len == 0)
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: encoded start key empty (version meta.k8s.io/v1)");
+			       "continue key is not valid: encoded start key empty (version "
+			       "meta.k8s.io/v1)");
 	if (start.at[start.len - 1] == '\0')
 		start.len--;
 	*ret_token = (struct continue_token){.revision = revision};

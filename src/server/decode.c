@@ -11,23 +11,26 @@
 
 #define BODY_HEAD_SHOWN 30
 
-enum step decode_report(struct request *r, const struct unknown_fields *unknown)
+enum step decode_report(struct request *r, const struct decoded *d)
 {
-	if (unknown->count == 0 || str_is(r->options.field_validation, "Ignore"))
+	if (str_is(r->options.field_validation, "Ignore"))
+		return STEP_NEXT;
+	struct strict_faults faults =
+		api_strict_faults(&r->arena, d->parsed, &d->duplicates, &d->unknown, d->is_yaml);
+	if (faults.count == 0)
 		return STEP_NEXT;
 	if (!str_is(r->options.field_validation, "Strict")) {
-		for (size_t i = 0; i < unknown->count; i++)
-			request_warn(r, "%.*s", STR_FMT(unknown->messages[i]));
+		for (size_t i = 0; i < faults.count; i++)
+			request_warn(r, "%.*s", STR_FMT(faults.texts[i]));
 		return STEP_NEXT;
 	}
-	CLEANUP_BUF text = BUF_INIT(1u << 20);
-	for (size_t i = 0; i < unknown->count; i++)
-		buf_printf(&text, "%s%.*s", i ? ", " : "", STR_FMT(unknown->messages[i]));
 	const struct api_kind *kind = r->route.kind;
+	struct str text = api_strict_error(&r->arena, &faults);
 	if (r->route.verb == DO_PATCH)
-		return request_fail(r, RC_BAD_REQUEST, "strict decoding error: %s", text.data);
-	return request_fail(r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: strict decoding error: %s",
-			    STR_FMT(kind->kind), STR_FMT(kind->version), STR_FMT(kind->kind), text.data);
+		return request_fail(r, RC_BAD_REQUEST, "%.*s", STR_FMT(text));
+	return request_fail(
+		r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: %.*s",
+		STR_FMT(kind->kind), STR_FMT(kind->version), STR_FMT(kind->kind), STR_FMT(text));
 }
 
 /* ---- bodies of creates and updates ---- */
@@ -54,38 +57,49 @@ static enum body_form body_form(struct str content_type)
 
 static enum step unknown_body(struct request *r)
 {
-	return request_fail(r, RC_UNSUPPORTED_MEDIA_TYPE,
-			    "the body of the request was in an unknown format - accepted media types include: "
-			    "application/json, application/yaml, application/vnd.kubernetes.protobuf");
+	return request_fail(
+		r, RC_UNSUPPORTED_MEDIA_TYPE,
+		"the body of the request was in an unknown format - accepted media types include: "
+		"application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 /* As upstream shows the beginning of a body that it cannot read. */
 static struct str body_head(struct request *r)
 {
 	struct str head = str_n(r->body.at, MIN(r->body.len, (size_t)BODY_HEAD_SHOWN));
-	return arena_printf(&r->arena, "%.*s%s", STR_FMT(head), r->body.len > BODY_HEAD_SHOWN ? " ..." : "");
+	return arena_printf(&r->arena, "%.*s%s", STR_FMT(head),
+			    r->body.len > BODY_HEAD_SHOWN ? " ..." : "");
 }
 
 static enum step unrecognized(struct request *r, struct str expected, const char *why)
 {
-	return request_fail(r, RC_BAD_REQUEST, "the object provided is unrecognized (must be of type %.*s): %s (%.*s)",
+	return request_fail(r, RC_BAD_REQUEST,
+			    "the object provided is unrecognized (must be of type %.*s): %s (%.*s)",
 			    STR_FMT(expected), why, STR_FMT(body_head(r)));
 }
 
-static void add_duplicates(struct request *r, struct unknown_fields *unknown, const struct json_duplicates *duplicates)
+/* One document; more than one is upstream's error too. */
+static enum rc parse_yaml(struct request *r, struct decoded *d, struct err *err)
 {
-	for (size_t i = 0; i < duplicates->count; i++)
-		unknown_fields_add(unknown, arena_printf(&r->arena, "duplicate field \"%.*s\"", STR_FMT(duplicates->paths[i])));
+	struct yaml_document *documents;
+	size_t count;
+	TRY(yaml_parse(&r->arena, r->body, &documents, &count, &d->duplicates, err));
+	d->parsed = count ? documents[0].tree : json_null(&r->arena);
+	return RC_OK;
 }
 
-static enum rc parse_text(struct request *r, enum body_form form, struct json **ret_tree, struct unknown_fields *unknown,
+static enum rc parse_text(struct request *r, enum body_form form, struct decoded *d,
 			  struct err *err)
 {
-	struct json_duplicates duplicates = {};
-	enum rc rc = form == BODY_YAML ? yaml_parse_one(&r->arena, r->body, ret_tree, &duplicates, err)
-				       : json_parse(&r->arena, r->body, ret_tree, &duplicates, err);
-	add_duplicates(r, unknown, &duplicates);
-	return rc;
+	d->is_yaml = form == BODY_YAML;
+	if (d->is_yaml)
+		return parse_yaml(r, d, err);
+	return json_parse(&r->arena, r->body, &d->parsed, &d->duplicates, err);
+}
+
+static const struct api_type *type_of(const struct api_kind *kind)
+{
+	return api_type(api_builtin(), kind->type);
 }
 
 /* What a body has to be: the kind of the path or of its subresource. */
@@ -98,7 +112,8 @@ static const struct api_kind *expected_kind(const struct request *r)
 	return k ? k : r->route.kind;
 }
 
-static enum step wrong_kind(struct request *r, const struct api_kind *expected, struct str api_version, struct str kind)
+static enum step wrong_kind(struct request *r, const struct api_kind *expected,
+			    struct str api_version, struct str kind)
 {
 	struct str group, version;
 	if (!str_cut(api_version, '/', &group, &version)) {
@@ -108,19 +123,26 @@ static enum step wrong_kind(struct request *r, const struct api_kind *expected, 
 	bool is_known = api_by_api_version(api_builtin(), api_version, kind) != NULL;
 	if (is_known)
 		return request_fail(r, RC_BAD_REQUEST,
-				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: converting (%.*s.%.*s) to (%s.%.*s): unknown conversion",
-				    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(version), STR_FMT(kind),
-				    expected->group.len ? arena_cstr(&r->arena, expected->group) : "core",
+				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: "
+				    "converting (%.*s.%.*s) to (%s.%.*s): unknown conversion",
+				    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind),
+				    STR_FMT(version), STR_FMT(kind),
+				    expected->group.len ? arena_cstr(&r->arena, expected->group)
+							: "core",
 				    STR_FMT(expected->kind));
-	return request_fail(r, RC_BAD_REQUEST,
-			    "%.*s in version \"%.*s\" cannot be handled as a %.*s: no kind \"%.*s\" is registered for version \"%.*s\" in scheme \"pkg/runtime/scheme.go:111\"",
-			    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(kind), STR_FMT(api_version));
+	return request_fail(
+		r, RC_BAD_REQUEST,
+		"%.*s in version \"%.*s\" cannot be handled as a %.*s: no kind \"%.*s\" is "
+		"registered for version \"%.*s\" in scheme \"pkg/runtime/scheme.go:111\"",
+		STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(kind),
+		STR_FMT(api_version));
 }
 
 /* Fills in what the path implies, refuses what contradicts it. */
 static enum step check_kind(struct request *r, const struct api_kind *expected, struct json *tree)
 {
-	struct str kind = json_path_str(tree, "kind"), api_version = json_path_str(tree, "apiVersion");
+	struct str kind = json_path_str(tree, "kind"),
+		   api_version = json_path_str(tree, "apiVersion");
 	if (kind.len == 0)
 		kind = expected->kind;
 	if (api_version.len == 0)
@@ -132,7 +154,7 @@ static enum step check_kind(struct request *r, const struct api_kind *expected, 
 
 static enum step decode_body(struct request *r, const struct api_kind *expected)
 {
-	struct unknown_fields unknown = {.arena = &r->arena};
+	struct decoded d = {};
 	struct err err;
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
@@ -142,17 +164,23 @@ static enum step decode_body(struct request *r, const struct api_kind *expected)
 			return unrecognized(r, expected->kind, err.text);
 		return STEP_NEXT;
 	}
-	struct json *tree;
-	if (parse_text(r, form, &tree, &unknown, &err) != RC_OK)
+	if (parse_text(r, form, &d, &err) != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
-	if (tree->type != JSON_OBJECT)
-		return unrecognized(r, expected->kind, "couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }");
-	if (check_kind(r, expected, tree) == STEP_DONE)
+	if (d.parsed->type != JSON_OBJECT)
+		return unrecognized(r, expected->kind,
+				    "couldn't get version/kind; json parse error: json: cannot "
+				    "unmarshal value into Go value of type struct { APIVersion "
+				    "string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+				    "\"json:\\\"kind,omitempty\\\"\" }");
+	if (check_kind(r, expected, d.parsed) == STEP_DONE)
 		return STEP_DONE;
-	if (api_normalise(&r->arena, expected, tree, &unknown, &r->tree, &err) != RC_OK)
-		return request_fail(r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: %s", STR_FMT(expected->kind),
-				    STR_FMT(expected->version), STR_FMT(expected->kind), err.text);
-	return decode_report(r, &unknown);
+	if (api_normalise(&r->arena, type_of(expected), d.parsed, &d.unknown, &r->tree, &err) !=
+	    RC_OK)
+		return request_fail(r, RC_BAD_REQUEST,
+				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: %s",
+				    STR_FMT(expected->kind), STR_FMT(expected->version),
+				    STR_FMT(expected->kind), err.text);
+	return decode_report(r, &d);
 }
 
 /* ---- patches ---- */
@@ -178,23 +206,25 @@ static enum step decode_patch(struct request *r)
 		return STEP_DONE;
 	}
 	r->patch_type = rows[i].type;
-	struct unknown_fields unknown = {.arena = &r->arena};
+	struct decoded d = {};
 	struct err err;
-	if (parse_text(r, r->patch_type == PATCH_APPLY ? BODY_YAML : BODY_JSON, &r->tree, &unknown, &err) != RC_OK)
+	if (parse_text(r, r->patch_type == PATCH_APPLY ? BODY_YAML : BODY_JSON, &d, &err) != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
-	if (r->patch_type == PATCH_APPLY) {
-		struct json *applied;
-		if (api_normalise(&r->arena, expected_kind(r), r->tree, &unknown, &applied, &err) != RC_OK)
-			return request_fail_err(r, &err);
-	}
-	return decode_report(r, &unknown);
+	r->tree = d.parsed;
+	if (r->patch_type != PATCH_APPLY)
+		return STEP_NEXT;
+	struct json *applied;
+	if (api_normalise(&r->arena, type_of(expected_kind(r)), r->tree, &d.unknown, &applied,
+			  &err) != RC_OK)
+		return request_fail_err(r, &err);
+	return decode_report(r, &d);
 }
 
 /* ---- deletes ---- */
 
 static void read_delete_query(struct request *r)
 {
-	struct delete_options *o = &r->delete_options;
+	struct deletion *o = &r->deletion;
 	struct str grace = query_get(&r->arena, r->query, "gracePeriodSeconds");
 	struct str propagation = query_get(&r->arena, r->query, "propagationPolicy");
 	struct str orphan = query_get(&r->arena, r->query, "orphanDependents");
@@ -208,7 +238,7 @@ static void read_delete_query(struct request *r)
 
 static void read_delete_body(struct request *r, const struct json *tree)
 {
-	struct delete_options *o = &r->delete_options;
+	struct deletion *o = &r->deletion;
 	struct json *grace = json_get(tree, STR("gracePeriodSeconds"));
 	struct json *orphan = json_get(tree, STR("orphanDependents"));
 	if (grace) {
@@ -226,22 +256,23 @@ static void read_delete_body(struct request *r, const struct json *tree)
 
 static enum step decode_delete(struct request *r)
 {
-	struct unknown_fields unknown = {.arena = &r->arena};
+	struct decoded d = {};
 	struct err err;
 	if (r->body.len == 0) {
 		read_delete_query(r);
 		return delete_options_check(r, NULL);
 	}
-	struct json *tree = NULL;
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
 		return unknown_body(r);
-	enum rc rc = form == BODY_PROTOBUF ? api_protobuf_decode_options(&r->arena, STR("DeleteOptions"), r->body, &tree, &err)
-					   : parse_text(r, form, &tree, &unknown, &err);
+	enum rc rc = form == BODY_PROTOBUF
+			     ? api_protobuf_decode_options(&r->arena, STR("DeleteOptions"), r->body,
+							   &d.parsed, &err)
+			     : parse_text(r, form, &d, &err);
 	if (rc != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
-	read_delete_body(r, tree);
-	return delete_options_check(r, tree);
+	read_delete_body(r, d.parsed);
+	return delete_options_check(r, d.parsed);
 }
 
 enum step stage_decode(struct request *r)

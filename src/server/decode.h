@@ -6,8 +6,16 @@
 #include "api/decode.h"
 #include "server/request.h"
 
-/* What the strict rules found wrong, reported by fieldValidation: Strict refuses, Warn warns, Ignore
- * says nothing. STEP_NEXT when the request goes on. */
-enum step decode_report(struct request *r, const struct unknown_fields *unknown);
+/* A parsed document and what the strict rules have to say of it. */
+struct decoded {
+	struct json *parsed; /* as it was sent */
+	struct json_duplicates duplicates;
+	struct unknown_fields unknown;
+	bool is_yaml;
+};
+
+/* Reports by fieldValidation: Strict refuses, Warn warns, Ignore says nothing.  STEP_NEXT when the
+ * request goes on. */
+enum step decode_report(struct request *r, const struct decoded *d);
 
 #endif

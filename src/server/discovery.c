@@ -21,9 +21,14 @@ static struct json *verbs(struct arena *a, uint32_t bits)
 		uint32_t bit;
 		const char *name;
 	} rows[] = {
-		{VERB_CREATE, "create"}, {VERB_DELETE, "delete"}, {VERB_DELETE_COLLECTION, "deletecollection"},
-		{VERB_GET, "get"},	 {VERB_LIST, "list"},	  {VERB_PATCH, "patch"},
-		{VERB_UPDATE, "update"}, {VERB_WATCH, "watch"},
+		{VERB_CREATE, "create"},
+		{VERB_DELETE, "delete"},
+		{VERB_DELETE_COLLECTION, "deletecollection"},
+		{VERB_GET, "get"},
+		{VERB_LIST, "list"},
+		{VERB_PATCH, "patch"},
+		{VERB_UPDATE, "update"},
+		{VERB_WATCH, "watch"},
 	};
 	struct json *out = json_array(a);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -48,7 +53,8 @@ static bool is_first_of_group(const struct api *api, uint32_t i)
 
 static bool is_first_of_version(const struct api *api, uint32_t i)
 {
-	return is_first_of_group(api, i) || !str_eq(api->kinds[i - 1].version, api->kinds[i].version);
+	return is_first_of_group(api, i) ||
+	       !str_eq(api->kinds[i - 1].version, api->kinds[i].version);
 }
 
 /* ---- legacy ---- */
@@ -66,7 +72,8 @@ static struct json *group_entry(struct arena *a, uint32_t first, struct json *in
 	const struct api *api = api_builtin();
 	struct json *versions = json_array(a);
 	json_set_str(a, into, STR("name"), api->kinds[first].group);
-	for (uint32_t i = first; i < api->kind_count && str_eq(api->kinds[i].group, api->kinds[first].group); i++)
+	for (uint32_t i = first;
+	     i < api->kind_count && str_eq(api->kinds[i].group, api->kinds[first].group); i++)
 		if (is_first_of_version(api, i))
 			json_append(a, versions, version_entry(a, &api->kinds[i]));
 	json_set(a, into, STR("versions"), versions);
@@ -94,10 +101,12 @@ static bool is_foreign(const struct api_kind *k, const struct api_subresource *s
 	return s->version.len && !(str_eq(s->group, k->group) && str_eq(s->version, k->version));
 }
 
-static struct json *subresource_entry(struct arena *a, const struct api_kind *k, const struct api_subresource *s)
+static struct json *subresource_entry(struct arena *a, const struct api_kind *k,
+				      const struct api_subresource *s)
 {
 	struct json *e = json_object(a);
-	json_set(a, e, STR("name"), json_printf(a, "%.*s/%.*s", STR_FMT(k->plural), STR_FMT(s->name)));
+	json_set(a, e, STR("name"),
+		 json_printf(a, "%.*s/%.*s", STR_FMT(k->plural), STR_FMT(s->name)));
 	json_set_str(a, e, STR("singularName"), STR(""));
 	json_set(a, e, STR("namespaced"), json_bool(a, k->is_namespaced));
 	if (is_foreign(k, s)) {
@@ -114,7 +123,10 @@ static enum step reply_document(struct request *r, struct json *tree)
 	struct offers offers = {.has_protobuf = false};
 	if (!negotiate(&r->arena, r->accept, &offers, &r->output)) {
 		r->output = (struct output){.content_type = STR("application/json")};
-		return request_fail(r, RC_NOT_ACCEPTABLE, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+		return request_fail(
+			r, RC_NOT_ACCEPTABLE,
+			"only the following media types are accepted: application/json, "
+			"application/yaml, application/vnd.kubernetes.protobuf");
 	}
 	r->reply.tree = tree;
 	r->reply.status = 200;
@@ -125,7 +137,8 @@ static enum step serve_group_version(struct request *r, struct str group, struct
 {
 	struct arena *a = &r->arena;
 	const struct api *api = api_builtin();
-	struct json *t = document(a, "APIResourceList", group.len ? "v1" : NULL), *list = json_array(a);
+	struct json *t = document(a, "APIResourceList", group.len ? "v1" : NULL),
+		    *list = json_array(a);
 	for (uint32_t i = 0; i < api->kind_count; i++) {
 		const struct api_kind *k = &api->kinds[i];
 		if (!str_eq(k->group, group) || !str_eq(k->version, version))
@@ -146,7 +159,9 @@ static enum step serve_group(struct request *r, struct str group)
 	const struct api *api = api_builtin();
 	for (uint32_t i = 0; i < api->kind_count; i++)
 		if (group.len && str_eq(api->kinds[i].group, group))
-			return reply_document(r, group_entry(&r->arena, i, document(&r->arena, "APIGroup", "v1")));
+			return reply_document(
+				r,
+				group_entry(&r->arena, i, document(&r->arena, "APIGroup", "v1")));
 	return request_text(r, 404, STR("404 page not found\n"));
 }
 
@@ -171,12 +186,14 @@ enum step serve_api_resources(struct request *r)
 	str_cut(rest, '/', &group, &version);
 	if (!version.len)
 		return serve_group(r, group);
-	return is_group(group) ? serve_group_version(r, group, version) : request_text(r, 404, STR("404 page not found\n"));
+	return is_group(group) ? serve_group_version(r, group, version)
+			       : request_text(r, 404, STR("404 page not found\n"));
 }
 
 /* ---- aggregated ---- */
 
-static struct json *response_kind(struct arena *a, struct str group, struct str version, struct str kind)
+static struct json *response_kind(struct arena *a, struct str group, struct str version,
+				  struct str kind)
 {
 	struct json *k = json_object(a);
 	json_set_str(a, k, STR("group"), group.at ? group : STR(""));
@@ -194,7 +211,8 @@ static struct json *aggregated_subresources(struct arena *a, const struct api_ki
 		bool is_other = is_foreign(k, s);
 		json_set_str(a, e, STR("subresource"), s->name);
 		json_set(a, e, STR("responseKind"),
-			 response_kind(a, is_other ? s->group : STR(""), is_other ? s->version : STR(""),
+			 response_kind(a, is_other ? s->group : STR(""),
+				       is_other ? s->version : STR(""),
 				       s->kind.len ? s->kind : k->kind));
 		json_set(a, e, STR("verbs"), verbs(a, s->verbs));
 		json_append(a, list, e);
@@ -224,7 +242,9 @@ static struct json *aggregated_version(struct arena *a, uint32_t first)
 	const struct api *api = api_builtin();
 	struct json *v = json_object(a), *list = json_array(a);
 	json_set_str(a, v, STR("version"), api->kinds[first].version);
-	for (uint32_t i = first; i < api->kind_count && str_eq(api->kinds[i].api_version, api->kinds[first].api_version); i++)
+	for (uint32_t i = first; i < api->kind_count &&
+				 str_eq(api->kinds[i].api_version, api->kinds[first].api_version);
+	     i++)
 		json_append(a, list, aggregated_resource(a, &api->kinds[i]));
 	json_set(a, v, STR("resources"), list);
 	json_set_str(a, v, STR("freshness"), STR("Current"));
@@ -238,7 +258,8 @@ static struct json *aggregated_group(struct arena *a, uint32_t first)
 	if (api->kinds[first].group.len)
 		json_set_str(a, meta, STR("name"), api->kinds[first].group);
 	json_set(a, g, STR("metadata"), meta);
-	for (uint32_t i = first; i < api->kind_count && str_eq(api->kinds[i].group, api->kinds[first].group); i++)
+	for (uint32_t i = first;
+	     i < api->kind_count && str_eq(api->kinds[i].group, api->kinds[first].group); i++)
 		if (is_first_of_version(api, i))
 			json_append(a, list, aggregated_version(a, i));
 	json_set(a, g, STR("versions"), list);
@@ -255,7 +276,8 @@ static bool wants_aggregated(struct request *r, bool *ret_has_plain)
 		struct str as = media_parameter(clause, "as");
 		if (!as.len)
 			*ret_has_plain = true;
-		else if (str_is(as, "APIGroupDiscoveryList") && str_is(media_parameter(clause, "v"), "v2") &&
+		else if (str_is(as, "APIGroupDiscoveryList") &&
+			 str_is(media_parameter(clause, "v"), "v2") &&
 			 str_is(media_parameter(clause, "g"), "apidiscovery.k8s.io"))
 			return true;
 		if (*ret_has_plain)
@@ -268,14 +290,16 @@ static enum step serve_aggregated(struct request *r, bool is_core)
 {
 	struct arena *a = &r->arena;
 	const struct api *api = api_builtin();
-	struct json *t = document(a, "APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"), *list = json_array(a);
+	struct json *t = document(a, "APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"),
+		    *list = json_array(a);
 	json_set(a, t, STR("metadata"), json_object(a));
 	for (uint32_t i = 0; i < api->kind_count; i++)
 		if (is_first_of_group(api, i) && (api->kinds[i].group.len == 0) == is_core)
 			json_append(a, list, aggregated_group(a, i));
 	json_set(a, t, STR("items"), list);
 	r->reply.tree = t;
-	r->reply.content_type = STR("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+	r->reply.content_type =
+		STR("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
 	r->reply.status = 200;
 	return STEP_DONE;
 }

@@ -60,9 +60,14 @@ static enum step serve_root(struct request *r)
 	json_append(a, paths, json_cstring(a, "/api/v1"));
 	json_append(a, paths, json_cstring(a, "/apis"));
 	for (uint32_t i = 0; i < api->kind_count; i++)
-		if (api->kinds[i].group.len && (i == 0 || !str_eq(api->kinds[i].api_version, api->kinds[i - 1].api_version)))
-			json_append(a, paths, json_printf(a, "/apis/%.*s", STR_FMT(api->kinds[i].api_version)));
-	static const char *const rest[] = {"/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"};
+		if (api->kinds[i].group.len &&
+		    (i == 0 || !str_eq(api->kinds[i].api_version, api->kinds[i - 1].api_version)))
+			json_append(
+				a, paths,
+				json_printf(a, "/apis/%.*s", STR_FMT(api->kinds[i].api_version)));
+	static const char *const rest[] = {"/healthz",	  "/livez",	 "/metrics",
+					   "/openapi/v2", "/openapi/v3", "/openid/v1/jwks",
+					   "/readyz",	  "/version"};
 	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
 		json_append(a, paths, json_cstring(a, rest[i]));
 	json_set(a, t, STR("paths"), paths);
@@ -73,7 +78,9 @@ static enum step serve_root(struct request *r)
 
 static const char *go_arch(const char *machine)
 {
-	return strcmp(machine, "x86_64") == 0 ? "amd64" : strcmp(machine, "aarch64") == 0 ? "arm64" : machine;
+	return strcmp(machine, "x86_64") == 0	 ? "amd64"
+	       : strcmp(machine, "aarch64") == 0 ? "arm64"
+						 : machine;
 }
 
 enum step serve_version(struct request *r)
@@ -124,11 +131,9 @@ static const struct {
 	bool only_ready;
 	bool (*is_ok)(const struct server *s);
 } checks[] = {
-	{"ping", false, is_alive},
-	{"log", false, is_alive},
+	{"ping", false, is_alive},	   {"log", false, is_alive},
 	{"etcd", false, is_alive}, /* the store: upstream's name, which probes and tools know */
-	{"informer-sync", true, is_ready},
-	{"poststarthook/rbac/bootstrap-roles", false, is_ready},
+	{"informer-sync", true, is_ready}, {"poststarthook/rbac/bootstrap-roles", false, is_ready},
 	{"shutdown", true, is_alive},
 };
 
@@ -145,8 +150,10 @@ static enum step serve_one_check(struct request *r, struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
 		if (str_is(name, checks[i].name))
-			return checks[i].is_ok(r->server) ? request_text(r, 200, STR("ok"))
-							  : request_text(r, 500, STR("internal server error: check failed\n"));
+			return checks[i].is_ok(r->server)
+				       ? request_text(r, 200, STR("ok"))
+				       : request_text(r, 500,
+						      STR("internal server error: check failed\n"));
 	return request_text(r, 404, STR("404 page not found\n"));
 }
 
@@ -164,7 +171,9 @@ enum step serve_health(struct request *r)
 		bool is_good = is_left_out || checks[i].is_ok(r->server);
 		is_ok = is_ok && is_good;
 		buf_printf(&text, "[%c]%s %s\n", is_good ? '+' : '-', checks[i].name,
-			   is_left_out ? "excluded: ok" : is_good ? "ok" : "failed: reason withheld");
+			   is_left_out ? "excluded: ok"
+			   : is_good   ? "ok"
+				       : "failed: reason withheld");
 	}
 	buf_printf(&text, "%.*s check %s\n", STR_FMT(endpoint), is_ok ? "passed" : "failed");
 	if (!is_ok)
@@ -184,16 +193,23 @@ enum step serve_metrics(struct request *r)
 		const char *name, *type, *help;
 		uint64_t value;
 	} rows[] = {
-		{"skeg_store_commits_total", "counter", "Commits accepted by the store.", stats.commits},
-		{"skeg_store_transactions_total", "counter", "Database transactions: one for all commits that arrived together.", stats.transactions},
-		{"skeg_store_written_bytes_total", "counter", "Bytes of object states written.", stats.written_bytes},
+		{"skeg_store_commits_total", "counter", "Commits accepted by the store.",
+		 stats.commits},
+		{"skeg_store_transactions_total", "counter",
+		 "Database transactions: one for all commits that arrived together.",
+		 stats.transactions},
+		{"skeg_store_written_bytes_total", "counter", "Bytes of object states written.",
+		 stats.written_bytes},
 		{"skeg_store_objects", "gauge", "Objects stored.", stats.objects},
-		{"skeg_store_object_bytes", "gauge", "Bytes of the stored objects.", stats.object_bytes},
-		{"skeg_store_revision", "gauge", "Newest durable revision.", (uint64_t)stats.revision},
+		{"skeg_store_object_bytes", "gauge", "Bytes of the stored objects.",
+		 stats.object_bytes},
+		{"skeg_store_revision", "gauge", "Newest durable revision.",
+		 (uint64_t)stats.revision},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		buf_printf(&text, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name, rows[i].help, rows[i].name, rows[i].type,
-			   rows[i].name, (unsigned long long)rows[i].value);
+		buf_printf(&text, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name,
+			   rows[i].help, rows[i].name, rows[i].type, rows[i].name,
+			   (unsigned long long)rows[i].value);
 	request_text(r, 200, arena_str(&r->arena, buf_str(&text)));
 	r->reply.content_type = STR("text/plain; version=0.0.4; charset=utf-8");
 	return STEP_DONE;
@@ -204,13 +220,16 @@ enum step serve_metrics(struct request *r)
 enum step serve_issuer(struct request *r)
 {
 	struct arena *a = &r->arena;
-	struct json *t = json_object(a), *types = json_array(a), *subjects = json_array(a), *algorithms = json_array(a);
+	struct json *t = json_object(a), *types = json_array(a), *subjects = json_array(a),
+		    *algorithms = json_array(a);
 	struct str issuer = token_issuer(r->server->tokens);
 	json_append(a, types, json_cstring(a, "id_token"));
 	json_append(a, subjects, json_cstring(a, "public"));
 	json_append(a, algorithms, json_cstring(a, "ES256"));
 	json_set_str(a, t, STR("issuer"), issuer);
-	json_set(a, t, STR("jwks_uri"), json_printf(a, "https://%s:%u/openid/v1/jwks", r->server->config.advertise, server_port(r->server)));
+	json_set(a, t, STR("jwks_uri"),
+		 json_printf(a, "https://%s:%u/openid/v1/jwks", r->server->config.advertise,
+			     server_port(r->server)));
 	json_set(a, t, STR("response_types_supported"), types);
 	json_set(a, t, STR("subject_types_supported"), subjects);
 	json_set(a, t, STR("id_token_signing_alg_values_supported"), algorithms);
@@ -223,14 +242,18 @@ enum step serve_jwks(struct request *r)
 {
 	struct arena *a = &r->arena;
 	const struct pki_jwk *k = &r->server->keys->jwk;
-	if (r->accept.len && !memmem(r->accept.at, r->accept.len, "jwk-set+json", 12) && !memmem(r->accept.at, r->accept.len, "*/*", 3))
-		return request_fail(r, RC_NOT_ACCEPTABLE, "only the following media types are accepted: application/jwk-set+json");
+	if (r->accept.len && !memmem(r->accept.at, r->accept.len, "jwk-set+json", 12) &&
+	    !memmem(r->accept.at, r->accept.len, "*/*", 3))
+		return request_fail(
+			r, RC_NOT_ACCEPTABLE,
+			"only the following media types are accepted: application/jwk-set+json");
 	const struct {
 		const char *key;
 		struct str value;
 	} rows[] = {
-		{"use", STR("sig")}, {"kty", STR("EC")}, {"kid", k->key_id}, {"crv", STR("P-256")},
-		{"alg", STR("ES256")}, {"x", k->x}, {"y", k->y},
+		{"use", STR("sig")},   {"kty", STR("EC")},    {"kid", k->key_id},
+		{"crv", STR("P-256")}, {"alg", STR("ES256")}, {"x", k->x},
+		{"y", k->y},
 	};
 	struct json *t = json_object(a), *keys = json_array(a), *key = json_object(a);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

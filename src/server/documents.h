@@ -1,5 +1,5 @@
-/* documents: paths that are no resources: discovery, OpenAPI, version, health, metrics, issuer keys.
- * Threads: io.  Built lazily, kept. */
+/* documents: paths that are no resources: discovery, OpenAPI, version, health, metrics, issuer
+ * keys. Threads: io.  Built lazily, kept. */
 #ifndef SKEG_SERVER_DOCUMENTS_H
 #define SKEG_SERVER_DOCUMENTS_H
 
@@ -11,15 +11,16 @@ struct document {
 	enum step (*serve)(struct request *r);
 };
 
-enum step serve_api_versions(struct request *r);  /* /api */
-enum step serve_api_groups(struct request *r);	  /* /apis */
-enum step serve_api_resources(struct request *r); /* /api/v1, /apis/<group>, /apis/<group>/<version> */
+enum step serve_api_versions(struct request *r); /* /api */
+enum step serve_api_groups(struct request *r);	 /* /apis */
+enum step serve_api_resources(
+	struct request *r); /* /api/v1, /apis/<group>, /apis/<group>/<version> */
 enum step serve_version(struct request *r);
-enum step serve_health(struct request *r);	   /* /healthz, /livez, /readyz and below */
+enum step serve_health(struct request *r); /* /healthz, /livez, /readyz and below */
 enum step serve_metrics(struct request *r);
 enum step serve_openapi_v3(struct request *r);
 enum step serve_openapi_v2(struct request *r);
-enum step serve_issuer(struct request *r);	   /* /.well-known/openid-configuration */
-enum step serve_jwks(struct request *r);	   /* /openid/v1/jwks */
+enum step serve_issuer(struct request *r); /* /.well-known/openid-configuration */
+enum step serve_jwks(struct request *r);   /* /openid/v1/jwks */
 
 #endif

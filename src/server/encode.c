@@ -11,7 +11,9 @@
 struct json *served_tree(struct arena *a, const struct api_kind *kind, const struct object *o)
 {
 	struct json *tree = object_tree(a, o);
-	return kind == o->kind || kind->stored_id != o->stored_id ? tree : convert_tree(a, o->kind, kind, tree);
+	return kind == o->kind || kind->stored_id != o->stored_id
+		       ? tree
+		       : convert_tree(a, o->kind, kind, tree);
 }
 
 static struct json *type_meta(struct arena *a, const char *kind, struct str api_version)
@@ -34,7 +36,8 @@ static struct json *partial_tree(struct encoder *e, const struct object *o, int6
 	struct json *t = type_meta(e->arena, "PartialObjectMetadata", meta_api_version(e));
 	struct json *metadata = json_get(object_tree(e->arena, o), STR("metadata"));
 	if (revision != o->revision)
-		json_set(e->arena, metadata, STR("resourceVersion"), json_printf(e->arena, "%lld", (long long)revision));
+		json_set(e->arena, metadata, STR("resourceVersion"),
+			 json_printf(e->arena, "%lld", (long long)revision));
 	json_set(e->arena, t, STR("metadata"), metadata);
 	return t;
 }
@@ -49,7 +52,8 @@ static struct json *column_definitions(struct encoder *e)
 		json_set_str(a, d, STR("name"), c->name);
 		json_set_str(a, d, STR("type"), c->type);
 		json_set_str(a, d, STR("format"), c->format.at ? c->format : STR(""));
-		json_set_str(a, d, STR("description"), c->description.at ? c->description : STR(""));
+		json_set_str(a, d, STR("description"),
+			     c->description.at ? c->description : STR(""));
 		json_set(a, d, STR("priority"), json_int(a, c->priority));
 		json_append(a, list, d);
 	}
@@ -78,7 +82,8 @@ static struct json *table(struct encoder *e, struct json *metadata, struct json 
 {
 	struct json *t = type_meta(e->arena, "Table", meta_api_version(e));
 	json_set(e->arena, t, STR("metadata"), metadata);
-	json_set(e->arena, t, STR("columnDefinitions"), e->has_columns ? column_definitions(e) : json_null(e->arena));
+	json_set(e->arena, t, STR("columnDefinitions"),
+		 e->has_columns ? column_definitions(e) : json_null(e->arena));
 	json_set(e->arena, t, STR("rows"), rows);
 	return t;
 }
@@ -86,7 +91,8 @@ static struct json *table(struct encoder *e, struct json *metadata, struct json 
 static struct json *revision_meta(struct encoder *e, int64_t revision)
 {
 	struct json *m = json_object(e->arena);
-	json_set(e->arena, m, STR("resourceVersion"), json_printf(e->arena, "%lld", (long long)revision));
+	json_set(e->arena, m, STR("resourceVersion"),
+		 json_printf(e->arena, "%lld", (long long)revision));
 	return m;
 }
 
@@ -130,7 +136,8 @@ static struct json *shaped(struct encoder *e, const struct object *o, int64_t re
 	case AS_OBJECT:
 		break;
 	}
-	bool is_bytes = e->output->media == MEDIA_JSON && !e->is_pretty && e->kind == o->kind && revision == o->revision;
+	bool is_bytes = e->output->media == MEDIA_JSON && !e->is_pretty && e->kind == o->kind &&
+			revision == o->revision;
 	if (is_bytes)
 		return NULL;
 	struct json *tree = served_tree(e->arena, e->kind, o);
@@ -140,7 +147,8 @@ static struct json *shaped(struct encoder *e, const struct object *o, int64_t re
 	return tree;
 }
 
-/* What protobuf needs to know of a document: the kind, but not for shapes that have no message of ours. */
+/* What protobuf needs to know of a document: the kind, but not for shapes that have no message of
+ * ours. */
 static const struct api_kind *shape_kind(const struct encoder *e)
 {
 	return e->output->shape == AS_OBJECT ? e->kind : NULL;
@@ -168,8 +176,8 @@ static bool is_direct(const struct encoder *e)
 static void write_item_bytes(struct encoder *e, const struct object *o)
 {
 	static const char closing[] = "\",";
-	size_t prefix = strlen("{\"kind\":\"") + o->kind->kind.len + strlen("\",\"apiVersion\":\"") +
-			o->kind->api_version.len + strlen(closing);
+	size_t prefix = strlen("{\"kind\":\"") + o->kind->kind.len +
+			strlen("\",\"apiVersion\":\"") + o->kind->api_version.len + strlen(closing);
 	buf_add_char(e->out, '{');
 	buf_add_str(e->out, str_skip(o->head, prefix));
 	buf_add_i64(e->out, o->revision);
@@ -229,7 +237,8 @@ static struct json *list_meta_tree(struct encoder *e, const struct list_meta *me
 	if (meta->continue_token.len)
 		json_set_str(e->arena, m, STR("continue"), meta->continue_token);
 	if (meta->remaining)
-		json_set(e->arena, m, STR("remainingItemCount"), json_int(e->arena, meta->remaining));
+		json_set(e->arena, m, STR("remainingItemCount"),
+			 json_int(e->arena, meta->remaining));
 	return m;
 }
 
@@ -237,9 +246,11 @@ static struct json *list_tree(struct encoder *e, struct json *metadata)
 {
 	if (e->output->shape == AS_TABLE)
 		return table(e, metadata, e->list);
-	struct json *t = e->output->shape == AS_OBJECT
-				 ? type_meta(e->arena, arena_cstr(e->arena, e->kind->list_kind), e->kind->api_version)
-				 : type_meta(e->arena, "PartialObjectMetadataList", meta_api_version(e));
+	struct json *t =
+		e->output->shape == AS_OBJECT
+			? type_meta(e->arena, arena_cstr(e->arena, e->kind->list_kind),
+				    e->kind->api_version)
+			: type_meta(e->arena, "PartialObjectMetadataList", meta_api_version(e));
 	json_set(e->arena, t, STR("metadata"), metadata);
 	json_set(e->arena, t, STR("items"), e->list);
 	return t;
@@ -272,7 +283,8 @@ static void open_event(struct encoder *e, const char *type)
 	buf_printf(e->out, "{\"type\":\"%s\",\"object\":", type);
 }
 
-void encode_event_tree(struct encoder *e, const char *type, const struct json *tree, const struct api_kind *kind)
+void encode_event_tree(struct encoder *e, const char *type, const struct json *tree,
+		       const struct api_kind *kind)
 {
 	if (e->output->media == MEDIA_PROTOBUF) {
 		api_protobuf_watch_event(e->arena, str_of(type), kind, tree, e->out);
@@ -303,8 +315,9 @@ static struct json *bookmark_tree(struct encoder *e, int64_t revision, bool is_e
 {
 	struct arena *a = e->arena;
 	bool is_partial = e->output->shape != AS_OBJECT;
-	struct json *t = is_partial ? type_meta(a, "PartialObjectMetadata", meta_api_version(e))
-				    : type_meta(a, arena_cstr(a, e->kind->kind), e->kind->api_version);
+	struct json *t = is_partial
+				 ? type_meta(a, "PartialObjectMetadata", meta_api_version(e))
+				 : type_meta(a, arena_cstr(a, e->kind->kind), e->kind->api_version);
 	struct json *m = revision_meta(e, revision);
 	if (is_end_of_initial) {
 		struct json *annotations = json_object(a);

@@ -15,8 +15,9 @@ struct encoder {
 	struct str query;	     /* for includeObject of Tables */
 	int64_t now_us;		     /* for ages */
 	bool is_pretty;
-	bool has_columns; /* the next Table carries column definitions */
-	struct json *list; /* between encode_list_begin() and _end(), unless items are written directly */
+	bool has_columns;  /* the next Table carries column definitions */
+	struct json *list; /* between encode_list_begin() and _end(), unless items are written
+			      directly */
 	size_t item_count;
 };
 
@@ -35,7 +36,8 @@ void encode_list_end(struct encoder *e, const struct list_meta *meta);
 
 /* revision is that of the event; it may be newer than the object's. */
 void encode_event(struct encoder *e, const char *type, const struct object *o, int64_t revision);
-void encode_event_tree(struct encoder *e, const char *type, const struct json *tree, const struct api_kind *kind);
+void encode_event_tree(struct encoder *e, const char *type, const struct json *tree,
+		       const struct api_kind *kind);
 void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial);
 
 /* The object's tree in the served version, with kind and apiVersion. */

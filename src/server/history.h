@@ -1,5 +1,6 @@
 /* history: snapshots that paged lists still need, so that all pages come from one state.
- * Owns: references to at most HISTORY_MAX snapshots, each for HISTORY_MS.  Threads: all calls safe. */
+ * Owns: references to at most HISTORY_MAX snapshots, each for HISTORY_MS.  Threads: all calls safe.
+ */
 #ifndef SKEG_SERVER_HISTORY_H
 #define SKEG_SERVER_HISTORY_H
 
@@ -8,7 +9,7 @@
 #include "store/store.h"
 
 #define HISTORY_MAX 64
-#define HISTORY_MS (5 * 60 * 1000)
+#define HISTORY_MS  (5 * 60 * 1000)
 
 struct history {
 	pthread_mutex_t lock;

@@ -65,8 +65,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port, struct tls_context *tls,
-			struct err *err)
+enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port,
+			struct tls_context *tls, struct err *err)
 {
 	t->server = server;
 	t->loop = loop_new();

@@ -4,7 +4,7 @@
 #include "io/file.h"
 #include "io/loop.h"
 
-#define YEAR_S (365LL * 86400)
+#define YEAR_S		(365LL * 86400)
 #define RENEW_BEFORE_US (90LL * 86400 * 1000000)
 
 static char *path_of(struct arena *a, const char *folder, const char *name)
@@ -17,13 +17,14 @@ static enum rc read_text(struct arena *a, const char *path, struct str *ret_text
 	return file_read(path, PKI_PEM_MAX, a, ret_text, err);
 }
 
-static enum rc save(struct arena *a, const char *folder, const char *name, struct str text, struct err *err)
+static enum rc save(struct arena *a, const char *folder, const char *name, struct str text,
+		    struct err *err)
 {
 	return file_write(path_of(a, folder, name), text, 0600, err);
 }
 
-static enum rc read_pair(struct arena *a, const char *folder, const char *name, struct pki_pair *ret_pair,
-			 struct err *err)
+static enum rc read_pair(struct arena *a, const char *folder, const char *name,
+			 struct pki_pair *ret_pair, struct err *err)
 {
 	char *cert = path_of(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name)));
 	char *key = path_of(a, folder, arena_cstr(a, arena_printf(a, "%s.key", name)));
@@ -31,21 +32,22 @@ static enum rc read_pair(struct arena *a, const char *folder, const char *name, 
 	return read_text(a, key, &ret_pair->key_pem, err);
 }
 
-static enum rc save_pair(struct arena *a, const char *folder, const char *name, const struct pki_pair *pair,
-			 struct err *err)
+static enum rc save_pair(struct arena *a, const char *folder, const char *name,
+			 const struct pki_pair *pair, struct err *err)
 {
 	TRY(save(a, folder, arena_cstr(a, arena_printf(a, "%s.key", name)), pair->key_pem, err));
 	return save(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name)), pair->cert_pem, err);
 }
 
-static enum rc open_ca(struct arena *a, const char *folder, const char *name, struct pki_pair *ret_ca,
-		       struct err *err)
+static enum rc open_ca(struct arena *a, const char *folder, const char *name,
+		       struct pki_pair *ret_ca, struct err *err)
 {
 	enum rc rc = read_pair(a, folder, name, ret_ca, err);
 	if (rc != RC_NOT_FOUND)
 		return rc;
 	char common_name[64];
-	snprintf(common_name, sizeof(common_name), "skeg-%s@%lld", name, (long long)(world_wall_us() / 1000000));
+	snprintf(common_name, sizeof(common_name), "skeg-%s@%lld", name,
+		 (long long)(world_wall_us() / 1000000));
 	TRY(pki_ca_new(a, common_name, 10 * YEAR_S, ret_ca, err));
 	return save_pair(a, folder, name, ret_ca, err);
 }
@@ -74,8 +76,9 @@ static bool is_fresh(struct arena *a, const struct pki_pair *pair, const struct 
 	       pki_cert_verify(pair->cert_pem, ca->cert_pem, NULL) == RC_OK;
 }
 
-static enum rc open_issued(struct arena *a, const char *folder, const char *name, const struct pki_pair *ca,
-			   const struct pki_subject *subject, struct pki_pair *ret_pair, struct err *err)
+static enum rc open_issued(struct arena *a, const char *folder, const char *name,
+			   const struct pki_pair *ca, const struct pki_subject *subject,
+			   struct pki_pair *ret_pair, struct err *err)
 {
 	enum rc rc = read_pair(a, folder, name, ret_pair, err);
 	if (rc == RC_OK && is_fresh(a, ret_pair, ca, subject))
@@ -86,8 +89,8 @@ static enum rc open_issued(struct arena *a, const char *folder, const char *name
 	return save_pair(a, folder, name, ret_pair, err);
 }
 
-static enum rc open_all_issued(struct keys *k, const char *folder, const struct str *names, size_t count,
-			       struct err *err)
+static enum rc open_all_issued(struct keys *k, const char *folder, const struct str *names,
+			       size_t count, struct err *err)
 {
 	static const struct str masters = STR_INIT("system:masters");
 	const struct pki_subject serving = {.common_name = STR("skeg"),
@@ -107,7 +110,8 @@ static enum rc open_all_issued(struct keys *k, const char *folder, const struct 
 					    .validity_s = YEAR_S};
 	TRY(open_issued(&k->arena, folder, "serving", &k->server_ca, &serving, &k->serving, err));
 	TRY(open_issued(&k->arena, folder, "admin", &k->client_ca, &admin, &k->admin, err));
-	return open_issued(&k->arena, folder, "kubelet-client", &k->client_ca, &kubelet, &k->kubelet_client, err);
+	return open_issued(&k->arena, folder, "kubelet-client", &k->client_ca, &kubelet,
+			   &k->kubelet_client, err);
 }
 
 static enum rc open_account_key(struct keys *k, const char *folder, struct err *err)
@@ -116,7 +120,8 @@ static enum rc open_account_key(struct keys *k, const char *folder, struct err *
 	enum rc rc = read_text(&k->arena, path, &k->service_account_key_pem, err);
 	if (rc == RC_NOT_FOUND) {
 		TRY(pki_key_new(&k->arena, &k->service_account_key_pem, err));
-		rc = save(&k->arena, folder, "service-account.key", k->service_account_key_pem, err);
+		rc = save(&k->arena, folder, "service-account.key", k->service_account_key_pem,
+			  err);
 	}
 	TRY(rc);
 	struct str public_pem;
@@ -142,13 +147,16 @@ static enum rc open_join_token(struct keys *k, const char *folder, struct err *e
 	TRY(rc);
 	k->join_token = str_trim(text);
 	if (!str_cut_last(k->join_token, ':', &text, &secret))
-		return err_set(err, RC_INVALID, "join token in '%s' is not of the form K10<hash>::node:<secret>; remove the file to get a new one", path);
+		return err_set(err, RC_INVALID,
+			       "join token in '%s' is not of the form K10<hash>::node:<secret>; "
+			       "remove the file to get a new one",
+			       path);
 	k->join_secret = secret;
 	return RC_OK;
 }
 
-enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count, struct keys **ret_keys,
-		  struct err *err)
+enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,
+		  struct keys **ret_keys, struct err *err)
 {
 	struct keys *k = NEW(struct keys);
 	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));

@@ -1,9 +1,9 @@
 /* keys: the authorities and key pairs of a cluster, made at first start, read afterwards.
  *
- * In <data>/tls, mode 0700: server-ca (signs serving certificates and those of nodes), client-ca (signs
- * client certificates), service-account key, serving certificate, admin client certificate; <data>/token
- * is the join token.  Serving and admin certificates are issued again when they lack a name or near their end.
- * Threads: made once, constant afterwards. */
+ * In <data>/tls, mode 0700: server-ca (signs serving certificates and those of nodes), client-ca
+ * (signs client certificates), service-account key, serving certificate, admin client certificate;
+ * <data>/token is the join token.  Serving and admin certificates are issued again when they lack a
+ * name or near their end. Threads: made once, constant afterwards. */
 #ifndef SKEG_SERVER_KEYS_H
 #define SKEG_SERVER_KEYS_H
 
@@ -21,8 +21,8 @@ struct keys {
 	struct str join_token;	/* "K10<sha256 of server-ca>::node:<secret>" */
 };
 
-[[nodiscard]] enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,
-				struct keys **ret_keys, struct err *err);
+[[nodiscard]] enum rc keys_open(const char *data_folder, const struct str *serving_names,
+				size_t count, struct keys **ret_keys, struct err *err);
 void keys_free(struct keys *keys);
 
 #endif

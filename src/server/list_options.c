@@ -6,9 +6,13 @@ enum step bad_revision(struct request *r, enum rc rc)
 {
 	struct str text = r->options.resource_version;
 	if (rc == RC_BAD_REQUEST)
-		return request_fail(r, rc, "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid syntax",
+		return request_fail(r, rc,
+				    "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: "
+				    "parsing \"%.*s\": invalid syntax",
 				    STR_FMT(text), STR_FMT(text));
-	request_fail(r, RC_INTERNAL, "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid syntax",
+	request_fail(r, RC_INTERNAL,
+		     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing "
+		     "\"%.*s\": invalid syntax",
 		     STR_FMT(text), STR_FMT(text));
 	json_remove(r->reply.tree, STR("reason"));
 	return STEP_DONE;
@@ -22,8 +26,10 @@ static enum step check_numbers(struct request *r)
 		struct str text = query_get(&r->arena, r->query, names[i]);
 		int64_t value;
 		if (text.len && !str_to_i64(text, &value)) {
-			bool is_range = strspn(arena_cstr(&r->arena, text), "-0123456789") == text.len;
-			return request_fail(r, RC_BAD_REQUEST, "strconv.ParseInt: parsing \"%.*s\": %s", STR_FMT(text),
+			bool is_range = strspn(arena_cstr(&r->arena, text), "-0123456789") ==
+					text.len;
+			return request_fail(r, RC_BAD_REQUEST,
+					    "strconv.ParseInt: parsing \"%.*s\": %s", STR_FMT(text),
 					    is_range ? "value out of range" : "invalid syntax");
 		}
 	}
@@ -40,19 +46,27 @@ static void check_initial_events(const struct options *o, bool is_watch, struct 
 	struct str match = o->resource_version_match;
 	if (!is_watch) {
 		if (o->has_send_initial_events)
-			forbid(list, "sendInitialEvents", "sendInitialEvents is forbidden for list");
+			forbid(list, "sendInitialEvents",
+			       "sendInitialEvents is forbidden for list");
 		return;
 	}
 	if (o->has_send_initial_events) {
 		if (!str_is(match, "NotOlderThan"))
-			forbid(list, "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+			forbid(list, "resourceVersionMatch",
+			       "sendInitialEvents requires setting resourceVersionMatch to "
+			       "NotOlderThan");
 		if (match.len && !str_is(match, "NotOlderThan"))
-			field_error_not_supported(list, STR("resourceVersionMatch"), json_string(list->arena, match), STR("NotOlderThan"));
+			field_error_not_supported(list, STR("resourceVersionMatch"),
+						  json_string(list->arena, match),
+						  STR("NotOlderThan"));
 	} else if (match.len) {
-		forbid(list, "resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+		forbid(list, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+		       "provided");
 	}
 	if (o->continue_token.len)
-		forbid(list, "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+		forbid(list, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden when continue is provided");
 }
 
 static void check_match(const struct options *o, struct field_errors *list)
@@ -61,14 +75,18 @@ static void check_match(const struct options *o, struct field_errors *list)
 	if (match.len == 0)
 		return;
 	if (o->resource_version.len == 0)
-		forbid(list, "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+		forbid(list, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden unless resourceVersion is provided");
 	if (o->continue_token.len)
-		forbid(list, "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+		forbid(list, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden when continue is provided");
 	if (!str_is(match, "Exact") && !str_is(match, "NotOlderThan"))
-		field_error_not_supported(list, STR("resourceVersionMatch"), json_string(list->arena, match),
+		field_error_not_supported(list, STR("resourceVersionMatch"),
+					  json_string(list->arena, match),
 					  STR("Exact,NotOlderThan,"));
 	if (str_is(match, "Exact") && str_is(o->resource_version, "0"))
-		forbid(list, "resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+		forbid(list, "resourceVersionMatch",
+		       "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
 }
 
 enum step list_options_check(struct request *r)

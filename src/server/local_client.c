@@ -38,7 +38,8 @@ static void reply_of(struct request *r, struct client_reply *ret_reply)
 {
 	*ret_reply = (struct client_reply){.rc = RC_OK, .object = r->reply.object};
 	if (r->reply.status < 400) {
-		ret_reply->revision = r->reply.object ? r->reply.object->revision : r->ticket.revision;
+		ret_reply->revision = r->reply.object ? r->reply.object->revision
+						      : r->ticket.revision;
 		return;
 	}
 	struct str reason = json_path_str(r->reply.tree, "reason");
@@ -47,7 +48,8 @@ static void reply_of(struct request *r, struct client_reply *ret_reply)
 			ret_reply->rc = rc;
 	if (ret_reply->rc == RC_OK)
 		ret_reply->rc = RC_INTERNAL;
-	err_set(&ret_reply->err, ret_reply->rc, "%.*s", STR_FMT(json_path_str(r->reply.tree, "message")));
+	err_set(&ret_reply->err, ret_reply->rc, "%.*s",
+		STR_FMT(json_path_str(r->reply.tree, "message")));
 }
 
 static void finish(struct request *r)
@@ -90,7 +92,8 @@ static void set_user(struct request *r, struct local_client *c)
 }
 
 /* Requests always travel as messages, so that no caller is called back from within its call. */
-static void submit(struct client *client, const struct client_request *q, client_done_fn *done, void *ctx)
+static void submit(struct client *client, const struct client_request *q, client_done_fn *done,
+		   void *ctx)
 {
 	struct local_client *c = CONTAINER_OF(client, struct local_client, base);
 	struct request *r = request_new(c->server, client->loop);
@@ -112,7 +115,7 @@ static void submit(struct client *client, const struct client_request *q, client
 	r->route.sub = q->subresource.len ? api_subresource(q->kind, q->subresource) : NULL;
 	r->options.field_manager = arena_str(a, q->field_manager);
 	r->options.is_force = q->verb == CLIENT_APPLY;
-	r->delete_options = (struct delete_options){
+	r->deletion = (struct deletion){
 		.has_grace = q->grace_period_s >= 0,
 		.grace_s = q->grace_period_s,
 		.propagation = arena_str(a, q->propagation),
@@ -158,7 +161,8 @@ static void list_all(struct client_watch *w)
 	for (struct object *o; !w->is_ended && (o = snapshot_next(&it));)
 		if (takes(w, o))
 			w->ops->on_event(w->ctx, NULL, o);
-	enum rc rc = store_cursor_open(w->client->server->store, w->stored_id, snapshot_revision(s), &w->cursor, NULL);
+	enum rc rc = store_cursor_open(w->client->server->store, w->stored_id, snapshot_revision(s),
+				       &w->cursor, NULL);
 	ASSERT(rc == RC_OK); /* the newest snapshot is always within the ring */
 	w->is_open = true;
 	if (!w->is_ended && w->ops->on_synced)
@@ -170,8 +174,10 @@ static void pump(struct client_watch *w)
 	size_t count = BATCH;
 	while (count == BATCH && !w->is_ended) {
 		struct store_event events[BATCH];
-		/* A thread that falls a whole ring behind would be a defect of ours, not of its input. */
-		enum rc rc = store_cursor_read(w->client->server->store, &w->cursor, events, BATCH, &count, NULL);
+		/* A thread that falls a whole ring behind would be a defect of ours, not of its
+		 * input. */
+		enum rc rc = store_cursor_read(w->client->server->store, &w->cursor, events, BATCH,
+					       &count, NULL);
 		ASSERT(rc == RC_OK);
 		for (size_t i = 0; i < count; i++) {
 			if (!w->is_ended)
@@ -207,8 +213,9 @@ static void start_watch(struct loop_msg *msg)
 	run(CONTAINER_OF(msg, struct client_watch, start_msg));
 }
 
-static struct client_watch *watch(struct client *client, const struct api_kind *kind, struct str namespace,
-				  struct str field_selector, const struct client_watch_ops *ops, void *ctx)
+static struct client_watch *watch(struct client *client, const struct api_kind *kind,
+				  struct str namespace, struct str field_selector,
+				  const struct client_watch_ops *ops, void *ctx)
 {
 	struct local_client *c = CONTAINER_OF(client, struct local_client, base);
 	struct client_watch *w = NEW(struct client_watch);
@@ -217,7 +224,8 @@ static struct client_watch *watch(struct client *client, const struct api_kind *
 	w->namespace = arena_str(&w->arena, namespace);
 	w->ops = ops;
 	w->ctx = ctx;
-	enum rc rc = field_selector_parse(&w->arena, arena_str(&w->arena, field_selector), &w->fields, NULL);
+	enum rc rc = field_selector_parse(&w->arena, arena_str(&w->arena, field_selector),
+					  &w->fields, NULL);
 	ASSERT(rc == RC_OK);
 	w->listener.loop = client->loop;
 	w->listener.fn = on_publish;
@@ -241,7 +249,9 @@ struct client *local_client_new(struct server *server, struct loop *loop, const 
 	struct local_client *c = NEW(struct local_client);
 	c->base = (struct client){&ops, loop, api_builtin()};
 	c->server = server;
-	c->user_name = account ? arena_printf(&c->arena, "system:serviceaccount:kube-system:%s", account) : STR("system:skeg");
+	c->user_name =
+		account ? arena_printf(&c->arena, "system:serviceaccount:kube-system:%s", account)
+			: STR("system:skeg");
 	return &c->base;
 }
 

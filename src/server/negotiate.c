@@ -59,18 +59,20 @@ static bool pick_shape(struct str clause, const struct offers *offers, struct ou
 		return offers->has_table && out->media != MEDIA_PROTOBUF;
 	}
 	out->shape = str_is(as, "PartialObjectMetadata") ? AS_PARTIAL : AS_PARTIAL_LIST;
-	return offers->has_partial && (out->shape == AS_PARTIAL || str_is(as, "PartialObjectMetadataList"));
+	return offers->has_partial &&
+	       (out->shape == AS_PARTIAL || str_is(as, "PartialObjectMetadataList"));
 }
 
 static void name_content_type(struct arena *a, const struct offers *offers, struct output *out)
 {
 	static const char *const bases[] = {"application/json", "application/yaml",
 					    "application/vnd.kubernetes.protobuf"};
-	static const char *const shapes[] = {"", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"};
+	static const char *const shapes[] = {"", "Table", "PartialObjectMetadata",
+					     "PartialObjectMetadataList"};
 	struct str type = str_of(bases[out->media]);
 	if (out->shape != AS_OBJECT)
-		type = arena_printf(a, "%.*s;as=%s;g=meta.k8s.io;v=%.*s", STR_FMT(type), shapes[out->shape],
-				    STR_FMT(out->meta_version));
+		type = arena_printf(a, "%.*s;as=%s;g=meta.k8s.io;v=%.*s", STR_FMT(type),
+				    shapes[out->shape], STR_FMT(out->meta_version));
 	if (offers->is_stream && out->media == MEDIA_PROTOBUF)
 		type = arena_printf(a, "%.*s;stream=watch", STR_FMT(type));
 	out->content_type = type;
@@ -82,7 +84,8 @@ static bool is_refused(struct str clause)
 	return q.len && q.at[0] == '0' && (q.len == 1 || str_is(q, "0.0") || str_is(q, "0."));
 }
 
-bool negotiate(struct arena *a, struct str accept, const struct offers *offers, struct output *ret_output)
+bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
+	       struct output *ret_output)
 {
 	struct output out = {};
 	struct str rest = accept.len ? accept : STR("*/*");
@@ -102,10 +105,13 @@ bool negotiate(struct arena *a, struct str accept, const struct offers *offers, 
 static enum step not_acceptable(struct request *r, bool is_stream)
 {
 	r->output = (struct output){.content_type = STR("application/json")};
-	return request_fail(r, RC_NOT_ACCEPTABLE,
-			    "only the following media types are accepted: application/json, application/yaml, "
-			    "application/vnd.kubernetes.protobuf%s",
-			    is_stream ? ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch" : "");
+	return request_fail(
+		r, RC_NOT_ACCEPTABLE,
+		"only the following media types are accepted: application/json, application/yaml, "
+		"application/vnd.kubernetes.protobuf%s",
+		is_stream ? ", application/json;stream=watch, "
+			    "application/vnd.kubernetes.protobuf;stream=watch"
+			  : "");
 }
 
 /* Runs once it is known that the path is a resource. */
@@ -121,5 +127,7 @@ enum step stage_negotiate(struct request *r)
 		.has_protobuf = true,
 		.is_stream = r->route.verb == DO_WATCH,
 	};
-	return negotiate(&r->arena, r->accept, &offers, &r->output) ? STEP_NEXT : not_acceptable(r, offers.is_stream);
+	return negotiate(&r->arena, r->accept, &offers, &r->output)
+		       ? STEP_NEXT
+		       : not_acceptable(r, offers.is_stream);
 }

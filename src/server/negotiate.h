@@ -1,6 +1,7 @@
 /* negotiate: what a client accepts, from its Accept header.
- * Source: RFC 9110 §12.5.1 as upstream reads it: the first clause that can be served wins; parameters as, v
- * and g ask for Table, PartialObjectMetadata and PartialObjectMetadataList of meta.k8s.io. */
+ * Source: RFC 9110 §12.5.1 as upstream reads it: the first clause that can be served wins;
+ * parameters as, v and g ask for Table, PartialObjectMetadata and PartialObjectMetadataList of
+ * meta.k8s.io. */
 #ifndef SKEG_SERVER_NEGOTIATE_H
 #define SKEG_SERVER_NEGOTIATE_H
 
@@ -13,8 +14,10 @@ struct offers {
 };
 
 /* false: nothing fits (406). */
-bool negotiate(struct arena *a, struct str accept, const struct offers *offers, struct output *ret_output);
-/* A parameter of a media type ("as" in "application/json;as=Table"), absent when it is not there. */
+bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
+	       struct output *ret_output);
+/* A parameter of a media type ("as" in "application/json;as=Table"), absent when it is not there.
+ */
 struct str media_parameter(struct str media_type, const char *name);
 struct str media_base(struct str media_type); /* without parameters, trimmed */
 

@@ -22,9 +22,10 @@ size_t stage_index(const char *name);
 enum step stage_route(struct request *r);
 enum step stage_authorize(struct request *r);
 enum step stage_negotiate(struct request *r);
-enum step stage_documents(struct request *r); /* everything that is no resource: discovery, health, version */
-enum step stage_read(struct request *r);      /* get, list, watch */
-enum step stage_connect(struct request *r);   /* log, exec, attach, port-forward, proxy */
+enum step stage_documents(
+	struct request *r); /* everything that is no resource: discovery, health, version */
+enum step stage_read(struct request *r);    /* get, list, watch */
+enum step stage_connect(struct request *r); /* log, exec, attach, port-forward, proxy */
 enum step stage_decode(struct request *r);
 enum step stage_write(struct request *r);
 

@@ -12,9 +12,10 @@
 
 static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
 {
-	request_fail(r, RC_TIMEOUT, "Too large resource version: %lld, current: %lld", (long long)wanted,
-		     (long long)have);
-	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena), *cause = json_object(&r->arena);
+	request_fail(r, RC_TIMEOUT, "Too large resource version: %lld, current: %lld",
+		     (long long)wanted, (long long)have);
+	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena),
+		    *cause = json_object(&r->arena);
 	json_set_str(&r->arena, cause, STR("reason"), STR("ResourceVersionTooLarge"));
 	json_set_str(&r->arena, cause, STR("message"), STR("Too large resource version"));
 	json_append(&r->arena, causes, cause);
@@ -33,7 +34,8 @@ static enum step check_revision(struct request *r)
 	if (text.len == 0)
 		return STEP_NEXT;
 	if (!str_to_i64(text, &wanted) || wanted < 0)
-		return r->route.verb == DO_LIST ? bad_revision(r, RC_BAD_REQUEST) : bad_revision(r, RC_INTERNAL);
+		return r->route.verb == DO_LIST ? bad_revision(r, RC_BAD_REQUEST)
+						: bad_revision(r, RC_INTERNAL);
 	int64_t have = snapshot_revision(request_snapshot(r));
 	return wanted > have ? too_large_revision(r, wanted, have) : STEP_NEXT;
 }
@@ -44,7 +46,8 @@ static enum step read_one(struct request *r)
 	if (check_revision(r) == STEP_DONE)
 		return STEP_DONE;
 	struct str namespace = route->kind->is_namespaced ? route->namespace : (struct str){};
-	struct object *o = snapshot_get(request_snapshot(r), route->kind->stored_id, namespace, route->name);
+	struct object *o =
+		snapshot_get(request_snapshot(r), route->kind->stored_id, namespace, route->name);
 	if (!o)
 		return request_not_found(r, route->kind, route->name);
 	if (route->sub && !str_is(route->subresource, "status"))
@@ -67,9 +70,12 @@ static enum step expired_page(struct request *r, const struct continue_token *fr
 {
 	struct continue_token again = {-1, from->namespace, from->name};
 	request_fail(r, RC_EXPIRED,
-		     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
-		     "continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with "
-		     "the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the "
+		     "The provided continue parameter is too old to display a consistent list "
+		     "result. You can start a new list without the "
+		     "continue parameter, or use the continue token in this response to retrieve "
+		     "the remainder of the results. Continuing with "
+		     "the provided token results in an inconsistent list - objects that were "
+		     "created, modified, or deleted between the time the "
 		     "first chunk was returned and now may show up in the list.");
 	json_set_str(&r->arena, json_get(r->reply.tree, STR("metadata")), STR("continue"),
 		     continue_token_write(&r->arena, &again));
@@ -82,7 +88,9 @@ static enum step open_continued(struct request *r, struct page *p)
 	if (continue_token_parse(&r->arena, r->options.continue_token, &p->from, &err) != RC_OK)
 		return request_fail_err(r, &err);
 	if (r->options.resource_version.len && !str_is(r->options.resource_version, "0"))
-		return request_fail(r, RC_BAD_REQUEST, "specifying resource version is not allowed when using continue");
+		return request_fail(
+			r, RC_BAD_REQUEST,
+			"specifying resource version is not allowed when using continue");
 	p->is_continued = true;
 	if (p->from.revision < 0) {
 		p->snapshot = snapshot_ref(request_snapshot(r));
@@ -102,7 +110,8 @@ static enum step open_exact(struct request *r, struct page *p)
 	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == wanted)
 		p->snapshot = snapshot_ref(request_snapshot(r));
 	if (!p->snapshot)
-		return request_fail(r, RC_EXPIRED, "The resourceVersion for the provided list is too old.");
+		return request_fail(r, RC_EXPIRED,
+				    "The resourceVersion for the provided list is too old.");
 	return STEP_NEXT;
 }
 
@@ -129,8 +138,8 @@ static int64_t count_rest(const struct page *p, struct snapshot_iter *it)
 	return p->filter.labels.count || p->filter.fields.count ? 0 : rest;
 }
 
-static void end_page(struct request *r, struct page *p, struct snapshot_iter *it, const struct object *last,
-		     struct list_meta *meta)
+static void end_page(struct request *r, struct page *p, struct snapshot_iter *it,
+		     const struct object *last, struct list_meta *meta)
 {
 	/* One more was seen than the page holds, so there is a rest; it itself is part of it. */
 	meta->remaining = count_rest(p, it);
@@ -149,7 +158,8 @@ static void write_page(struct request *r, struct page *p, struct encoder *e, str
 	struct snapshot_iter it;
 	struct str after = p->is_continued ? p->from.name : (struct str){};
 	struct object *last = NULL;
-	snapshot_iter_init(&it, p->snapshot, p->filter.kind->stored_id, p->filter.namespace, p->from.namespace, after);
+	snapshot_iter_init(&it, p->snapshot, p->filter.kind->stored_id, p->filter.namespace,
+			   p->from.namespace, after);
 	for (struct object *o; (o = snapshot_next(&it));) {
 		if (!filter_matches(&p->filter, o))
 			continue;
@@ -194,7 +204,8 @@ static enum step read_watch(struct request *r)
 	if (list_options_check(r) == STEP_DONE)
 		return STEP_DONE;
 	if (r->route.name.len) { /* the old form /watch/…/name */
-		struct str by_name = arena_printf(&r->arena, "metadata.name=%.*s", STR_FMT(r->route.name));
+		struct str by_name =
+			arena_printf(&r->arena, "metadata.name=%.*s", STR_FMT(r->route.name));
 		r->options.field_selector = by_name;
 	}
 	return watch_start(&io_thread_of(r->server, r->home)->watches, r);

@@ -5,7 +5,7 @@
 #include "server/write.h"
 
 #define REPLY_MAX_BYTES (1u << 30)
-#define HEADERS_MAX (REQUEST_WARNINGS_MAX + 8)
+#define HEADERS_MAX	(REQUEST_WARNINGS_MAX + 8)
 
 struct headers {
 	struct http_header at[HEADERS_MAX];
@@ -51,7 +51,8 @@ static void encode_body(struct request *r, struct buf *out)
 		buf_add_str(out, r->reply.text);
 }
 
-/* Errors have no Table or partial form: they are plain documents in the media type that was accepted. */
+/* Errors have no Table or partial form: they are plain documents in the media type that was
+ * accepted. */
 static void settle_output(struct request *r)
 {
 	bool is_plain = !r->reply.object && !r->reply.bytes && r->output.shape != AS_OBJECT;
@@ -84,10 +85,12 @@ void reply_send(struct request *r)
 	add_header(&h, STR("content-type"), r->output.content_type);
 	add_header(&h, STR("cache-control"), STR("no-cache, private"));
 	if (r->reply.retry_after_s)
-		add_header(&h, STR("retry-after"), arena_printf(&r->arena, "%d", r->reply.retry_after_s));
+		add_header(&h, STR("retry-after"),
+			   arena_printf(&r->arena, "%d", r->reply.retry_after_s));
 	for (size_t i = 0; i < r->reply.warning_count; i++)
 		add_header(&h, STR("warning"), warning_value(&r->arena, r->reply.warnings[i]));
-	struct http_header *headers = arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
+	struct http_header *headers =
+		arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
 	for (size_t i = 0; i < h.count; i++)
 		headers[i].value = arena_str(http_arena(r->exchange), headers[i].value);
 	size_t len = r->reply.bytes ? r->reply.bytes_len : body.len;

@@ -1,11 +1,11 @@
 /* request: one request on its way through the stages, whoever sent it.
  *
  * Requests from the network begin at the first stage on an io thread; requests of controllers and
- * scheduler begin at the write bracket on the core thread.  A request has one owner at a time; it moves
- * between threads as a message.  Everything it needs lives in its arena until request_free().
+ * scheduler begin at the write bracket on the core thread.  A request has one owner at a time; it
+ * moves between threads as a message.  Everything it needs lives in its arena until request_free().
  *
- * A stage returns STEP_NEXT, STEP_DONE (the reply is complete; nothing more runs but encoding), or STEP_LATER
- * (somebody will call request_resume()). */
+ * A stage returns STEP_NEXT, STEP_DONE (the reply is complete; nothing more runs but encoding), or
+ * STEP_LATER (somebody will call request_resume()). */
 #ifndef SKEG_SERVER_REQUEST_H
 #define SKEG_SERVER_REQUEST_H
 
@@ -18,8 +18,8 @@
 #include "io/loop.h"
 #include "store/store.h"
 
-#define REQUEST_BODY_MAX (3u << 20)
-#define REQUEST_GROUPS_MAX 64
+#define REQUEST_BODY_MAX     (3u << 20)
+#define REQUEST_GROUPS_MAX   64
 #define REQUEST_WARNINGS_MAX 100
 
 struct server;
@@ -52,7 +52,8 @@ bool user_is_in(const struct user *user, struct str group);
 struct route {
 	bool is_resource;
 	enum verb verb;
-	struct str authz_verb; /* "get", "create", … or the lower-case method of a non-resource path */
+	struct str
+		authz_verb; /* "get", "create", … or the lower-case method of a non-resource path */
 	struct str group, version, resource; /* also set when the kind is unknown */
 	const struct api_kind *kind;
 	const struct api_subresource *sub; /* NULL: the object itself */
@@ -65,8 +66,8 @@ struct options {
 	struct str field_manager, field_validation, label_selector, field_selector;
 	struct str resource_version, resource_version_match, continue_token;
 	int64_t limit, timeout_s;
-	bool is_watch, is_dry_run, is_force, has_force, wants_pretty, allow_bookmarks, send_initial_events,
-		has_send_initial_events;
+	bool is_watch, is_dry_run, is_force, has_force, wants_pretty, allow_bookmarks,
+		send_initial_events, has_send_initial_events;
 };
 
 enum media { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
@@ -82,26 +83,27 @@ struct output {
 
 struct reply {
 	int status;
-	struct object *object;	   /* referenced */
-	struct json *tree;	   /* any document; used when object is NULL */
+	struct object *object;		  /* referenced */
+	struct json *tree;		  /* any document; used when object is NULL */
 	const struct api_kind *tree_kind; /* for its protobuf form; NULL: JSON and YAML only */
-	struct str text;	   /* plain text with content_type; used when tree is NULL too */
-	char *bytes;		   /* already encoded, freed with the reply; goes before all others */
+	struct str text; /* plain text with content_type; used when tree is NULL too */
+	char *bytes;	 /* already encoded, freed with the reply; goes before all others */
 	size_t bytes_len;
 	struct str content_type;
-	bool makes_scale;	   /* object is sent as its Scale */
-	bool is_streaming;	   /* somebody writes to the exchange directly */
-	int32_t retry_after_s;	   /* 0: none */
+	bool makes_scale;      /* object is sent as its Scale */
+	bool is_streaming;     /* somebody writes to the exchange directly */
+	int32_t retry_after_s; /* 0: none */
 	struct str warnings[REQUEST_WARNINGS_MAX];
 	size_t warning_count;
 };
 
 enum patch_type { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
 
-struct delete_options {
+struct deletion {
 	bool has_grace;
 	int64_t grace_s;
-	struct str propagation; /* "Background", "Foreground", "Orphan", absent: the kind's default */
+	struct str
+		propagation; /* "Background", "Foreground", "Orphan", absent: the kind's default */
 	struct str uid, resource_version; /* preconditions */
 };
 
@@ -125,9 +127,9 @@ struct request {
 	struct output output;
 	struct snapshot *snapshot; /* held from the first stage that reads */
 
-	struct json *tree;  /* decoded body, later the object that is written */
+	struct json *tree; /* decoded body, later the object that is written */
 	enum patch_type patch_type;
-	struct delete_options delete_options;
+	struct deletion deletion;
 	struct store_ticket ticket;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;
@@ -146,16 +148,20 @@ void request_resume(struct request *r, enum step step);
 struct snapshot *request_snapshot(struct request *r);
 
 /* Completes the reply with a Status; returns STEP_DONE. */
-[[gnu::format(printf, 3, 4)]] enum step request_fail(struct request *r, enum rc rc, const char *fmt, ...);
+[[gnu::format(printf, 3, 4)]] enum step request_fail(struct request *r, enum rc rc, const char *fmt,
+						     ...);
 enum step request_fail_err(struct request *r, const struct err *err);
 /* The same about the object of the route: `pods "x" not found`, with details. */
 enum step request_not_found(struct request *r, const struct api_kind *kind, struct str name);
 enum step request_already_exists(struct request *r, const struct api_kind *kind, struct str name);
-enum step request_conflict(struct request *r, const struct api_kind *kind, struct str name, const char *why);
-enum step request_forbidden(struct request *r, const struct api_kind *kind, struct str name, struct str why);
+enum step request_conflict(struct request *r, const struct api_kind *kind, struct str name,
+			   const char *why);
+enum step request_forbidden(struct request *r, const struct api_kind *kind, struct str name,
+			    struct str why);
 enum step request_invalid(struct request *r, struct str group, struct str kind, struct str name,
 			  const struct field_errors *errors);
-enum step request_no_such_path(struct request *r); /* the server could not find the requested resource */
+enum step request_no_such_path(
+	struct request *r); /* the server could not find the requested resource */
 enum step request_text(struct request *r, int status, struct str text); /* text/plain */
 [[gnu::format(printf, 2, 3)]] void request_warn(struct request *r, const char *fmt, ...);
 

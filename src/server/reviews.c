@@ -9,7 +9,8 @@ static enum step answer(struct request *r, struct json *tree, struct json *statu
 {
 	if (status)
 		json_set(&r->arena, tree, STR("status"), status);
-	json_set_str(&r->arena, tree, STR("kind"), r->route.sub ? r->route.sub->kind : r->route.kind->kind);
+	json_set_str(&r->arena, tree, STR("kind"),
+		     r->route.sub ? r->route.sub->kind : r->route.kind->kind);
 	r->reply.tree = tree;
 	r->reply.tree_kind = r->route.kind;
 	r->reply.status = 201;
@@ -37,7 +38,8 @@ static bool attributes_from(const struct json *spec, struct attributes *ret_what
 
 static void user_from(const struct json *spec, struct user *ret_user)
 {
-	*ret_user = (struct user){.name = json_path_str(spec, "user"), .uid = json_path_str(spec, "uid")};
+	*ret_user = (struct user){.name = json_path_str(spec, "user"),
+				  .uid = json_path_str(spec, "uid")};
 	struct json *groups = json_get(spec, STR("groups"));
 	for (size_t i = 0; i < json_count(groups) && i < REQUEST_GROUPS_MAX; i++)
 		ret_user->groups[ret_user->group_count++] = json_str(json_at(groups, i));
@@ -51,11 +53,14 @@ static enum step access_review(struct request *r, const struct user *user)
 	struct field_errors errors = {.arena = a};
 	if (!attributes_from(spec, &what)) {
 		bool has_both = json_get(spec, STR("resourceAttributes")) != NULL;
-		field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.nonResourceAttributes"),
-				has_both ? json_get(spec, STR("nonResourceAttributes")) : json_null(a),
-				has_both ? "cannot be specified in combination with resourceAttributes"
-					 : "exactly one of nonResourceAttributes or resourceAttributes must be specified");
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, STR(""), &errors);
+		field_error_add(
+			&errors, FIELD_ERROR_INVALID, STR("spec.nonResourceAttributes"),
+			has_both ? json_get(spec, STR("nonResourceAttributes")) : json_null(a),
+			has_both ? "cannot be specified in combination with resourceAttributes"
+				 : "exactly one of nonResourceAttributes or resourceAttributes "
+				   "must be specified");
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, STR(""),
+				       &errors);
 	}
 	struct json *status = json_object(a);
 	bool is_allowed = authorizer_allows(r->server->authorizer, user, &what);
@@ -90,7 +95,8 @@ static struct json *strings(struct arena *a, const struct str_array *list)
 	return out;
 }
 
-static void add_list(struct arena *a, struct json *rule, const char *key, const struct str_array *list)
+static void add_list(struct arena *a, struct json *rule, const char *key,
+		     const struct str_array *list)
 {
 	if (list->count)
 		json_set(a, rule, str_of(key), strings(a, list));
@@ -126,7 +132,8 @@ static enum step review_rules(struct request *r)
 	struct rules out = {a, json_array(a), json_array(a)};
 	if (user_is_in(&r->user, STR("system:masters")))
 		add_everything(&out);
-	authorizer_rules(r->server->authorizer, &r->user, json_path_str(r->tree, "spec.namespace"), add_rule, &out);
+	authorizer_rules(r->server->authorizer, &r->user, json_path_str(r->tree, "spec.namespace"),
+			 add_rule, &out);
 	struct json *status = json_object(a);
 	json_set(a, status, STR("resourceRules"), out.resource);
 	json_set(a, status, STR("nonResourceRules"), out.path);
@@ -161,7 +168,8 @@ static enum step review_subject(struct request *r)
 static enum step review_token(struct request *r)
 {
 	struct arena *a = &r->arena;
-	struct json *spec = json_get(r->tree, STR("spec")), *status = json_object(a), *list = json_get(spec, STR("audiences"));
+	struct json *spec = json_get(r->tree, STR("spec")), *status = json_object(a),
+		    *list = json_get(spec, STR("audiences"));
 	struct str own = token_issuer(r->server->tokens);
 	size_t count = json_count(list) ? json_count(list) : 1;
 	struct str *audiences = ARENA_ARRAY(a, struct str, count);
@@ -171,7 +179,8 @@ static enum step review_token(struct request *r)
 	struct user user;
 	struct err err;
 	struct str token = json_path_str(spec, "token");
-	if (token_verify(r->server->tokens, a, request_snapshot(r), token, audiences, count, &user, &err) != RC_OK) {
+	if (token_verify(r->server->tokens, a, request_snapshot(r), token, audiences, count, &user,
+			 &err) != RC_OK) {
 		json_set(a, status, STR("user"), json_object(a));
 		json_set_str(a, status, STR("error"), arena_str(a, str_of(err.text)));
 		return answer(r, r->tree, status);
@@ -199,27 +208,34 @@ static bool bind_to(struct request *r, const struct json *ref, struct token_clai
 		if (!str_is(claims->bound_kind, rows[i].kind))
 			continue;
 		bool is_node = rows[i].stored_id == KIND_NODE;
-		struct object *o = snapshot_get(request_snapshot(r), rows[i].stored_id, is_node ? (struct str){} : r->route.namespace,
+		struct object *o = snapshot_get(request_snapshot(r), rows[i].stored_id,
+						is_node ? (struct str){} : r->route.namespace,
 						claims->bound_name);
 		if (!o) {
-			request_not_found(r, api_by_stored(api_builtin(), rows[i].stored_id), claims->bound_name);
+			request_not_found(r, api_by_stored(api_builtin(), rows[i].stored_id),
+					  claims->bound_name);
 			return false;
 		}
 		struct str wanted = json_path_str(ref, "uid");
 		claims->bound_uid = o->uid;
 		if (wanted.len && !str_eq(wanted, o->uid)) {
-			request_fail(r, RC_CONFLICT, "the UID in the bound object reference (%.*s) does not match the UID in record. The object might have been deleted and then recreated",
+			request_fail(r, RC_CONFLICT,
+				     "the UID in the bound object reference (%.*s) does not match "
+				     "the UID in record. The object might have been deleted and "
+				     "then recreated",
 				     STR_FMT(wanted));
 			return false;
 		}
 		if (rows[i].stored_id == KIND_POD)
 			claims->node_name = ((const struct pod *)object_view(o))->spec.node_name;
-		struct object *node = snapshot_get(request_snapshot(r), KIND_NODE, (struct str){}, claims->node_name);
+		struct object *node = snapshot_get(request_snapshot(r), KIND_NODE, (struct str){},
+						   claims->node_name);
 		claims->node_uid = node ? node->uid : (struct str){};
 		return true;
 	}
 	struct field_errors errors = {.arena = &r->arena};
-	field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.boundObjectRef.kind"), json_string(&r->arena, claims->bound_kind),
+	field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.boundObjectRef.kind"),
+			json_string(&r->arena, claims->bound_kind),
 			"supported values: \"Pod\", \"Secret\", \"Node\"");
 	request_invalid(r, STR("authentication.k8s.io"), STR("TokenRequest"), STR(""), &errors);
 	return false;
@@ -236,7 +252,8 @@ static bool check_expiry(struct request *r, int64_t seconds)
 		field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.expirationSeconds"), value,
 				"may not specify a duration larger than 2^32 seconds");
 	if (errors.count)
-		request_invalid(r, STR("authentication.k8s.io"), STR("TokenRequest"), STR(""), &errors);
+		request_invalid(r, STR("authentication.k8s.io"), STR("TokenRequest"), STR(""),
+				&errors);
 	return errors.count == 0;
 }
 
@@ -260,10 +277,13 @@ static enum step request_token(struct request *r)
 {
 	struct arena *a = &r->arena;
 	struct json *spec = json_need_object(a, r->tree, STR("spec"));
-	struct object *account = snapshot_get(request_snapshot(r), KIND_SERVICE_ACCOUNT, r->route.namespace, r->route.name);
+	struct object *account = snapshot_get(request_snapshot(r), KIND_SERVICE_ACCOUNT,
+					      r->route.namespace, r->route.name);
 	if (!account)
 		return request_not_found(r, r->route.kind, r->route.name);
-	int64_t seconds = json_get(spec, STR("expirationSeconds")) ? json_i64(json_get(spec, STR("expirationSeconds"))) : TOKEN_DEFAULT_S;
+	int64_t seconds = json_get(spec, STR("expirationSeconds"))
+				  ? json_i64(json_get(spec, STR("expirationSeconds")))
+				  : TOKEN_DEFAULT_S;
 	struct json *ref = json_get(spec, STR("boundObjectRef"));
 	char id[37];
 	world_uuid(id);
@@ -275,7 +295,8 @@ static enum step request_token(struct request *r)
 		.id = str_n(id, 36),
 	};
 	claims.expires_s = claims.issued_s + seconds;
-	if (!check_expiry(r, seconds) || (ref && ref->type == JSON_OBJECT && !bind_to(r, ref, &claims)))
+	if (!check_expiry(r, seconds) ||
+	    (ref && ref->type == JSON_OBJECT && !bind_to(r, ref, &claims)))
 		return STEP_DONE;
 	audiences_of(r, spec, &claims);
 	json_set(a, spec, STR("expirationSeconds"), json_int(a, seconds));
@@ -310,7 +331,8 @@ static const struct {
 static size_t row_of(const struct request *r)
 {
 	size_t i = 0;
-	while (i < ARRAY_LEN(rows) && !(str_is(r->route.group, rows[i].group) && str_is(r->route.resource, rows[i].resource) &&
+	while (i < ARRAY_LEN(rows) && !(str_is(r->route.group, rows[i].group) &&
+					str_is(r->route.resource, rows[i].resource) &&
 					str_eq(r->route.subresource, str_of(rows[i].subresource))))
 		i++;
 	return i;

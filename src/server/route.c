@@ -13,13 +13,15 @@ static int hex_digit(char c)
 
 struct str percent_decode(struct arena *a, struct str text, bool is_plus_space)
 {
-	if (!text.len || (!memchr(text.at, '%', text.len) && !(is_plus_space && memchr(text.at, '+', text.len))))
+	if (!text.len ||
+	    (!memchr(text.at, '%', text.len) && !(is_plus_space && memchr(text.at, '+', text.len))))
 		return text;
 	char *out = arena_alloc(a, text.len + 1);
 	size_t len = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.at[i];
-		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 && hex_digit(text.at[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 &&
+		    hex_digit(text.at[i + 2]) >= 0) {
 			c = (char)(hex_digit(text.at[i + 1]) * 16 + hex_digit(text.at[i + 2]));
 			i += 2;
 		} else if (c == '+' && is_plus_space) {
@@ -74,7 +76,8 @@ static void parse_options(struct request *r)
 	if (r->query.len == 0)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*(struct str *)((char *)o + texts[i].offset) = query_get(&r->arena, r->query, texts[i].name);
+		*(struct str *)((char *)o + texts[i].offset) =
+			query_get(&r->arena, r->query, texts[i].name);
 	str_to_i64(query_get(&r->arena, r->query, "limit"), &o->limit);
 	str_to_i64(query_get(&r->arena, r->query, "timeoutSeconds"), &o->timeout_s);
 	o->is_watch = is_true(query_get(&r->arena, r->query, "watch"));
@@ -110,8 +113,9 @@ static enum verb verb_of(const struct request *r, bool has_name)
 		const char *method;
 		enum verb with_name, without;
 	} rows[] = {
-		{"GET", DO_GET, DO_LIST},    {"HEAD", DO_GET, DO_LIST},	  {"POST", DO_CREATE, DO_CREATE},
-		{"PUT", DO_UPDATE, DO_UPDATE}, {"PATCH", DO_PATCH, DO_PATCH}, {"DELETE", DO_DELETE, DO_DELETE_COLLECTION},
+		{"GET", DO_GET, DO_LIST},	{"HEAD", DO_GET, DO_LIST},
+		{"POST", DO_CREATE, DO_CREATE}, {"PUT", DO_UPDATE, DO_UPDATE},
+		{"PATCH", DO_PATCH, DO_PATCH},	{"DELETE", DO_DELETE, DO_DELETE_COLLECTION},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_is(r->method, rows[i].method))
@@ -121,8 +125,9 @@ static enum verb verb_of(const struct request *r, bool has_name)
 
 const char *verb_name(enum verb verb)
 {
-	static const char *const names[] = {"get",   "list",	"watch",	    "create", "update",
-					    "patch", "delete", "deletecollection", "connect"};
+	static const char *const names[] = {"get",    "list",  "watch",	 "create",
+					    "update", "patch", "delete", "deletecollection",
+					    "connect"};
 	return names[verb];
 }
 
@@ -155,17 +160,22 @@ static void route_resource(struct request *r, const struct str *segments, int co
 	route->name = count > 1 ? segments[1] : (struct str){};
 	route->subresource = count > 2 ? segments[2] : (struct str){};
 	if (count > 3)
-		route->rest = str_n(segments[3].at, 1); /* its presence matters; proxies read the raw path */
-	const struct api_kind *kind = api_by_resource(api_builtin(), route->group, route->version, route->resource);
+		route->rest = str_n(segments[3].at,
+				    1); /* its presence matters; proxies read the raw path */
+	const struct api_kind *kind =
+		api_by_resource(api_builtin(), route->group, route->version, route->resource);
 	if (kind && str_is(kind->plural, "namespaces") && route->name.len && !route->namespace.at)
 		route->namespace = route->name;
 	bool is_own_namespace = kind && str_is(kind->plural, "namespaces");
-	bool is_in_place = !kind || is_own_namespace || !route->namespace.at ? true : kind->is_namespaced;
-	bool needs_namespace = kind && kind->is_namespaced && !route->namespace.at && route->name.at;
+	bool is_in_place = !kind || is_own_namespace || !route->namespace.at ? true
+									     : kind->is_namespaced;
+	bool needs_namespace = kind && kind->is_namespaced && !route->namespace.at &&
+			       route->name.at;
 	route->verb = verb_of(r, route->name.at != NULL);
 	if (is_watch_prefix && (route->verb == DO_LIST || route->verb == DO_GET))
 		r->options.is_watch = true;
-	if (r->options.is_watch && (route->verb == DO_LIST || (is_watch_prefix && route->verb == DO_GET)))
+	if (r->options.is_watch &&
+	    (route->verb == DO_LIST || (is_watch_prefix && route->verb == DO_GET)))
 		route->verb = DO_WATCH;
 	if (kind && is_in_place && !needs_namespace)
 		route->kind = kind;

@@ -1,12 +1,14 @@
 /* route: from a method and a path to what is asked for.
- * Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and upstream's RequestInfo. */
+ * Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and upstream's RequestInfo.
+ */
 #ifndef SKEG_SERVER_ROUTE_H
 #define SKEG_SERVER_ROUTE_H
 
 #include "server/request.h"
 
-/* Fills r->route and r->options from r->method, r->path and r->query.  A resource path whose kind or
- * subresource does not exist has is_resource set and kind NULL: authorization comes first, the 404 later. */
+/* Fills r->route and r->options from r->method, r->path and r->query.  A resource path whose kind
+ * or subresource does not exist has is_resource set and kind NULL: authorization comes first, the
+ * 404 later. */
 void route_parse(struct request *r);
 
 /* One decoded value of a query parameter, absent when it is not there. */

@@ -10,7 +10,7 @@
 #include "server/signer.h"
 
 #define IO_THREADS_MAX 2
-#define NAMES_MAX 64
+#define NAMES_MAX      64
 
 /* Every name and address under which the server is reached. */
 static size_t serving_names(struct server *s, struct arena *a, struct str names[NAMES_MAX])
@@ -38,7 +38,8 @@ static enum rc open_keys(struct server *s, struct err *err)
 	struct str names[NAMES_MAX];
 	size_t count = serving_names(s, &a, names);
 	TRY(keys_open(s->config.data_folder, names, count, &s->keys, err));
-	struct str issuer = arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain);
+	struct str issuer =
+		arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain);
 	s->tokens = token_cache_new(s->keys, issuer);
 	struct tls_server_opts serving = {
 		.cert_pem = s->keys->serving.cert_pem,
@@ -69,7 +70,8 @@ static enum rc open_store(struct server *s, struct err *err)
 	return RC_OK;
 }
 
-enum rc server_new(struct loop *loop, const struct server_config *config, struct server **ret_server, struct err *err)
+enum rc server_new(struct loop *loop, const struct server_config *config,
+		   struct server **ret_server, struct err *err)
 {
 	struct server *s = NEW(struct server);
 	s->loop = loop;

@@ -17,8 +17,9 @@ struct server_config {
 	bool is_memory;		 /* the store forgets */
 	const char *address;	 /* to listen on; "" all */
 	uint16_t port;
-	int io_threads;		    /* 0: one a core, 2 at most */
-	const char *advertise;	    /* address for the kubernetes Service and kubeconfig; NULL: the first of the host */
+	int io_threads;	       /* 0: one a core, 2 at most */
+	const char *advertise; /* address for the kubernetes Service and kubeconfig; NULL: the first
+				  of the host */
 	const char *service_cidr;   /* "10.43.0.0/16" */
 	const char *cluster_domain; /* "cluster.local" */
 	const char *const *sans;    /* more names of the serving certificate */
@@ -48,8 +49,8 @@ struct server {
 	_Atomic bool is_ready;
 };
 
-[[nodiscard]] enum rc server_new(struct loop *loop, const struct server_config *config, struct server **ret_server,
-				 struct err *err);
+[[nodiscard]] enum rc server_new(struct loop *loop, const struct server_config *config,
+				 struct server **ret_server, struct err *err);
 /* Opens the store, makes or reads keys, writes bootstrap objects, starts to listen. */
 [[nodiscard]] enum rc server_start(struct server *server, struct err *err);
 /* Stops accepting, ends requests within grace_ms, closes the store. */

@@ -7,7 +7,7 @@
 #include "server/write.h"
 #include "sync/client.h"
 
-#define VALIDITY_S (365LL * 86400)
+#define VALIDITY_S	 (365LL * 86400)
 #define LEAST_VALIDITY_S 600
 
 struct signer {
@@ -72,7 +72,8 @@ static void answered(void *ctx, const struct client_reply *reply)
 		log_warn("signer", "certificate signing request: %s", reply->err.text);
 }
 
-static void submit(struct signer *s, const struct object *o, const char *subresource, const struct json *tree)
+static void submit(struct signer *s, const struct object *o, const char *subresource,
+		   const struct json *tree)
 {
 	struct client_request q = {.verb = CLIENT_UPDATE,
 				   .kind = o->kind,
@@ -91,7 +92,8 @@ static void approve(struct signer *s, struct arena *a, const struct object *o)
 	json_set_str(a, c, STR("type"), STR("Approved"));
 	json_set_str(a, c, STR("status"), STR("True"));
 	json_set_str(a, c, STR("reason"), STR("AutoApproved"));
-	json_set_str(a, c, STR("message"), STR("Auto approving kubelet certificate after SubjectAccessReview."));
+	json_set_str(a, c, STR("message"),
+		     STR("Auto approving kubelet certificate after SubjectAccessReview."));
 	json_set_time(a, c, "lastUpdateTime", world_wall_us());
 	json_set_time(a, c, "lastTransitionTime", world_wall_us());
 	json_append(a, list, c);
@@ -116,8 +118,8 @@ static struct str *alt_names(struct arena *a, const struct pki_csr *p, size_t *r
 	return names;
 }
 
-static void sign(struct signer *s, struct arena *a, const struct object *o, const struct certificate_signing_request *csr,
-		 const struct pki_csr *p)
+static void sign(struct signer *s, struct arena *a, const struct object *o,
+		 const struct certificate_signing_request *csr, const struct pki_csr *p)
 {
 	struct err err;
 	struct str cert;
@@ -132,9 +134,11 @@ static void sign(struct signer *s, struct arena *a, const struct object *o, cons
 		.validity_s = validity_of(csr),
 	};
 	subject.alt_names = alt_names(a, p, &subject.alt_name_count);
-	const struct pki_pair *ca = is_serving ? &s->server->keys->server_ca : &s->server->keys->client_ca;
+	const struct pki_pair *ca = is_serving ? &s->server->keys->server_ca
+					       : &s->server->keys->client_ca;
 	if (pki_csr_sign(a, ca, csr->spec.request, &subject, &cert, &err) != RC_OK) {
-		log_warn("signer", "certificate signing request '%.*s': %s", STR_FMT(o->name), err.text);
+		log_warn("signer", "certificate signing request '%.*s': %s", STR_FMT(o->name),
+			 err.text);
 		return;
 	}
 	CLEANUP_BUF text = BUF_INIT(PKI_PEM_MAX);
@@ -148,8 +152,8 @@ static void on_event(void *ctx, struct object *old, struct object *new)
 {
 	struct signer *s = ctx;
 	const struct certificate_signing_request *csr = new ? object_view(new) : NULL;
-	if (!csr || csr->status.certificate.len || has_condition(csr, "Denied") || has_condition(csr, "Failed") ||
-	    kind_of(csr->spec.signer_name) == SIGN_UNKNOWN)
+	if (!csr || csr->status.certificate.len || has_condition(csr, "Denied") ||
+	    has_condition(csr, "Failed") || kind_of(csr->spec.signer_name) == SIGN_UNKNOWN)
 		return;
 	CLEANUP_ARENA a = {};
 	struct pki_csr p;
@@ -167,8 +171,10 @@ struct signer *signer_new(struct server *server)
 {
 	struct signer *s = NEW(struct signer);
 	s->server = server;
-	const struct api_kind *kind = api_by_stored(api_builtin(), KIND_CERTIFICATE_SIGNING_REQUEST);
-	s->watch = server->local->ops->watch(server->local, kind, (struct str){}, (struct str){}, &ops, s);
+	const struct api_kind *kind =
+		api_by_stored(api_builtin(), KIND_CERTIFICATE_SIGNING_REQUEST);
+	s->watch = server->local->ops->watch(server->local, kind, (struct str){}, (struct str){},
+					     &ops, s);
 	return s;
 }
 

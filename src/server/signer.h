@@ -1,9 +1,10 @@
 /* signer: approves and signs the certificates of nodes, and signs what others approved.
  *
- * kubernetes.io/kube-apiserver-client-kubelet is approved for joining nodes (bootstrap token) and for a
- * node's own renewal; kubernetes.io/kubelet-serving for a node's own name and addresses;
+ * kubernetes.io/kube-apiserver-client-kubelet is approved for joining nodes (bootstrap token) and
+ * for a node's own renewal; kubernetes.io/kubelet-serving for a node's own name and addresses;
  * kubernetes.io/kube-apiserver-client is signed once somebody has approved it.
- * Threads: core.  Source: https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/ */
+ * Threads: core.  Source:
+ * https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/ */
 #ifndef SKEG_SERVER_SIGNER_H
 #define SKEG_SERVER_SIGNER_H
 

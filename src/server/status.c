@@ -1,4 +1,5 @@
 /* Status replies in upstream's words. */
+#include "base/map.h"
 #include "server/request.h"
 
 struct str kind_group_resource(struct arena *a, const struct api_kind *kind)
@@ -55,8 +56,8 @@ enum step request_fail_err(struct request *r, const struct err *err)
 	return fail(r, err->rc, arena_str(&r->arena, str_of(err->text)), NULL);
 }
 
-static enum step fail_about(struct request *r, enum rc rc, const struct api_kind *kind, struct str name,
-			    struct str message)
+static enum step fail_about(struct request *r, enum rc rc, const struct api_kind *kind,
+			    struct str name, struct str message)
 {
 	return fail(r, rc, message, details(r, kind->group, kind->plural, name));
 }
@@ -65,31 +66,36 @@ enum step request_not_found(struct request *r, const struct api_kind *kind, stru
 {
 	struct str resource = kind_group_resource(&r->arena, kind);
 	return fail_about(r, RC_NOT_FOUND, kind, name,
-			  arena_printf(&r->arena, "%.*s \"%.*s\" not found", STR_FMT(resource), STR_FMT(name)));
+			  arena_printf(&r->arena, "%.*s \"%.*s\" not found", STR_FMT(resource),
+				       STR_FMT(name)));
 }
 
 enum step request_already_exists(struct request *r, const struct api_kind *kind, struct str name)
 {
 	struct str resource = kind_group_resource(&r->arena, kind);
 	return fail_about(r, RC_ALREADY_EXISTS, kind, name,
-			  arena_printf(&r->arena, "%.*s \"%.*s\" already exists", STR_FMT(resource), STR_FMT(name)));
+			  arena_printf(&r->arena, "%.*s \"%.*s\" already exists", STR_FMT(resource),
+				       STR_FMT(name)));
 }
 
-enum step request_conflict(struct request *r, const struct api_kind *kind, struct str name, const char *why)
+enum step request_conflict(struct request *r, const struct api_kind *kind, struct str name,
+			   const char *why)
 {
 	struct str resource = kind_group_resource(&r->arena, kind);
 	return fail_about(r, RC_CONFLICT, kind, name,
-			  arena_printf(&r->arena, "Operation cannot be fulfilled on %.*s \"%.*s\": %s",
+			  arena_printf(&r->arena,
+				       "Operation cannot be fulfilled on %.*s \"%.*s\": %s",
 				       STR_FMT(resource), STR_FMT(name), why));
 }
 
-enum step request_forbidden(struct request *r, const struct api_kind *kind, struct str name, struct str why)
+enum step request_forbidden(struct request *r, const struct api_kind *kind, struct str name,
+			    struct str why)
 {
 	struct str resource = kind_group_resource(&r->arena, kind);
-	struct str message =
-		name.len ? arena_printf(&r->arena, "%.*s \"%.*s\" is forbidden: %.*s", STR_FMT(resource),
-					STR_FMT(name), STR_FMT(why))
-			 : arena_printf(&r->arena, "%.*s is forbidden: %.*s", STR_FMT(resource), STR_FMT(why));
+	struct str message = name.len ? arena_printf(&r->arena, "%.*s \"%.*s\" is forbidden: %.*s",
+						     STR_FMT(resource), STR_FMT(name), STR_FMT(why))
+				      : arena_printf(&r->arena, "%.*s is forbidden: %.*s",
+						     STR_FMT(resource), STR_FMT(why));
 	return fail_about(r, RC_FORBIDDEN, kind, name, message);
 }
 
@@ -110,7 +116,8 @@ static struct json *causes(struct request *r, const struct field_errors *errors)
 	return list;
 }
 
-/* One error stands alone, several are listed in brackets, repeated ones once, as upstream's aggregates do. */
+/* One error stands alone, several are listed in brackets, repeated ones once, as upstream's
+ * aggregates do. */
 static void write_aggregate(struct buf *out, const struct field_errors *errors)
 {
 	CLEANUP_BUF inner = BUF_INIT(1u << 20);

@@ -1,4 +1,5 @@
-/* Subresources that are more than a view of the object: binding, eviction, scale, approval, finalize. */
+/* Subresources that are more than a view of the object: binding, eviction, scale, approval,
+ * finalize. */
 #include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/selector.h"
@@ -74,13 +75,24 @@ static enum step create_binding(struct request *r)
 		return request_not_found(r, r->route.kind, r->route.name);
 	struct json *tree = object_tree(a, old);
 	if (has_finished(old, tree))
-		return request_conflict(r, r->route.kind, old->name, arena_cstr(a, arena_printf(a, "pod %.*s is being deleted, cannot be assigned to a host", STR_FMT(old->name))));
+		return request_conflict(
+			r, r->route.kind, old->name,
+			arena_cstr(
+				a,
+				arena_printf(
+					a,
+					"pod %.*s is being deleted, cannot be assigned to a host",
+					STR_FMT(old->name))));
 	struct str before = json_path_str(tree, "spec.nodeName");
 	if (before.len)
-		return request_conflict(r, r->route.kind, old->name,
-					arena_cstr(a, arena_printf(a, "pod %.*s is already assigned to node \"%.*s\"", STR_FMT(old->name), STR_FMT(before))));
+		return request_conflict(
+			r, r->route.kind, old->name,
+			arena_cstr(a,
+				   arena_printf(a, "pod %.*s is already assigned to node \"%.*s\"",
+						STR_FMT(old->name), STR_FMT(before))));
 	json_set_str(a, json_get(tree, STR("spec")), STR("nodeName"), node);
-	json_set(a, json_get(tree, STR("metadata")), STR("generation"), json_int(a, MAX(old->generation, (int64_t)1)));
+	json_set(a, json_get(tree, STR("metadata")), STR("generation"),
+		 json_int(a, MAX(old->generation, (int64_t)1)));
 	set_scheduled(a, tree);
 	bind_success(r);
 	return commit_quietly(r, tree, old);
@@ -94,11 +106,13 @@ static struct object *exhausted_budget(struct request *r, struct object *pod, si
 	struct snapshot_iter it;
 	struct object *found = NULL;
 	*ret_count = 0;
-	snapshot_iter_init(&it, request_snapshot(r), KIND_POD_DISRUPTION_BUDGET, r->route.namespace, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, request_snapshot(r), KIND_POD_DISRUPTION_BUDGET, r->route.namespace,
+			   (struct str){}, (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));) {
 		struct selector selector;
 		struct json *tree = object_tree(&r->arena, o);
-		if (selector_from_tree(&r->arena, json_path(tree, "spec.selector"), &selector, NULL) != RC_OK ||
+		if (selector_from_tree(&r->arena, json_path(tree, "spec.selector"), &selector,
+				       NULL) != RC_OK ||
 		    !selector_matches_object(&selector, pod))
 			continue;
 		(*ret_count)++;
@@ -111,13 +125,19 @@ static struct object *exhausted_budget(struct request *r, struct object *pod, si
 static enum step too_many_disruptions(struct request *r, struct object *budget)
 {
 	struct arena *a = &r->arena;
-	struct json *tree = object_tree(a, budget), *details = json_object(a), *causes = json_array(a), *cause = json_object(a);
-	request_fail(r, RC_TOO_MANY_REQUESTS, "Cannot evict pod as it would violate the pod's disruption budget.");
+	struct json *tree = object_tree(a, budget), *details = json_object(a),
+		    *causes = json_array(a), *cause = json_object(a);
+	request_fail(r, RC_TOO_MANY_REQUESTS,
+		     "Cannot evict pod as it would violate the pod's disruption budget.");
 	json_set_str(a, cause, STR("reason"), STR("DisruptionBudget"));
-	json_set(a, cause, STR("message"),
-		 json_printf(a, "The disruption budget %.*s needs %lld healthy pods and has %lld currently", STR_FMT(budget->name),
-			     (long long)json_i64(json_path(tree, "status.desiredHealthy")),
-			     (long long)json_i64(json_path(tree, "status.currentHealthy"))));
+	json_set(
+		a, cause, STR("message"),
+		json_printf(
+			a,
+			"The disruption budget %.*s needs %lld healthy pods and has %lld currently",
+			STR_FMT(budget->name),
+			(long long)json_i64(json_path(tree, "status.desiredHealthy")),
+			(long long)json_i64(json_path(tree, "status.currentHealthy"))));
 	json_append(a, causes, cause);
 	json_set(a, details, STR("causes"), causes);
 	json_set(a, r->reply.tree, STR("details"), details);
@@ -130,16 +150,19 @@ static enum step create_eviction(struct request *r)
 	size_t count;
 	if (!pod)
 		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *tree = object_tree(&r->arena, pod), *options = json_get(r->tree, STR("deleteOptions"));
+	struct json *tree = object_tree(&r->arena, pod),
+		    *options = json_get(r->tree, STR("deleteOptions"));
 	struct str phase = json_path_str(tree, "status.phase");
 	bool is_running = !has_finished(pod, tree) && !str_is(phase, "Pending");
 	budget = exhausted_budget(r, pod, &count);
 	if (is_running && count > 1)
-		return request_fail(r, RC_INTERNAL, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+		return request_fail(r, RC_INTERNAL,
+				    "This pod has more than one PodDisruptionBudget, which the "
+				    "eviction subresource does not support.");
 	if (is_running && budget)
 		return too_many_disruptions(r, budget);
 	struct json *grace = json_get(options, STR("gracePeriodSeconds"));
-	r->delete_options = (struct delete_options){
+	r->deletion = (struct deletion){
 		.has_grace = grace != NULL,
 		.grace_s = json_i64(grace),
 		.uid = json_path_str(options, "preconditions.uid"),
@@ -157,13 +180,15 @@ static enum step create_eviction(struct request *r)
 
 static struct str selector_text(struct arena *a, const struct json *tree)
 {
-	struct json *selector = json_path(tree, "spec.selector"), *labels = json_get(selector, STR("matchLabels"));
+	struct json *selector = json_path(tree, "spec.selector"),
+		    *labels = json_get(selector, STR("matchLabels"));
 	struct json *terms = json_get(selector, STR("matchExpressions"));
 	CLEANUP_BUF out = BUF_INIT(64u << 10);
 	if (!labels && !terms)
 		labels = selector; /* ReplicationController: a plain map */
 	for (size_t i = 0; i < json_count(labels); i++)
-		buf_printf(&out, "%s%.*s=%.*s", out.len ? "," : "", STR_FMT(labels->object.members[i].key),
+		buf_printf(&out, "%s%.*s=%.*s", out.len ? "," : "",
+			   STR_FMT(labels->object.members[i].key),
 			   STR_FMT(json_str(labels->object.members[i].value)));
 	for (size_t i = 0; i < json_count(terms); i++) {
 		struct json *t = json_at(terms, i), *values = json_get(t, STR("values"));
@@ -175,7 +200,8 @@ static struct str selector_text(struct arena *a, const struct json *tree)
 		}
 		buf_printf(&out, "%.*s %s (", STR_FMT(key), str_is(op, "In") ? "in" : "notin");
 		for (size_t k = 0; k < json_count(values); k++)
-			buf_printf(&out, "%s%.*s", k ? "," : "", STR_FMT(json_str(json_at(values, k))));
+			buf_printf(&out, "%s%.*s", k ? "," : "",
+				   STR_FMT(json_str(json_at(values, k))));
 		buf_add_char(&out, ')');
 	}
 	return arena_str(a, buf_str(&out));
@@ -183,7 +209,8 @@ static struct str selector_text(struct arena *a, const struct json *tree)
 
 static struct json *scale_of(struct arena *a, const struct object *o)
 {
-	struct json *tree = object_tree(a, o), *scale = json_object(a), *meta = json_object(a), *spec = json_object(a);
+	struct json *tree = object_tree(a, o), *scale = json_object(a), *meta = json_object(a),
+		    *spec = json_object(a);
 	struct json *status = json_object(a), *old_meta = json_get(tree, STR("metadata"));
 	static const char *const kept[] = {"name", "namespace", "uid"};
 	json_set_str(a, scale, STR("kind"), STR("Scale"));
@@ -197,7 +224,8 @@ static struct json *scale_of(struct arena *a, const struct object *o)
 	if (replicas)
 		json_set(a, spec, STR("replicas"), json_int(a, replicas));
 	json_set(a, scale, STR("spec"), spec);
-	json_set(a, status, STR("replicas"), json_int(a, json_i64(json_path(tree, "status.replicas"))));
+	json_set(a, status, STR("replicas"),
+		 json_int(a, json_i64(json_path(tree, "status.replicas"))));
 	struct str selector = selector_text(a, tree);
 	if (selector.len)
 		json_set_str(a, status, STR("selector"), selector);
@@ -218,9 +246,12 @@ static enum step check_replicas(struct request *r, const struct json *scale)
 	struct field_errors errors = {.arena = &r->arena};
 	struct json *replicas = json_path(scale, "spec.replicas");
 	if (replicas && replicas->type != JSON_INT)
-		return request_fail(r, RC_BAD_REQUEST, "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas is not a whole number");
+		return request_fail(r, RC_BAD_REQUEST,
+				    "Scale in version \"v1\" cannot be handled as a Scale: "
+				    "spec.replicas is not a whole number");
 	if (json_i64(replicas) < 0)
-		field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.replicas"), replicas, "must be greater than or equal to 0");
+		field_error_add(&errors, FIELD_ERROR_INVALID, STR("spec.replicas"), replicas,
+				"must be greater than or equal to 0");
 	if (errors.count)
 		return request_invalid(r, STR("autoscaling"), STR("Scale"), r->route.name, &errors);
 	return STEP_NEXT;
@@ -236,10 +267,12 @@ static enum step put_scale(struct request *r, struct object *old, const struct j
 		return STEP_DONE;
 	if (revision.len && str_to_i64(revision, &wanted) && wanted != old->revision)
 		return request_conflict(r, r->route.kind, old->name,
-					"the object has been modified; please apply your changes to the latest version and try again");
+					"the object has been modified; please apply your changes "
+					"to the latest version and try again");
 	struct json *before = object_tree(a, old);
 	r->tree = json_copy(a, before);
-	json_set(a, json_get(r->tree, STR("spec")), STR("replicas"), json_int(a, json_i64(json_path(scale, "spec.replicas"))));
+	json_set(a, json_get(r->tree, STR("spec")), STR("replicas"),
+		 json_int(a, json_i64(json_path(scale, "spec.replicas"))));
 	r->reply.makes_scale = true;
 	return write_change(r, old, before);
 }
@@ -247,24 +280,21 @@ static enum step put_scale(struct request *r, struct object *old, const struct j
 static enum step update_scale(struct request *r)
 {
 	struct object *old = write_current(r);
-	return old ? put_scale(r, old, r->tree) : request_not_found(r, r->route.kind, r->route.name);
+	return old ? put_scale(r, old, r->tree)
+		   : request_not_found(r, r->route.kind, r->route.name);
 }
 
 static enum step patch_scale(struct request *r)
 {
 	struct object *old = write_current(r);
-	struct json *after;
 	struct err err;
 	if (!old)
 		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *before = scale_of(&r->arena, old);
-	if (r->patch_type == PATCH_JSON) {
-		if (patch_json(&r->arena, before, r->tree, &after, &err) != RC_OK)
-			return request_fail_err(r, &err);
-	} else {
-		after = patch_merge(&r->arena, before, r->tree);
-	}
-	return put_scale(r, old, after);
+	struct json *scale = scale_of(&r->arena, old);
+	enum rc rc = r->patch_type == PATCH_JSON
+			     ? json_patch_apply(&r->arena, &scale, r->tree, &err)
+			     : merge_patch_apply(&r->arena, &scale, r->tree, &err);
+	return rc == RC_OK ? put_scale(r, old, scale) : request_fail_err(r, &err);
 }
 
 /* ---- namespaces/finalize ---- */
@@ -294,15 +324,18 @@ static const struct subresource_rule rules[] = {
 const struct subresource_rule *subresource_rule(struct str resource, struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (str_is(name, rules[i].name) && (!rules[i].resource || str_is(resource, rules[i].resource)))
+		if (str_is(name, rules[i].name) &&
+		    (!rules[i].resource || str_is(resource, rules[i].resource)))
 			return &rules[i];
 	return NULL;
 }
 
-/* Subresources without a form of their own (approval, ephemeralcontainers, resize) read as the object. */
+/* Subresources without a form of their own (approval, ephemeralcontainers, resize) read as the
+ * object. */
 enum step read_subresource(struct request *r, struct object *o)
 {
-	const struct subresource_rule *rule = subresource_rule(r->route.resource, r->route.subresource);
+	const struct subresource_rule *rule =
+		subresource_rule(r->route.resource, r->route.subresource);
 	if (rule && rule->get)
 		return rule->get(r, o);
 	r->reply.object = object_ref(o);

@@ -6,6 +6,7 @@
 
 #include "api/api_ids.h"
 #include "base/encode.h"
+#include "base/map.h"
 #include "server/server.h"
 
 #define TOKEN_MAX_BYTES (16u << 10)
@@ -54,7 +55,9 @@ static struct json *reference(struct arena *a, struct str name, struct str uid)
 
 static struct str lower_kind(struct str kind)
 {
-	return str_is(kind, "Pod") ? STR("pod") : str_is(kind, "Secret") ? STR("secret") : STR("node");
+	return str_is(kind, "Pod")	? STR("pod")
+	       : str_is(kind, "Secret") ? STR("secret")
+					: STR("node");
 }
 
 static struct json *private_claims(struct arena *a, const struct token_claims *t)
@@ -64,7 +67,8 @@ static struct json *private_claims(struct arena *a, const struct token_claims *t
 	if (t->node_name.len && !str_is(t->bound_kind, "Node"))
 		json_set(a, k, STR("node"), reference(a, t->node_name, t->node_uid));
 	if (t->bound_kind.len)
-		json_set(a, k, lower_kind(t->bound_kind), reference(a, t->bound_name, t->bound_uid));
+		json_set(a, k, lower_kind(t->bound_kind),
+			 reference(a, t->bound_name, t->bound_uid));
 	json_set(a, k, STR("serviceaccount"), reference(a, t->account, t->account_uid));
 	return k;
 }
@@ -82,7 +86,8 @@ static struct json *payload(struct token_cache *c, struct arena *a, const struct
 	json_set(a, p, STR("kubernetes.io"), private_claims(a, t));
 	json_set(a, p, STR("nbf"), json_int(a, t->issued_s));
 	json_set(a, p, STR("sub"),
-		 json_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(t->namespace), STR_FMT(t->account)));
+		 json_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(t->namespace),
+			     STR_FMT(t->account)));
 	return p;
 }
 
@@ -93,8 +98,8 @@ static void add_part(struct buf *out, const struct json *tree)
 	base64url_add(out, buf_str(&text));
 }
 
-enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims, struct str *ret_token,
-		   struct err *err)
+enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims,
+		   struct str *ret_token, struct err *err)
 {
 	unsigned char signature[PKI_ES256_BYTES];
 	struct json *header = json_object(a);
@@ -131,8 +136,8 @@ static void remember(struct token_cache *c, struct str digest)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static bool has_good_signature(struct token_cache *c, struct arena *a, struct str signed_part, struct str signature_text,
-			       struct str token)
+static bool has_good_signature(struct token_cache *c, struct arena *a, struct str signed_part,
+			       struct str signature_text, struct str token)
 {
 	unsigned char hash[32];
 	struct str signature;
@@ -141,13 +146,15 @@ static bool has_good_signature(struct token_cache *c, struct arena *a, struct st
 	if (is_remembered(c, digest))
 		return true;
 	if (!base64url_decode(a, signature_text, &signature) || signature.len != PKI_ES256_BYTES ||
-	    !pki_key_verify_es256(c->keys->service_account_key, signed_part, (const unsigned char *)signature.at))
+	    !pki_key_verify_es256(c->keys->service_account_key, signed_part,
+				  (const unsigned char *)signature.at))
 		return false;
 	remember(c, digest);
 	return true;
 }
 
-static enum rc read_claims(struct token_cache *c, struct arena *a, struct str token, struct json **ret_payload, struct err *err)
+static enum rc read_claims(struct token_cache *c, struct arena *a, struct str token,
+			   struct json **ret_payload, struct err *err)
 {
 	struct str signed_part, signature, header, body, text;
 	if (token.len > TOKEN_MAX_BYTES || !str_cut_last(token, '.', &signed_part, &signature) ||
@@ -170,14 +177,16 @@ static bool has_audience(const struct json *claims, const struct str *audiences,
 	return false;
 }
 
-static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace, const struct json *ref)
+static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace,
+		   const struct json *ref)
 {
 	struct object *o = snapshot_get(s, kind, namespace, json_path_str(ref, "name"));
 	return o && str_eq(o->uid, json_path_str(ref, "uid"));
 }
 
-static enum rc check_claims(struct token_cache *c, const struct snapshot *s, const struct json *claims,
-			    const struct str *audiences, size_t audience_count, struct err *err)
+static enum rc check_claims(struct token_cache *c, const struct snapshot *s,
+			    const struct json *claims, const struct str *audiences,
+			    size_t audience_count, struct err *err)
 {
 	const struct json *private = json_get(claims, STR("kubernetes.io"));
 	struct str namespace = json_path_str(private, "namespace");
@@ -189,12 +198,17 @@ static enum rc check_claims(struct token_cache *c, const struct snapshot *s, con
 	if (json_i64(json_get(claims, STR("nbf"))) > now_s + 60)
 		return err_set(err, RC_UNAUTHORIZED, "service account token is not valid yet");
 	if (!has_audience(claims, audiences, audience_count))
-		return err_set(err, RC_UNAUTHORIZED, "token audiences do not include one that this server accepts");
+		return err_set(err, RC_UNAUTHORIZED,
+			       "token audiences do not include one that this server accepts");
 	if (!exists(s, KIND_SERVICE_ACCOUNT, namespace, json_get(private, STR("serviceaccount"))))
-		return err_set(err, RC_UNAUTHORIZED, "service account of the token has been deleted");
-	const struct json *pod = json_get(private, STR("pod")), *secret = json_get(private, STR("secret"));
-	if ((pod && !exists(s, KIND_POD, namespace, pod)) || (secret && !exists(s, KIND_SECRET, namespace, secret)))
-		return err_set(err, RC_UNAUTHORIZED, "the object that the token is bound to has been deleted");
+		return err_set(err, RC_UNAUTHORIZED,
+			       "service account of the token has been deleted");
+	const struct json *pod = json_get(private, STR("pod")),
+			  *secret = json_get(private, STR("secret"));
+	if ((pod && !exists(s, KIND_POD, namespace, pod)) ||
+	    (secret && !exists(s, KIND_SECRET, namespace, secret)))
+		return err_set(err, RC_UNAUTHORIZED,
+			       "the object that the token is bound to has been deleted");
 	return RC_OK;
 }
 
@@ -226,15 +240,20 @@ static void user_of_claims(struct arena *a, const struct json *claims, struct us
 	add_group(u, STR("system:authenticated"));
 	struct str id = json_path_str(claims, "jti");
 	if (id.len)
-		add_extra(a, u, "authentication.kubernetes.io/credential-id", arena_printf(a, "JTI=%.*s", STR_FMT(id)));
-	add_extra(a, u, "authentication.kubernetes.io/node-name", json_path_str(private, "node.name"));
-	add_extra(a, u, "authentication.kubernetes.io/node-uid", json_path_str(private, "node.uid"));
-	add_extra(a, u, "authentication.kubernetes.io/pod-name", json_path_str(private, "pod.name"));
+		add_extra(a, u, "authentication.kubernetes.io/credential-id",
+			  arena_printf(a, "JTI=%.*s", STR_FMT(id)));
+	add_extra(a, u, "authentication.kubernetes.io/node-name",
+		  json_path_str(private, "node.name"));
+	add_extra(a, u, "authentication.kubernetes.io/node-uid",
+		  json_path_str(private, "node.uid"));
+	add_extra(a, u, "authentication.kubernetes.io/pod-name",
+		  json_path_str(private, "pod.name"));
 	add_extra(a, u, "authentication.kubernetes.io/pod-uid", json_path_str(private, "pod.uid"));
 }
 
-enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s, struct str token,
-		     const struct str *audiences, size_t audience_count, struct user *ret_user, struct err *err)
+enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s,
+		     struct str token, const struct str *audiences, size_t audience_count,
+		     struct user *ret_user, struct err *err)
 {
 	struct json *claims;
 	TRY(read_claims(c, a, token, &claims, err));
@@ -273,7 +292,8 @@ static bool take_join_token(struct request *r, struct str token)
 	struct str head, secret;
 	if (!str_cut_last(token, ':', &head, &secret))
 		secret = token;
-	if (secret.len != k->join_secret.len || !pki_equal(secret.at, k->join_secret.at, secret.len))
+	if (secret.len != k->join_secret.len ||
+	    !pki_equal(secret.at, k->join_secret.at, secret.len))
 		return false;
 	r->user.name = STR("system:bootstrap:node");
 	add_group(&r->user, STR("system:bootstrappers"));
@@ -287,7 +307,8 @@ static enum step take_token(struct request *r, struct str token)
 	struct str audience = r->server->tokens->issuer;
 	if (take_join_token(r, token))
 		return STEP_NEXT;
-	if (token_verify(r->server->tokens, &r->arena, request_snapshot(r), token, &audience, 1, &r->user, NULL) == RC_OK)
+	if (token_verify(r->server->tokens, &r->arena, request_snapshot(r), token, &audience, 1,
+			 &r->user, NULL) == RC_OK)
 		return STEP_NEXT;
 	return unauthorized(r);
 }
@@ -295,7 +316,8 @@ static enum step take_token(struct request *r, struct str token)
 static struct str bearer_of(const struct request *r)
 {
 	struct str value = http_header(r->exchange, "authorization"), scheme, token;
-	if (!str_cut(str_trim(value), ' ', &scheme, &token) || !str_eq_nocase(scheme, STR("bearer")))
+	if (!str_cut(str_trim(value), ' ', &scheme, &token) ||
+	    !str_eq_nocase(scheme, STR("bearer")))
 		return (struct str){};
 	return str_trim(token);
 }
@@ -317,8 +339,8 @@ enum step stage_authenticate(struct request *r)
 
 /* ---- impersonation ---- */
 
-static bool may_impersonate(struct request *r, struct str group, struct str resource, struct str subresource,
-			    struct str namespace, struct str name)
+static bool may_impersonate(struct request *r, struct str group, struct str resource,
+			    struct str subresource, struct str namespace, struct str name)
 {
 	struct attributes what = {.verb = STR("impersonate"),
 				  .is_resource = true,
@@ -337,7 +359,8 @@ static bool may_impersonate(struct request *r, struct str group, struct str reso
 static bool split_account(struct str name, struct str *ret_namespace, struct str *ret_account)
 {
 	static const struct str prefix = STR_INIT("system:serviceaccount:");
-	return str_has_prefix(name, prefix) && str_cut(str_skip(name, prefix.len), ':', ret_namespace, ret_account);
+	return str_has_prefix(name, prefix) &&
+	       str_cut(str_skip(name, prefix.len), ':', ret_namespace, ret_account);
 }
 
 static bool impersonate_groups(struct request *r, struct user *as)
@@ -361,7 +384,8 @@ static bool impersonate_extra(struct request *r, struct user *as)
 		if (!str_has_prefix(headers[i].name, prefix))
 			continue;
 		struct str key = str_skip(headers[i].name, prefix.len);
-		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key, STR(""), headers[i].value))
+		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key,
+				     STR(""), headers[i].value))
 			return false;
 		if (!as->extra)
 			as->extra = json_object(&r->arena);
@@ -379,7 +403,8 @@ static void default_groups(struct request *r, struct user *as, struct str namesp
 {
 	if (as->group_count == 0 && namespace.len) {
 		add_group(as, STR("system:serviceaccounts"));
-		add_group(as, arena_printf(&r->arena, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+		add_group(as, arena_printf(&r->arena, "system:serviceaccounts:%.*s",
+					   STR_FMT(namespace)));
 	}
 	bool is_anonymous = str_is(as->name, "system:anonymous");
 	struct str all = is_anonymous ? STR("system:unauthenticated") : STR("system:authenticated");
@@ -395,19 +420,24 @@ enum step stage_impersonate(struct request *r)
 	if (!name.at && !has_more)
 		return STEP_NEXT;
 	if (!name.len) {
-		request_fail(r, RC_INTERNAL, "Internal Server Error: \"%.*s\": requested %s without impersonating a user", STR_FMT(r->path),
-			     uid.at ? "[{UID}]" : "[{Group}]");
+		request_fail(r, RC_INTERNAL,
+			     "Internal Server Error: \"%.*s\": requested %s without impersonating "
+			     "a user",
+			     STR_FMT(r->path), uid.at ? "[{UID}]" : "[{Group}]");
 		return STEP_DONE;
 	}
 	struct user *as = ARENA_NEW(&r->arena, struct user);
 	as->name = name;
 	as->uid = uid;
-	bool is_allowed = split_account(name, &namespace, &account)
-				  ? may_impersonate(r, STR(""), STR("serviceaccounts"), STR(""), namespace, account)
-				  : may_impersonate(r, STR(""), STR("users"), STR(""), STR(""), name);
+	bool is_allowed =
+		split_account(name, &namespace, &account)
+			? may_impersonate(r, STR(""), STR("serviceaccounts"), STR(""), namespace,
+					  account)
+			: may_impersonate(r, STR(""), STR("users"), STR(""), STR(""), name);
 	if (!is_allowed || !impersonate_groups(r, as) || !impersonate_extra(r, as))
 		return STEP_DONE;
-	if (uid.at && !may_impersonate(r, STR("authentication.k8s.io"), STR("uids"), STR(""), STR(""), uid))
+	if (uid.at &&
+	    !may_impersonate(r, STR("authentication.k8s.io"), STR("uids"), STR(""), STR(""), uid))
 		return STEP_DONE;
 	default_groups(r, as, namespace);
 	r->user = *as;

@@ -1,7 +1,6 @@
-/* tokens: bearer tokens: service account tokens (ES256 JWTs bound to an audience, an expiry and maybe a
- * pod), and the join token.
- * Verified tokens are cached (TOKEN_CACHE_MAX); what they rest on (account, pod) is looked at each time.
- * Threads: all calls safe. */
+/* tokens: bearer tokens: service account tokens (ES256 JWTs bound to an audience, an expiry and
+ * maybe a pod), and the join token. Verified tokens are cached (TOKEN_CACHE_MAX); what they rest on
+ * (account, pod) is looked at each time. Threads: all calls safe. */
 #ifndef SKEG_SERVER_TOKENS_H
 #define SKEG_SERVER_TOKENS_H
 
@@ -9,9 +8,9 @@
 #include "server/request.h"
 
 #define TOKEN_CACHE_MAX 4096
-#define TOKEN_LEAST_S 600
+#define TOKEN_LEAST_S	600
 #define TOKEN_DEFAULT_S 3600
-#define TOKEN_MOST_S (1LL << 32)
+#define TOKEN_MOST_S	(1LL << 32)
 
 struct token_cache;
 
@@ -29,13 +28,14 @@ struct token_cache *token_cache_new(const struct keys *keys, struct str issuer);
 void token_cache_free(struct token_cache *c);
 
 /* Signs; the text lives in the arena. */
-[[nodiscard]] enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims,
-				 struct str *ret_token, struct err *err);
+[[nodiscard]] enum rc token_sign(struct token_cache *c, struct arena *a,
+				 const struct token_claims *claims, struct str *ret_token,
+				 struct err *err);
 /* Signature, times, issuer, audience, and that account and bound object exist in the snapshot.
  * RC_UNAUTHORIZED with the reason. */
-[[nodiscard]] enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s, struct str token,
-				   const struct str *audiences, size_t audience_count, struct user *ret_user,
-				   struct err *err);
+[[nodiscard]] enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s,
+				   struct str token, const struct str *audiences,
+				   size_t audience_count, struct user *ret_user, struct err *err);
 
 /* Who a request is: client certificate, bearer token, or anonymous. */
 enum step stage_authenticate(struct request *r);

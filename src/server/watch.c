@@ -12,8 +12,8 @@ struct watcher {
 	struct filter filter;
 	struct cursor cursor;
 	struct loop_timer end_timer;
-	int64_t last_sent; /* revision of the last event or bookmark */
-	bool is_full;	   /* its client reads slowly */
+	int64_t last_sent;   /* revision of the last event or bookmark */
+	bool is_full;	     /* its client reads slowly */
 	bool is_first_table; /* column definitions go with the first row only */
 };
 
@@ -31,7 +31,7 @@ static void end_timer(struct loop_timer *timer)
 	watcher_end(CONTAINER_OF(timer, struct watcher, end_timer));
 }
 
-static void send(struct watcher *w, const struct buf *bytes)
+static void deliver(struct watcher *w, const struct buf *bytes)
 {
 	struct http_chunk chunk = HTTP_CHUNK_COPY(bytes->data, bytes->len);
 	size_t queued = http_stream_write(w->request->exchange, &chunk, 1);
@@ -51,7 +51,8 @@ static struct encoder encoder_of(struct watcher *w, struct arena *a, struct buf 
 	};
 }
 
-/* What an event means to this watcher, by whether its filter took the object before and takes it now. */
+/* What an event means to this watcher, by whether its filter took the object before and takes it
+ * now. */
 static const char *event_type(bool was_in, bool is_in)
 {
 	if (is_in)
@@ -66,7 +67,8 @@ static void add_event(struct watcher *w, struct encoder *e, const struct store_e
 	const char *type = event_type(was_in, is_in);
 	if (!type)
 		return;
-	/* One that left, or was deleted, is shown as it was before, at the revision of the change. */
+	/* One that left, or was deleted, is shown as it was before, at the revision of the change.
+	 */
 	encode_event(e, type, is_in ? event->new : event->old, event->revision);
 	w->is_first_table = false;
 	w->last_sent = event->revision;
@@ -78,7 +80,7 @@ static void fail_stream(struct watcher *w, const struct err *err)
 	struct encoder e = encoder_of(w, &w->request->arena, &out);
 	request_fail(w->request, err->rc, "%s", err->text);
 	encode_event_tree(&e, "ERROR", w->request->reply.tree, NULL);
-	send(w, &out);
+	deliver(w, &out);
 	watcher_end(w);
 }
 
@@ -88,7 +90,8 @@ static bool pump_batch(struct watcher *w, bool *ret_has_more)
 	struct store_event events[WATCH_BATCH];
 	size_t count = 0;
 	struct err err;
-	if (store_cursor_read(w->set->store, &w->cursor, events, WATCH_BATCH, &count, &err) != RC_OK) {
+	if (store_cursor_read(w->set->store, &w->cursor, events, WATCH_BATCH, &count, &err) !=
+	    RC_OK) {
 		fail_stream(w, &err);
 		return false;
 	}
@@ -100,7 +103,7 @@ static bool pump_batch(struct watcher *w, bool *ret_has_more)
 		store_event_done(&events[i]);
 	}
 	if (out.len)
-		send(w, &out);
+		deliver(w, &out);
 	*ret_has_more = count == WATCH_BATCH;
 	return true;
 }
@@ -125,7 +128,7 @@ static void on_publish(struct store_listener *l)
 {
 	struct watch_set *set = CONTAINER_OF(l, struct watch_set, listener);
 	struct watcher *w;
-	LIST_FOR_EACH(w, &set->watchers, link)
+	LIST_FOR_EACH (w, &set->watchers, link)
 		if (!w->is_full)
 			pump(w);
 }
@@ -137,15 +140,16 @@ static void send_bookmark(struct watcher *w, int64_t revision, bool is_end_of_in
 	struct encoder e = encoder_of(w, &a, &out);
 	encode_bookmark(&e, revision, is_end_of_initial);
 	w->last_sent = revision;
-	send(w, &out);
+	deliver(w, &out);
 }
 
 static void bookmark_timer(struct loop_timer *timer)
 {
 	struct watch_set *set = CONTAINER_OF(timer, struct watch_set, bookmark_timer);
 	struct watcher *w;
-	LIST_FOR_EACH(w, &set->watchers, link)
-		if (w->request->options.allow_bookmarks && !w->is_full && w->cursor.after > w->last_sent)
+	LIST_FOR_EACH (w, &set->watchers, link)
+		if (w->request->options.allow_bookmarks && !w->is_full &&
+		    w->cursor.after > w->last_sent)
 			send_bookmark(w, w->cursor.after, false);
 	if (!list_is_empty(&set->watchers))
 		loop_timer_start(set->loop, timer, WATCH_BOOKMARK_MS, bookmark_timer);
@@ -164,7 +168,7 @@ void watch_set_init(struct watch_set *set, struct store *store, struct loop *loo
 void watch_set_end(struct watch_set *set)
 {
 	struct watcher *w;
-	LIST_FOR_EACH(w, &set->watchers, link)
+	LIST_FOR_EACH (w, &set->watchers, link)
 		watcher_end(w);
 	loop_timer_stop(&set->bookmark_timer);
 	store_unlisten(set->store, &set->listener);
@@ -183,7 +187,8 @@ static void send_initial(struct watcher *w, const struct snapshot *s)
 	CLEANUP_BUF out = BUF_INIT(512u << 20);
 	struct encoder e = encoder_of(w, &a, &out);
 	struct snapshot_iter it;
-	snapshot_iter_init(&it, s, w->filter.kind->stored_id, w->filter.namespace, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, s, w->filter.kind->stored_id, w->filter.namespace, (struct str){},
+			   (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));) {
 		if (!filter_matches(&w->filter, o))
 			continue;
@@ -191,12 +196,13 @@ static void send_initial(struct watcher *w, const struct snapshot *s)
 		w->is_first_table = e.has_columns = false;
 	}
 	if (out.len)
-		send(w, &out);
+		deliver(w, &out);
 }
 
 static void begin_stream(struct request *r)
 {
-	static const struct http_header cache = {STR_INIT("cache-control"), STR_INIT("no-cache, private")};
+	static const struct http_header cache = {STR_INIT("cache-control"),
+						 STR_INIT("no-cache, private")};
 	struct http_header *headers = ARENA_ARRAY(&r->arena, struct http_header, 2);
 	headers[0] = (struct http_header){STR("content-type"), r->output.content_type};
 	headers[1] = cache;
@@ -223,7 +229,8 @@ static void follow(struct watcher *w, struct snapshot *s, bool is_initial)
 		send_initial(w, s);
 	else if (r->options.resource_version.len)
 		str_to_i64(r->options.resource_version, &from);
-	if (store_cursor_open(w->set->store, w->filter.kind->stored_id, from, &w->cursor, &err) != RC_OK) {
+	if (store_cursor_open(w->set->store, w->filter.kind->stored_id, from, &w->cursor, &err) !=
+	    RC_OK) {
 		fail_stream(w, &err);
 		return;
 	}
@@ -244,9 +251,11 @@ enum step watch_start(struct watch_set *set, struct request *r)
 	w->is_first_table = true;
 	r->ctx = w;
 	if (list_is_empty(&set->watchers))
-		loop_timer_start(set->loop, &set->bookmark_timer, WATCH_BOOKMARK_MS, bookmark_timer);
+		loop_timer_start(set->loop, &set->bookmark_timer, WATCH_BOOKMARK_MS,
+				 bookmark_timer);
 	list_append(&set->watchers, &w->link);
-	int64_t seconds = r->options.timeout_s > 0 ? r->options.timeout_s : 1800 + (int64_t)(world_random_u64() % 1800);
+	int64_t seconds = r->options.timeout_s > 0 ? r->options.timeout_s
+						   : 1800 + (int64_t)(world_random_u64() % 1800);
 	loop_timer_start(set->loop, &w->end_timer, seconds * 1000, end_timer);
 	begin_stream(r);
 	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(set->store);

@@ -1,16 +1,16 @@
 /* watch: streams of events from the store's rings to clients.
  *
- * One set a io thread: woken when a snapshot is published, it moves each watcher's cursor and writes
- * what is new.  A watcher whose client reads too slowly is ended with 410 in the stream; it never makes
- * memory grow.  Bookmarks go out every minute to those who asked.
- * Threads: the loop given to watch_set_init(). */
+ * One set a io thread: woken when a snapshot is published, it moves each watcher's cursor and
+ * writes what is new.  A watcher whose client reads too slowly is ended with 410 in the stream; it
+ * never makes memory grow.  Bookmarks go out every minute to those who asked. Threads: the loop
+ * given to watch_set_init(). */
 #ifndef SKEG_SERVER_WATCH_H
 #define SKEG_SERVER_WATCH_H
 
 #include "server/request.h"
 
 #define WATCH_QUEUE_BYTES (1u << 20) /* above it a watcher waits for its client */
-#define WATCH_BATCH 64
+#define WATCH_BATCH	  64
 #define WATCH_BOOKMARK_MS 60000
 
 struct watch_set {

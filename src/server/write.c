@@ -51,11 +51,13 @@ static bool is_lazy(uint16_t stored_id, struct str namespace)
 static bool waits_for_nothing(const struct api_kind *kind, const struct json *tree)
 {
 	struct json *meta = json_get(tree, STR("metadata"));
-	if (!json_get(meta, STR("deletionTimestamp")) || json_count(json_get(meta, STR("finalizers"))))
+	if (!json_get(meta, STR("deletionTimestamp")) ||
+	    json_count(json_get(meta, STR("finalizers"))))
 		return false;
 	if (json_i64(json_get(meta, STR("deletionGracePeriodSeconds"))) > 0)
 		return false;
-	return kind->stored_id != KIND_NAMESPACE || json_count(json_path(tree, "spec.finalizers")) == 0;
+	return kind->stored_id != KIND_NAMESPACE ||
+	       json_count(json_path(tree, "spec.finalizers")) == 0;
 }
 
 enum step write_commit(struct request *r, struct json *tree, struct object *old, int status)
@@ -118,18 +120,21 @@ static enum step write_object(struct request *r)
 	case DO_DELETE_COLLECTION:
 		return write_delete_collection(r);
 	default:
-		return request_fail(r, RC_METHOD_NOT_ALLOWED, "the server does not allow this method on the requested resource");
+		return request_fail(
+			r, RC_METHOD_NOT_ALLOWED,
+			"the server does not allow this method on the requested resource");
 	}
 }
 
 static enum step write_subresource(struct request *r)
 {
-	const struct subresource_rule *rule = subresource_rule(r->route.resource, r->route.subresource);
+	const struct subresource_rule *rule =
+		subresource_rule(r->route.resource, r->route.subresource);
 	if (!rule)
 		return write_object(r); /* status and its like: the object itself, by other rules */
-	enum step (*fn)(struct request *) = r->route.verb == DO_CREATE   ? rule->create
+	enum step (*fn)(struct request *) = r->route.verb == DO_CREATE	 ? rule->create
 					    : r->route.verb == DO_UPDATE ? rule->update
-					    : r->route.verb == DO_PATCH  ? rule->patch
+					    : r->route.verb == DO_PATCH	 ? rule->patch
 									 : NULL;
 	return fn ? fn(r) : write_object(r);
 }

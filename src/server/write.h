@@ -20,21 +20,26 @@ enum step write_patch(struct request *r);  /* r->tree is the patch */
 enum step write_delete(struct request *r);
 enum step write_delete_collection(struct request *r);
 
-/* From a finished tree (storage version) to the store: a create when old is NULL; the request waits for the ticket, the reply is the object.
- * An update of an object that only waited for its last finalizer deletes it. */
+/* From a finished tree (storage version) to the store: a create when old is NULL; the request waits
+ * for the ticket, the reply is the object. An update of an object that only waited for its last
+ * finalizer deletes it. */
 enum step write_commit(struct request *r, struct json *tree, struct object *old, int status);
 /* Removes old; the reply is made by the caller's done. */
 enum step write_remove(struct request *r, struct object *old, struct object *last_state);
 
-/* The shared middle of every change of an existing object: r->tree is the wanted state in the served version. */
+/* The shared middle of every change of an existing object: r->tree is the wanted state in the
+ * served version. */
 enum step write_change(struct request *r, struct object *old, struct json *old_tree);
 
 /* metadata of new objects: uid, creationTimestamp, generated name; false: the reply is an error. */
 bool write_meta_create(struct request *r, struct json *tree);
-/* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in the body. */
-bool write_meta_update(struct request *r, struct object *old, struct json *old_tree, struct json *tree);
+/* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in
+ * the body. */
+bool write_meta_update(struct request *r, struct object *old, struct json *old_tree,
+		       struct json *tree);
 
-/* Who owns the fields of this write: the name the client gives, else the first word of its user agent. */
+/* Who owns the fields of this write: the name the client gives, else the first word of its user
+ * agent. */
 struct str write_manager(const struct request *r);
 
 void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us);

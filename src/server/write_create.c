@@ -10,7 +10,8 @@
 static struct json *to_storage(struct request *r, struct json *tree)
 {
 	const struct api_kind *storage = write_storage_kind(r);
-	return storage == r->route.kind ? tree : convert_tree(&r->arena, r->route.kind, storage, tree);
+	return storage == r->route.kind ? tree
+					: convert_tree(&r->arena, r->route.kind, storage, tree);
 }
 
 enum step write_create(struct request *r)
@@ -25,15 +26,17 @@ enum step write_create(struct request *r)
 	if (admit(r, ADMIT_CREATE, NULL, tree) == STEP_DONE)
 		return STEP_DONE;
 	api_default(a, storage, tree);
-	api_prepare_create(a, storage, tree);
+	api_prepare_create(a, storage, tree, world_wall_us());
 	api_validate_create(storage, tree, &errors);
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	if (store_pending_get(r->server->store, storage->stored_id, json_path_str(tree, "metadata.namespace"), name))
+	if (store_pending_get(r->server->store, storage->stored_id,
+			      json_path_str(tree, "metadata.namespace"), name))
 		return request_already_exists(r, r->route.kind, name);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource, world_wall_us());
+	managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource,
+		       world_wall_us());
 	return write_commit(r, tree, NULL, 201);
 }

@@ -5,18 +5,24 @@
 #include "server/server.h"
 #include "server/write.h"
 
-enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
+enum propagation {
+	PROPAGATE_DEFAULT,
+	PROPAGATE_BACKGROUND,
+	PROPAGATE_FOREGROUND,
+	PROPAGATE_ORPHAN
+};
 
 static enum propagation propagation_of(const struct request *r, const struct object *old)
 {
-	struct str text = r->delete_options.propagation;
+	struct str text = r->deletion.propagation;
 	if (str_is(text, "Orphan"))
 		return PROPAGATE_ORPHAN;
 	if (str_is(text, "Foreground"))
 		return PROPAGATE_FOREGROUND;
 	if (str_is(text, "Background"))
 		return PROPAGATE_BACKGROUND;
-	bool keeps_dependents = old->stored_id == KIND_REPLICATION_CONTROLLER || old->stored_id == KIND_JOB;
+	bool keeps_dependents = old->stored_id == KIND_REPLICATION_CONTROLLER ||
+				old->stored_id == KIND_JOB;
 	return keeps_dependents ? PROPAGATE_ORPHAN : PROPAGATE_DEFAULT;
 }
 
@@ -54,30 +60,38 @@ static int64_t grace_of(const struct request *r, const struct object *old, const
 	if (old->stored_id != KIND_POD)
 		return 0;
 	struct str phase = json_path_str(tree, "status.phase");
-	if (json_path_str(tree, "spec.nodeName").len == 0 || str_is(phase, "Succeeded") || str_is(phase, "Failed"))
+	if (json_path_str(tree, "spec.nodeName").len == 0 || str_is(phase, "Succeeded") ||
+	    str_is(phase, "Failed"))
 		return 0;
-	if (r->delete_options.has_grace)
-		return r->delete_options.grace_s;
+	if (r->deletion.has_grace)
+		return r->deletion.grace_s;
 	struct json *own = json_path(tree, "spec.terminationGracePeriodSeconds");
 	return own ? json_i64(own) : 30;
 }
 
 static enum step check_preconditions(struct request *r, const struct object *old)
 {
-	const struct delete_options *o = &r->delete_options;
+	const struct deletion *o = &r->deletion;
 	int64_t revision = 0;
 	if (o->uid.len && !str_eq(o->uid, old->uid))
 		return request_conflict(
 			r, r->route.kind, old->name,
-			arena_cstr(&r->arena, arena_printf(&r->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
-							   STR_FMT(o->uid), STR_FMT(old->uid))));
-	if (o->resource_version.len && (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
+			arena_cstr(&r->arena,
+				   arena_printf(&r->arena,
+						"Precondition failed: UID in precondition: %.*s, "
+						"UID in object meta: %.*s",
+						STR_FMT(o->uid), STR_FMT(old->uid))));
+	if (o->resource_version.len &&
+	    (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
 		return request_conflict(
 			r, r->route.kind, old->name,
 			arena_cstr(&r->arena,
-				   arena_printf(&r->arena,
-						"Precondition failed: ResourceVersion in precondition: %.*s, ResourceVersion in object meta: %lld",
-						STR_FMT(o->resource_version), (long long)old->revision)));
+				   arena_printf(
+					   &r->arena,
+					   "Precondition failed: ResourceVersion in precondition: "
+					   "%.*s, ResourceVersion in object meta: %lld",
+					   STR_FMT(o->resource_version),
+					   (long long)old->revision)));
 	return STEP_NEXT;
 }
 
@@ -89,7 +103,8 @@ static bool begin_deletion(struct request *r, struct object *old, struct json *t
 	settle_finalizers(r, old, meta);
 	int64_t grace_s = grace_of(r, old, tree);
 	bool has_finalizers = json_count(json_get(meta, STR("finalizers"))) > 0 ||
-			      (old->stored_id == KIND_NAMESPACE && json_count(json_path(tree, "spec.finalizers")));
+			      (old->stored_id == KIND_NAMESPACE &&
+			       json_count(json_path(tree, "spec.finalizers")));
 	if (grace_s == 0 && !has_finalizers)
 		return false;
 	int64_t before_s = json_i64(json_get(meta, STR("deletionGracePeriodSeconds")));
@@ -100,16 +115,26 @@ static bool begin_deletion(struct request *r, struct object *old, struct json *t
 	if (!old->is_deleting && json_get(meta, STR("generation")))
 		json_set(a, meta, STR("generation"), json_int(a, old->generation + 1));
 	if (old->stored_id == KIND_NAMESPACE)
-		json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"), STR("Terminating"));
+		json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"),
+			     STR("Terminating"));
 	return true;
 }
 
 /* Kinds whose delete answers with the object; the others answer with a Status. */
 static bool answers_with_object(uint16_t stored_id)
 {
-	static const uint16_t kinds[] = {KIND_POD,	    KIND_SERVICE,	KIND_SERVICE_ACCOUNT,	KIND_PERSISTENT_VOLUME_CLAIM,
-					 KIND_PERSISTENT_VOLUME, KIND_POD_TEMPLATE, KIND_RESOURCE_QUOTA, KIND_STORAGE_CLASS,
-					 KIND_CSI_DRIVER,   KIND_CSI_NODE,	KIND_VOLUME_ATTACHMENT, KIND_VOLUME_ATTRIBUTES_CLASS};
+	static const uint16_t kinds[] = {KIND_POD,
+					 KIND_SERVICE,
+					 KIND_SERVICE_ACCOUNT,
+					 KIND_PERSISTENT_VOLUME_CLAIM,
+					 KIND_PERSISTENT_VOLUME,
+					 KIND_POD_TEMPLATE,
+					 KIND_RESOURCE_QUOTA,
+					 KIND_STORAGE_CLASS,
+					 KIND_CSI_DRIVER,
+					 KIND_CSI_NODE,
+					 KIND_VOLUME_ATTACHMENT,
+					 KIND_VOLUME_ATTRIBUTES_CLASS};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (kinds[i] == stored_id)
 			return true;
@@ -196,7 +221,7 @@ static void delete_item(struct collection *c, struct object *o)
 	item->route.namespace = arena_str(&item->arena, o->namespace);
 	item->route.name = arena_str(&item->arena, o->name);
 	item->options = parent->options;
-	item->delete_options = parent->delete_options;
+	item->deletion = parent->deletion;
 	item->user = parent->user;
 	item->stage = parent->stage;
 	item->finish = item_done;
@@ -215,7 +240,8 @@ enum step write_delete_collection(struct request *r)
 	*c = (struct collection){.parent = r, .items = json_array(&r->arena), .is_listing = true};
 	struct snapshot *s = request_snapshot(r);
 	struct snapshot_iter it;
-	snapshot_iter_init(&it, s, filter.kind->stored_id, filter.namespace, (struct str){}, (struct str){});
+	snapshot_iter_init(&it, s, filter.kind->stored_id, filter.namespace, (struct str){},
+			   (struct str){});
 	for (struct object *o; (o = snapshot_next(&it));) {
 		if (!filter_matches(&filter, o))
 			continue;
@@ -229,7 +255,8 @@ enum step write_delete_collection(struct request *r)
 	struct json *list = json_object(&r->arena), *meta = json_object(&r->arena);
 	json_set_str(&r->arena, list, STR("kind"), r->route.kind->list_kind);
 	json_set_str(&r->arena, list, STR("apiVersion"), r->route.kind->api_version);
-	json_set(&r->arena, meta, STR("resourceVersion"), json_printf(&r->arena, "%lld", (long long)snapshot_revision(s)));
+	json_set(&r->arena, meta, STR("resourceVersion"),
+		 json_printf(&r->arena, "%lld", (long long)snapshot_revision(s)));
 	json_set(&r->arena, list, STR("metadata"), meta);
 	json_set(&r->arena, list, STR("items"), c->items);
 	r->reply.tree = list;

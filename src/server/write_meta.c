@@ -30,7 +30,8 @@ static bool set_namespace(struct request *r, struct json *meta)
 	}
 	if (namespace.len && !str_eq(namespace, r->route.namespace)) {
 		request_fail(r, RC_BAD_REQUEST,
-			     "the namespace of the provided object does not match the namespace sent on the request");
+			     "the namespace of the provided object does not match the namespace "
+			     "sent on the request");
 		return false;
 	}
 	json_set_str(&r->arena, meta, STR("namespace"), r->route.namespace);
@@ -48,14 +49,15 @@ bool write_meta_create(struct request *r, struct json *tree)
 	world_uuid(uid);
 	json_set_str(a, meta, STR("uid"), arena_str(a, str_n(uid, 36)));
 	json_set_time(a, meta, "creationTimestamp", world_wall_us());
-	static const char *const not_yours[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation",
-						"resourceVersion"};
+	static const char *const not_yours[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
+						"selfLink", "generation", "resourceVersion"};
 	for (size_t i = 0; i < ARRAY_LEN(not_yours); i++)
 		json_remove(meta, str_of(not_yours[i]));
 	return true;
 }
 
-static void keep(struct request *r, struct json *meta, const struct json *old_meta, const char *key, bool is_forced)
+static void keep(struct request *r, struct json *meta, const struct json *old_meta, const char *key,
+		 bool is_forced)
 {
 	struct json *old = json_get(old_meta, str_of(key));
 	if (!is_forced && json_get(meta, str_of(key)))
@@ -68,11 +70,14 @@ static void keep(struct request *r, struct json *meta, const struct json *old_me
 
 static bool check_preconditions(struct request *r, struct object *old, const struct json *meta)
 {
-	struct str uid = json_path_str(meta, "uid"), revision = json_path_str(meta, "resourceVersion");
+	struct str uid = json_path_str(meta, "uid"),
+		   revision = json_path_str(meta, "resourceVersion");
 	int64_t wanted = 0;
 	if (uid.len && !str_eq(uid, old->uid)) {
-		struct str why = arena_printf(&r->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
-					      STR_FMT(uid), STR_FMT(old->uid));
+		struct str why = arena_printf(
+			&r->arena,
+			"Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+			STR_FMT(uid), STR_FMT(old->uid));
 		request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
 		return false;
 	}
@@ -80,30 +85,35 @@ static bool check_preconditions(struct request *r, struct object *old, const str
 		return true;
 	if (!str_to_i64(revision, &wanted)) {
 		request_fail(r, RC_BAD_REQUEST,
-			     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid syntax",
+			     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing "
+			     "\"%.*s\": invalid syntax",
 			     STR_FMT(revision), STR_FMT(revision));
 		return false;
 	}
 	if (wanted == old->revision)
 		return true;
 	request_conflict(r, r->route.kind, old->name,
-			 "the object has been modified; please apply your changes to the latest version and try again");
+			 "the object has been modified; please apply your changes to the latest "
+			 "version and try again");
 	return false;
 }
 
-bool write_meta_update(struct request *r, struct object *old, struct json *old_tree, struct json *tree)
+bool write_meta_update(struct request *r, struct object *old, struct json *old_tree,
+		       struct json *tree)
 {
 	struct json *meta = json_need_object(&r->arena, tree, STR("metadata"));
 	struct json *old_meta = json_get(old_tree, STR("metadata"));
 	if (!set_namespace(r, meta) || !check_preconditions(r, old, meta))
 		return false;
-	static const char *const fixed[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "generation"};
+	static const char *const fixed[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
+					    "generation"};
 	static const char *const defaulted[] = {"uid", "creationTimestamp", "name"};
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		keep(r, meta, old_meta, fixed[i], true);
 	for (size_t i = 0; i < ARRAY_LEN(defaulted); i++)
 		keep(r, meta, old_meta, defaulted[i], false);
-	json_set(&r->arena, meta, STR("resourceVersion"), json_printf(&r->arena, "%lld", (long long)old->revision));
+	json_set(&r->arena, meta, STR("resourceVersion"),
+		 json_printf(&r->arena, "%lld", (long long)old->revision));
 	return true;
 }
 

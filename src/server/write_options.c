@@ -26,12 +26,14 @@ static void check_dry_run(struct field_errors *list, const struct json *values)
 static void check_manager(struct field_errors *list, struct str manager)
 {
 	if (manager.len > MANAGER_MAX)
-		field_error_add(list, FIELD_ERROR_TOO_LONG, STR("fieldManager"), NULL, "may not be more than %d bytes", MANAGER_MAX);
+		field_error_add(list, FIELD_ERROR_TOO_LONG, STR("fieldManager"), NULL,
+				"may not be more than %d bytes", MANAGER_MAX);
 	for (size_t i = 0; i < manager.len; i++) {
 		unsigned char c = (unsigned char)manager.at[i];
 		if (c >= 0x20 && c != 0x7f)
 			continue;
-		field_error_add(list, FIELD_ERROR_INVALID, STR("fieldManager"), json_string(list->arena, manager),
+		field_error_add(list, FIELD_ERROR_INVALID, STR("fieldManager"),
+				json_string(list->arena, manager),
 				"invalid character U+%04X (at position %zu)", c, i);
 		return;
 	}
@@ -43,23 +45,27 @@ static void check_validation(struct field_errors *list, struct str value)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (str_is(value, known[i]))
 			return;
-	field_error_not_supported(list, STR("fieldValidation"), json_string(list->arena, value), STR(",Ignore,Strict,Warn"));
+	field_error_not_supported(list, STR("fieldValidation"), json_string(list->arena, value),
+				  STR(",Ignore,Strict,Warn"));
 }
 
 static void check_force(struct request *r, struct field_errors *list)
 {
 	bool is_apply = str_has_prefix(r->content_type, STR("application/apply-patch"));
 	if (is_apply && r->options.field_manager.len == 0)
-		field_error_add(list, FIELD_ERROR_REQUIRED, STR("fieldManager"), NULL, "is required for apply patch");
+		field_error_add(list, FIELD_ERROR_REQUIRED, STR("fieldManager"), NULL,
+				"is required for apply patch");
 	if (!is_apply && r->options.has_force)
-		field_error_add(list, FIELD_ERROR_FORBIDDEN, STR("force"), NULL, "may not be specified for non-apply patch");
+		field_error_add(list, FIELD_ERROR_FORBIDDEN, STR("force"), NULL,
+				"may not be specified for non-apply patch");
 }
 
 enum step write_options_check(struct request *r)
 {
 	static const char *const kinds[] = {
-		[DO_CREATE] = "CreateOptions", [DO_UPDATE] = "UpdateOptions", [DO_PATCH] = "PatchOptions",
-		[DO_DELETE] = NULL,	       [DO_DELETE_COLLECTION] = NULL, [DO_CONNECT] = NULL};
+		[DO_CREATE] = "CreateOptions", [DO_UPDATE] = "UpdateOptions",
+		[DO_PATCH] = "PatchOptions",   [DO_DELETE] = NULL,
+		[DO_DELETE_COLLECTION] = NULL, [DO_CONNECT] = NULL};
 	if (!kinds[r->route.verb] || r->query.len == 0)
 		return STEP_NEXT;
 	struct field_errors list = {.arena = &r->arena};
@@ -76,11 +82,14 @@ enum step write_options_check(struct request *r)
 enum step delete_options_check(struct request *r, const struct json *body)
 {
 	struct field_errors list = {.arena = &r->arena};
-	struct str policy = r->delete_options.propagation;
-	bool is_known = policy.len == 0 || str_is(policy, "Foreground") || str_is(policy, "Background") || str_is(policy, "Orphan");
+	struct str policy = r->deletion.propagation;
+	bool is_known = policy.len == 0 || str_is(policy, "Foreground") ||
+			str_is(policy, "Background") || str_is(policy, "Orphan");
 	if (!is_known)
-		field_error_add(&list, FIELD_ERROR_INVALID, STR("propagationPolicy"), json_string(&r->arena, policy),
-				"DeletionPropagation need to be one of \"Foreground\", \"Background\", \"Orphan\" or nil");
+		field_error_add(&list, FIELD_ERROR_INVALID, STR("propagationPolicy"),
+				json_string(&r->arena, policy),
+				"DeletionPropagation need to be one of \"Foreground\", "
+				"\"Background\", \"Orphan\" or nil");
 	check_dry_run(&list, body ? json_get(body, STR("dryRun")) : string_list(r, "dryRun"));
 	if (list.count == 0)
 		return STEP_NEXT;

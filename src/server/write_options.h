@@ -1,4 +1,5 @@
-/* write_options: the rules of parameters of creates, updates, patches and deletes, in upstream's words. */
+/* write_options: the rules of parameters of creates, updates, patches and deletes, in upstream's
+ * words. */
 #ifndef SKEG_SERVER_WRITE_OPTIONS_H
 #define SKEG_SERVER_WRITE_OPTIONS_H
 

@@ -11,7 +11,8 @@
 #include "server/server.h"
 #include "server/write.h"
 
-static struct json *converted(struct request *r, const struct api_kind *from, const struct api_kind *to, struct json *tree)
+static struct json *converted(struct request *r, const struct api_kind *from,
+			      const struct api_kind *to, struct json *tree)
 {
 	return from == to ? tree : convert_tree(&r->arena, from, to, tree);
 }
@@ -29,7 +30,8 @@ static bool is_within(const struct json *a, const struct json *b, const char *co
 {
 	for (size_t i = 0; i < json_count(a); i++) {
 		struct str key = a->object.members[i].key;
-		if (!is_among(key, but) && !json_equal(a->object.members[i].value, json_get(b, key)))
+		if (!is_among(key, but) &&
+		    !json_equal(a->object.members[i].value, json_get(b, key)))
 			return false;
 	}
 	return true;
@@ -41,8 +43,8 @@ static bool is_same(const struct json *a, const struct json *b)
 	static const char *const touched[] = {"managedFields", "resourceVersion", NULL};
 	static const char *const metadata[] = {"metadata", NULL};
 	const struct json *am = json_get(a, STR("metadata")), *bm = json_get(b, STR("metadata"));
-	return is_within(am, bm, touched) && is_within(bm, am, touched) && is_within(a, b, metadata) &&
-	       is_within(b, a, metadata);
+	return is_within(am, bm, touched) && is_within(bm, am, touched) &&
+	       is_within(a, b, metadata) && is_within(b, a, metadata);
 }
 
 /* Nothing changed: the reply is the object as it is, and nobody hears of it. */
@@ -62,17 +64,20 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	struct json *tree = converted(r, r->route.kind, storage, r->tree);
 	if (!write_meta_update(r, old, old_tree, tree))
 		return STEP_DONE;
-	api_prepare_update(a, storage, old_tree, tree, r->route.subresource);
+	api_prepare_update(a, storage, old_tree, tree, arena_cstr(a, r->route.subresource),
+			   world_wall_us());
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
-	api_validate_update(storage, old_tree, tree, r->route.subresource, &errors);
-	if (errors.count == 0)
-		allocator_assign(r->server->allocator, r, old_tree, tree, &errors);
-	if (errors.count)
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name, &errors);
+	api_validate_update(storage, old_tree, tree, arena_cstr(a, r->route.subresource), &errors);
+	if (errors.count ||
+	    allocator_assign(r->server->allocator, r, old_tree, tree, &errors) != RC_OK)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
+				       &errors);
 	if (r->patch_type != PATCH_APPLY)
-		managed_update(a, storage, old_tree, tree, write_manager(r), r->route.subresource, world_wall_us());
-	if (is_same(old_tree, tree) && !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
+		managed_update(a, storage, old_tree, tree, write_manager(r), r->route.subresource,
+			       world_wall_us());
+	if (is_same(old_tree, tree) &&
+	    !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
 		return unchanged(r, old);
 	return write_commit(r, tree, old, 200);
 }
@@ -80,9 +85,10 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 /* Kinds that an update may bring into being. */
 static bool allows_create_on_update(const struct api_kind *kind)
 {
-	static const char *const plurals[] = {"endpoints", "events",	    "leases",	       "limitranges", "podtemplates",
-					      "services",  "runtimeclasses", "priorityclasses", "roles",       "rolebindings",
-					      "clusterroles", "clusterrolebindings"};
+	static const char *const plurals[] = {
+		"endpoints",	"events",	"leases",	  "limitranges",
+		"podtemplates", "services",	"runtimeclasses", "priorityclasses",
+		"roles",	"rolebindings", "clusterroles",	  "clusterrolebindings"};
 	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
 		if (str_is(kind->plural, plurals[i]))
 			return true;
@@ -94,8 +100,10 @@ static bool check_name(struct request *r)
 	struct json *meta = json_need_object(&r->arena, r->tree, STR("metadata"));
 	struct str name = json_path_str(meta, "name");
 	if (!str_eq(name, r->route.name)) {
-		request_fail(r, RC_BAD_REQUEST, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
-			     STR_FMT(name), STR_FMT(r->route.name));
+		request_fail(
+			r, RC_BAD_REQUEST,
+			"the name of the object (%.*s) does not match the name on the URL (%.*s)",
+			STR_FMT(name), STR_FMT(r->route.name));
 		return false;
 	}
 	return true;
@@ -109,37 +117,56 @@ enum step write_update(struct request *r)
 	if (!old) {
 		bool is_new = !r->route.sub && allows_create_on_update(r->route.kind) &&
 			      json_path_str(r->tree, "metadata.resourceVersion").len == 0;
-		return is_new ? write_create(r) : request_not_found(r, r->route.kind, r->route.name);
+		return is_new ? write_create(r)
+			      : request_not_found(r, r->route.kind, r->route.name);
 	}
 	return write_change(r, old, object_tree(&r->arena, old));
 }
 
 /* ---- patches ---- */
 
-static enum step patched(struct request *r, struct object *old, struct json *before, struct json *after)
+static enum step patched(struct request *r, struct object *old, struct json *before,
+			 struct json *after)
 {
-	struct unknown_fields unknown = {};
+	struct decoded d = {.parsed = after};
 	struct err err;
-	if (decode_strict(r, r->route.kind, after, &unknown, &r->tree, &err) != RC_OK)
+	const struct api_type *type = api_type(api_builtin(), r->route.kind->type);
+	if (api_normalise(&r->arena, type, after, &d.unknown, &r->tree, &err) != RC_OK)
 		return request_fail_err(r, &err);
-	if (decode_report(r, &unknown) == STEP_DONE)
+	if (decode_report(r, &d) == STEP_DONE)
 		return STEP_DONE;
 	const struct api_kind *storage = write_storage_kind(r);
 	return write_change(r, old, converted(r, r->route.kind, storage, before));
 }
 
-static enum rc apply_patch(struct request *r, struct json *before, struct json **ret_after, struct err *err)
+static enum rc apply_patch(struct request *r, struct json *before, struct json **ret_after,
+			   struct field_errors *errors, struct err *err)
 {
 	struct arena *a = &r->arena;
+	*ret_after = before;
 	switch (r->patch_type) {
 	case PATCH_JSON:
-		return patch_json(a, before, r->tree, ret_after, err);
+		return json_patch_apply(a, ret_after, r->tree, err);
 	case PATCH_STRATEGIC:
-		return strategic_merge(a, r->route.kind, before, r->tree, ret_after, err);
+		return strategic_merge(a, api_type(api_builtin(), r->route.kind->type), before,
+				       r->tree, ret_after, errors, err);
 	default:
-		*ret_after = patch_merge(a, before, r->tree);
-		return RC_OK;
+		return merge_patch_apply(a, ret_after, r->tree, err);
 	}
+}
+
+/* A JSON patch that cannot be applied is Invalid without causes, as upstream has it. */
+static enum step patch_refused(struct request *r, struct object *old,
+			       const struct field_errors *errors, const struct err *err)
+{
+	if (errors->count)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
+				       errors);
+	if (err->rc != RC_INVALID)
+		return request_fail_err(r, err);
+	request_fail(r, RC_INVALID, PATCH_REJECTED);
+	json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+	return STEP_DONE;
 }
 
 static enum step write_apply(struct request *r)
@@ -150,16 +177,19 @@ static enum step write_apply(struct request *r)
 	struct managed_conflicts conflicts = {};
 	struct json *after;
 	struct err err;
-	enum rc rc = managed_apply(a, r->route.kind, live, r->tree, r->options.field_manager, r->options.is_force,
-				   r->route.subresource, world_wall_us(), &after, &conflicts, &err);
+	enum rc rc = managed_apply(a, r->route.kind, live, r->tree, r->options.field_manager,
+				   r->options.is_force, r->route.subresource, world_wall_us(),
+				   &after, &conflicts, &err);
 	if (rc == RC_CONFLICT)
-		return apply_conflict(r, &conflicts, &err);
+		return request_fail_err(r, &err);
 	if (rc != RC_OK)
 		return request_fail_err(r, &err);
 	r->tree = after;
 	if (!old)
-		return r->route.sub ? request_not_found(r, r->route.kind, r->route.name) : write_create(r);
-	return write_change(r, old, converted(r, r->route.kind, write_storage_kind(r), object_tree(a, old)));
+		return r->route.sub ? request_not_found(r, r->route.kind, r->route.name)
+				    : write_create(r);
+	return write_change(
+		r, old, converted(r, r->route.kind, write_storage_kind(r), object_tree(a, old)));
 }
 
 enum step write_patch(struct request *r)
@@ -170,9 +200,10 @@ enum step write_patch(struct request *r)
 	if (!old)
 		return request_not_found(r, r->route.kind, r->route.name);
 	struct json *before = served_tree(&r->arena, r->route.kind, old);
+	struct field_errors errors = {.arena = &r->arena};
 	struct json *after;
 	struct err err;
-	if (apply_patch(r, json_copy(&r->arena, before), &after, &err) != RC_OK)
-		return request_fail_err(r, &err);
+	if (apply_patch(r, json_copy(&r->arena, before), &after, &errors, &err) != RC_OK)
+		return patch_refused(r, old, &errors, &err);
 	return patched(r, old, before, after);
 }
