@@ -3,6 +3,7 @@
 #define SKEG_SYNC_HTTP_CLIENT_INT_H
 
 #include "base/list.h"
+#include "http/client.h"
 #include "sync/http_client.h"
 
 struct client_http {

@@ -11,8 +11,9 @@
 #ifndef SKEG_SYNC_HTTP_CLIENT_H
 #define SKEG_SYNC_HTTP_CLIENT_H
 
-#include "http/client.h"
 #include "sync/client.h"
+
+struct http_client_opts; /* http/client.h */
 
 /* server: "https://10.0.0.1:6443", without a slash at the end. */
 [[nodiscard]] enum rc client_http_new(struct loop *loop, const struct api *api, const char *server,

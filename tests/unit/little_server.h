@@ -271,13 +271,14 @@ static inline void little_kubelet(struct little_server *s)
 			struct client_reply reply = {};
 			struct json *tree = object_tree(&a, pods[i]), *patch;
 			json_set_str(&a, json_get(tree, STR("spec")), STR("nodeName"), STR("n1"));
+			s->addresses++;
 			struct str ready = arena_printf(
 				&a,
 				"{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.%u\","
 				"\"podIPs\":[{\"ip\":\"10.42.0.%u\"}],\"conditions\":[{\"type\":"
 				"\"Ready\",\"status\":\"True\",\"lastTransitionTime\":"
 				"\"2026-01-01T00:00:00Z\"}]}}",
-				++s->addresses, s->addresses);
+				s->addresses, s->addresses);
 			if (json_parse(&a, ready, &patch, NULL, NULL) != RC_OK)
 				fail();
 			tree = little_merge(&a, tree, patch);

@@ -17,17 +17,17 @@ static void cache_is_ordered_and_indexed(void **state)
 	struct cache *c = literal_cache(
 		"kind: Pod\n"
 		"apiVersion: v1\n"
-		"metadata: {name: b, namespace: y, ownerReferences: [{uid: u1, "
+		"metadata: {name: b, namespace: ny, ownerReferences: [{uid: u1, "
 		"kind: ReplicaSet, name: r, apiVersion: apps/v1, controller: true}]}\n"
 		"spec: {nodeName: n1}\n"
 		"---\n"
 		"kind: Pod\n"
 		"apiVersion: v1\n"
-		"metadata: {name: a, namespace: y}\n"
+		"metadata: {name: a, namespace: ny}\n"
 		"---\n"
 		"kind: Pod\n"
 		"apiVersion: v1\n"
-		"metadata: {name: z, namespace: x}\n"
+		"metadata: {name: z, namespace: nx}\n"
 		"spec: {nodeName: n1}\n");
 	const char *const order[] = {"z", "a", "b"};
 	struct object *o;
@@ -36,23 +36,23 @@ static void cache_is_ordered_and_indexed(void **state)
 	     (o = cache_next(&it));)
 		assert_true(str_is(o->name, order[i++]));
 	assert_int_equal(i, 3);
-	struct cache_iter it = cache_iterate(c, KIND_POD, STR("x"));
+	struct cache_iter it = cache_iterate(c, KIND_POD, STR("nx"));
 	assert_true(str_is(cache_next(&it)->name, "z"));
 	assert_null(cache_next(&it));
-	it = cache_owned(c, KIND_POD, STR("y"), STR("u1"));
+	it = cache_owned(c, KIND_POD, STR("ny"), STR("u1"));
 	assert_true(str_is(cache_next(&it)->name, "b"));
 	assert_null(cache_next(&it));
-	it = cache_orphans(c, KIND_POD, STR("y"));
+	it = cache_orphans(c, KIND_POD, STR("ny"));
 	assert_true(str_is(cache_next(&it)->name, "a"));
 	assert_null(cache_next(&it));
 	it = cache_on_node(c, STR("n1"));
 	assert_true(str_is(cache_next(&it)->name, "z"));
 	assert_true(str_is(cache_next(&it)->name, "b"));
-	cache_drop(c, KIND_POD, STR("y"), STR("b"));
-	it = cache_owned(c, KIND_POD, STR("y"), STR("u1"));
+	cache_drop(c, KIND_POD, STR("ny"), STR("b"));
+	it = cache_owned(c, KIND_POD, STR("ny"), STR("u1"));
 	assert_null(cache_next(&it));
-	assert_null(cache_get(c, KIND_POD, STR("y"), STR("b")));
-	assert_non_null(cache_get(c, KIND_POD, STR("y"), STR("a")));
+	assert_null(cache_get(c, KIND_POD, STR("ny"), STR("b")));
+	assert_non_null(cache_get(c, KIND_POD, STR("ny"), STR("a")));
 	cache_free(c);
 }
 
