@@ -510,7 +510,24 @@ def write_fields(m, out):
     out.append('};\n')
 
 
+def by_tag(t):
+    """Rows of the type's own message in the order of their tags; what follows an inlined type's mark
+    belongs to the nested message."""
+    rows, i = [], 0
+    while i < len(t.fields):
+        if t.fields[i].tag:
+            rows.append(i)
+        i += 1 + (len(t.fields[i].type.fields) if t.fields[i].inline else 0)
+    return sorted(rows, key=lambda row: t.fields[row].tag)
+
+
 def write_types(m, out):
+    tags = []
+    for t in m.types:
+        t.first_tag, rows = len(tags), by_tag(t)
+        t.tag_count = len(rows)
+        tags += rows
+    out.append('static const uint8_t tags[] = {\n\t%s,\n};\n' % ', '.join(str(x) for x in tags))
     out.append('static const struct api_type types[] = {')
     for t in m.types:
         package = t.pkg.name.split('_')[0] + '/' + t.pkg.version
@@ -518,7 +535,8 @@ def write_types(m, out):
         row = ['.name = ' + c_str(t.name), '.package = ' + c_str(package),
                '.openapi = ' + c_str(t.pkg.openapi + '.' + t.name),
                '.fields = fields + %d' % m.first[t], '.field_count = %d' % len(t.fields),
-               '.view_size = sizeof(struct %s)' % t.c]
+               '.view_size = sizeof(struct %s)' % t.c,
+               '.by_tag = tags + %d' % t.first_tag, '.tag_count = %d' % t.tag_count]
         if t.atomic:
             row.append('.is_atomic = true')
         if t.union:

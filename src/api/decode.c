@@ -13,6 +13,7 @@
 struct walk {
 	struct arena *a;
 	struct unknown_fields *unknown;
+	size_t value_count;
 	struct err saved; /* rc == RC_OK: none */
 	struct err hard;
 };
@@ -300,6 +301,12 @@ static bool one_value(struct walk *w, const struct place *p, const struct api_fi
 		      struct str go_type, const struct json *v, struct json **ret_out)
 {
 	const struct json **leaf = (const struct json **)ret_out;
+	if (w->value_count > DECODE_MAX_VALUES) {
+		err_set(&w->hard, RC_TOO_LARGE, "the object has more than %u values: split it",
+			DECODE_MAX_VALUES);
+		return false;
+	}
+	w->value_count++;
 	if (v->type == JSON_NULL)
 		return true;
 	switch ((enum field_form)f->form) {
@@ -501,6 +508,7 @@ static struct json *struct_from_slots(struct walk *w, const struct api_type *typ
 				      struct json *const *slots)
 {
 	struct json *tree = json_object(w->a);
+	w->value_count += type->field_count / 4; /* what stands for absent ones */
 	for (uint32_t i = 0; i < type->field_count; i++) {
 		const struct api_field *f = &type->fields[i];
 		if (f->flags & FIELD_INLINE || is_left_out(f, slots[i]))
@@ -541,7 +549,7 @@ enum rc api_normalise(struct arena *a, const struct api_type *type, const struct
 	struct json *out = NULL;
 	struct str go_type = arena_printf(a, "v1.%.*s", STR_FMT(type->name));
 	if (!struct_value(&w, NULL, type, go_type, tree, &out))
-		return err_set(err, RC_BAD_REQUEST, "%s", w.hard.text);
+		return err_set(err, w.hard.rc, "%s", w.hard.text);
 	if (w.saved.rc != RC_OK)
 		return err_set(err, RC_BAD_REQUEST, "%s", w.saved.text);
 	ASSERT(out);

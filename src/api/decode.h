@@ -6,7 +6,8 @@
  *
  * Threads: pure functions.  Errors: RC_BAD_REQUEST in the words of Go's decoder, e.g.
  * `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
- * Limits: that of the tree (JSON_MAX_DEPTH); UNKNOWN_FIELDS_MAX names are kept.
+ * Limits: that of the tree (JSON_MAX_DEPTH); DECODE_MAX_VALUES (RC_TOO_LARGE); UNKNOWN_FIELDS_MAX
+ * names are kept.
  * Cost: linear in the tree, but for sorting maps. */
 #ifndef SKEG_API_DECODE_H
 #define SKEG_API_DECODE_H
@@ -17,6 +18,7 @@
 #include "codec/json.h"
 
 #define UNKNOWN_FIELDS_MAX 100
+#define DECODE_MAX_VALUES  (1u << 20)
 
 struct unknown_fields {
 	struct str *paths; /* `spec.containers[0].foo`, in the order of the document */

@@ -86,6 +86,10 @@ struct api_type {
 	const struct api_field *fields; /* in Go's order, which is the order of JSON */
 	uint32_t field_count;
 	uint32_t view_size;
+	/* Fields of its protobuf message, in the order of their tags; without what FIELD_INLINE
+	 * nests. */
+	const uint8_t *by_tag;
+	uint32_t tag_count;
 	bool is_atomic; /* server-side apply replaces it as a whole */
 	/* x-kubernetes-unions: the discriminator, and "field:Value" comma separated; or absent. */
 	struct str union_by, union_members;

@@ -12,7 +12,6 @@ const char *text_scan_plain(const char *at, const char *end, bool is_html);
 size_t utf8_length(const char *at, const char *end);
 /* Writes code as UTF-8 (at most 4 bytes), returns the end. */
 char *utf8_put(char *to, uint32_t code);
-bool utf8_is_valid(struct str text);
 
 /* The members of one object ordered by key, so that large objects cost n log n instead of n squared
  * (a hash would do, but an attacker may choose the keys).  Equal keys stay in their order. */

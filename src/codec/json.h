@@ -83,6 +83,9 @@ void json_write(struct buf *out, const struct json *tree);
 void json_write_indent(struct buf *out, const struct json *tree, int indent_columns);
 void json_write_string(struct buf *out, struct str s); /* quoted and escaped */
 
+/* A string may stand in a document: UTF-8 without overlong forms and surrogates. */
+bool utf8_is_valid(struct str text);
+
 /* Construction; strings are NOT copied. */
 [[nodiscard]] struct json *json_null(struct arena *a);
 [[nodiscard]] struct json *json_bool(struct arena *a, bool value);
