@@ -70,6 +70,14 @@ void loop_post(struct loop *loop, struct loop_msg *msg)
 		uv_async_send(&loop->wake);
 }
 
+void loop_post_cancel(struct loop *loop, struct loop_msg *msg)
+{
+	/* It may be in the batch that wake_on() is running, which is this thread's, or in posted. */
+	pthread_mutex_lock(&loop->lock);
+	list_remove(&msg->link);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 static void deferred_run(struct loop *loop)
 {
 	struct list batch;

@@ -34,6 +34,9 @@ struct loop_msg {
 	void (*fn)(struct loop_msg *msg);
 };
 void loop_post(struct loop *loop, struct loop_msg *msg);
+/* On the loop's thread: takes back a message that still waits, so that its memory may go.  Nobody
+ * may be posting it meanwhile.  Does nothing when it does not wait. */
+void loop_post_cancel(struct loop *loop, struct loop_msg *msg);
 
 /* A one-shot timer; embed it, zero it, start it.  Starting again moves it.  fn may start, stop or
  * free it.  After loop_timer_stop() the owner may free it at once.  Both accept an idle timer. */
