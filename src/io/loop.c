@@ -315,8 +315,13 @@ static void limit_on(uv_timer_t *handle)
 
 void loop_run_once(struct loop *loop, int64_t wait_ms_max)
 {
+	if (wait_ms_max <= 0) {
+		run(loop, UV_RUN_NOWAIT);
+		return;
+	}
+	/* Repeating: one that is due before the poll begins must still end the poll. */
 	uv_update_time(&loop->uv);
-	uv_timer_start(&loop->limit, limit_on, (uint64_t)MAX(wait_ms_max, 0), 0);
+	uv_timer_start(&loop->limit, limit_on, (uint64_t)wait_ms_max, (uint64_t)wait_ms_max);
 	run(loop, UV_RUN_ONCE);
 	uv_timer_stop(&loop->limit);
 }

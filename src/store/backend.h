@@ -1,11 +1,12 @@
 /* backend: where the store's commits become durable.
  *
- * An ops table with one conformance suite (tests/unit/test_store.c).  A backend is opened and loaded on
- * the owner's thread; commit() and tidy() then run on the store thread (or on the owner's, when the
- * backend needs no thread); close() on the owner's after that thread has ended.  No two calls at once.
+ * An ops table with one conformance suite (tests/unit/test_store.c).  A backend is opened and
+ * loaded on the owner's thread; commit() and tidy() then run on the store thread (or on the
+ * owner's, when the backend needs no thread); close() on the owner's after that thread has ended.
+ * No two calls at once.
  *
- * Errors of commit(): nothing of the batch was kept.  RC_IO: what is on disk is unknown, the process
- * must end; anything else goes to the writers. */
+ * Errors of commit(): nothing of the batch was kept.  RC_IO: what is on disk is unknown, the
+ * process must end; anything else goes to the writers. */
 #ifndef SKEG_STORE_BACKEND_H
 #define SKEG_STORE_BACKEND_H
 
@@ -25,26 +26,26 @@ struct backend_config {
 /* What a start finds; load() fills it. */
 struct backend_load {
 	const struct api *api;
-	struct btree *trees; /* by stored id, empty */
-	struct ring *rings;  /* by stored id, empty */
-	bool *is_kind_lazy;  /* by stored id */
-	int64_t revision;    /* where this run begins */
-	int64_t lost_after;  /* revisions between it and revision were lost or never given; = revision: none */
+	struct btree *trees;	/* by stored id, empty */
+	struct ring *rings;	/* by stored id, empty */
+	bool *is_kind_lazy;	/* by stored id */
+	int64_t revision;	/* where this run begins */
+	int64_t lost_after;	/* revisions between it and revision were lost or never given; =
+				   revision: none */
 	int64_t reserved_until; /* revisions below may be given without asking the disk */
 };
 
 struct backend_ops {
 	const char *name;
 	bool needs_thread;
-	[[nodiscard]] enum rc (*open)(const struct backend_config *config, struct backend **ret_backend,
-				      struct err *err);
-	[[nodiscard]] enum rc (*load)(struct backend *b, struct backend_load *load, struct err *err);
+	enum rc (*open)(const struct backend_config *config, struct backend **ret_backend,
+			struct err *err);
+	enum rc (*load)(struct backend *b, struct backend_load *load, struct err *err);
 	/* One transaction; commits is a list of struct commit by queue_link. */
-	[[nodiscard]] enum rc (*commit)(struct backend *b, const struct list *commits,
-					int64_t *ret_reserved_until, uint64_t *ret_bytes,
-					struct err *err);
+	enum rc (*commit)(struct backend *b, const struct list *commits,
+			  int64_t *ret_reserved_until, uint64_t *ret_bytes, struct err *err);
 	/* After the writers of a batch have been told: checkpoints. */
-	[[nodiscard]] enum rc (*tidy)(struct backend *b, struct err *err);
+	enum rc (*tidy)(struct backend *b, struct err *err);
 	/* revision: the last one given, when everything is on disk; 0 after an error. */
 	void (*close)(struct backend *b, int64_t revision);
 };

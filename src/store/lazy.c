@@ -1,6 +1,7 @@
 /* Lazy writes: node-lease renewals, heartbeats, Events.  They become visible in their turn without
- * waiting for the disk; the newest state of each key is kept here until it is written: Events within
- * LAZY_SOON_MS, the others at a clean stop, or never when a durable write of the key comes first. */
+ * waiting for the disk; the newest state of each key is kept here until it is written: Events
+ * within LAZY_SOON_MS, the others at a clean stop, or never when a durable write of the key comes
+ * first. */
 #include "base/mem.h"
 #include "store/store-int.h"
 

@@ -56,7 +56,7 @@ const char *resource_name(const struct api *api, uint16_t stored_id, char out[RE
 /* --- the overlay --- */
 
 struct str overlay_key(struct overlay_key *key, uint16_t stored_id, struct str namespace,
-			      struct str name)
+		       struct str name)
 {
 	memcpy(key->bytes, &stored_id, sizeof(stored_id));
 	size_t len = key_pack(key->bytes + sizeof(stored_id), namespace, name);

@@ -1,9 +1,9 @@
 /* Rings: the newest events of each kind, and cursors that read them from any thread.
  *
- * The owner appends, always in order of revisions; readers copy events out (with references) under the
- * lock of that ring, which nobody holds for longer than such a copy.  A cursor keeps the sequence
- * number of the next event; when that event has been dropped before it was read, the cursor has
- * expired.
+ * The owner appends, always in order of revisions; readers copy events out (with references) under
+ * the lock of that ring, which nobody holds for longer than such a copy.  A cursor keeps the
+ * sequence number of the next event; when that event has been dropped before it was read, the
+ * cursor has expired.
  *
  * A ring costs memory only by the superseded objects that nobody else holds, so it is bounded by
  * their bytes as well, and what is older than STORE_RING_AGE_MS is dropped by later appends to any
@@ -71,7 +71,7 @@ static void grow(struct ring *r)
 
 void ring_append(struct ring *r, const struct ring_event *own_event)
 {
-	ASSERT(own_event->revision > r->floor);
+	ASSERT(own_event->revision >= r->floor);
 	size_t bytes = event_bytes(own_event);
 	while (r->next - r->first >= STORE_RING_EVENTS ||
 	       (r->first < r->next && r->old_bytes + bytes > STORE_RING_BYTES))
@@ -166,7 +166,8 @@ static size_t copy_events(struct ring *r, struct cursor *cursor, struct store_ev
 	uint64_t at = MAX(cursor->sequence, r->first);
 	for (; at < r->next && count < max; at++) {
 		const struct ring_event *e = slot(r, at);
-		/* A cursor may have been opened between the snapshot of a revision and its events. */
+		/* A cursor may have been opened between the snapshot of a revision and its events.
+		 */
 		if (e->revision > cursor->opened_after)
 			ret_events[count++] = event_copy(e);
 	}

@@ -85,8 +85,7 @@ void snapshot_iter_init(struct snapshot_iter *it, const struct snapshot *s, uint
 			struct str namespace, struct str after_namespace, struct str after_name)
 {
 	const struct btree *tree = tree_of(s, stored_id);
-	*it = (struct snapshot_iter){
-		.snapshot = s, .stored_id = stored_id, .namespace = namespace};
+	*it = (struct snapshot_iter){.snapshot = s, .stored_id = stored_id, .namespace = namespace};
 	struct btree_key start = {namespace, {}};
 	struct btree_key after = {after_namespace, after_name};
 	if (after_name.at && btree_key_cmp(after, start) >= 0)

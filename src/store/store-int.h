@@ -17,7 +17,7 @@ struct entry {
 	uint16_t stored_id;
 	uint16_t sequence; /* in its commit */
 	bool is_delete;
-	bool is_first_lazy;    /* the kind becomes one with lazy writes: that is remembered on disk */
+	bool is_first_lazy; /* the kind becomes one with lazy writes: that is remembered on disk */
 	int64_t revision;
 	struct object *object; /* referenced; for a delete the final state */
 	struct object *former; /* referenced; owner, between applying and emitting */
@@ -76,8 +76,8 @@ void overlay_reset(struct overlay *o);
 #define LAZY_SOON_MAX 1024 /* that many are written at once */
 
 struct lazy {
-	struct map dirty; /* kind and key → struct lazy_write * */
-	size_t soon_count; /* those that are due within LAZY_SOON_MS */
+	struct map dirty;	  /* kind and key → struct lazy_write * */
+	size_t soon_count;	  /* those that are due within LAZY_SOON_MS */
 	struct commit *in_flight; /* to the backend, at most one */
 };
 
@@ -132,7 +132,8 @@ struct writer {
 	void *ctx;
 	bool has_thread;
 	pthread_t thread;
-	struct list unsent; /* owner: commits of this turn of the loop */
+	struct list unsent;   /* owner: commits of this turn of the loop */
+	bool is_careful;      /* thread: a transaction failed, no other succeeded since */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
 	struct list queue; /* of commits */
@@ -146,8 +147,8 @@ struct writer {
 
 void writer_start(struct writer *w, bool has_thread);
 void writer_send(struct writer *w, struct commit *c); /* owner; at the next writer_flush() */
-void writer_flush(struct writer *w);		       /* owner */
-struct batch *writer_take(struct writer *w);	       /* owner; NULL when there is none */
+void writer_flush(struct writer *w);		      /* owner */
+struct batch *writer_take(struct writer *w);	      /* owner; NULL when there is none */
 void writer_clear(struct writer *w); /* owner: forgets what waits, its commits stay the caller's */
 void writer_stop(struct writer *w);  /* owner: everything sent is done afterwards */
 

@@ -1,9 +1,9 @@
 /* The store: who may see what, and when.
  *
- * Three places hold objects.  The *table* (one copy-on-write tree a kind) has only what is durable, and
- * a *snapshot* is a published version of it.  The *overlay* has what was accepted and is not durable
- * yet; only the owner looks at it, to judge the next write.  The *rings* have the events that led to the
- * newest snapshot.
+ * Three places hold objects.  The *table* (one copy-on-write tree a kind) has only what is durable,
+ * and a *snapshot* is a published version of it.  The *overlay* has what was accepted and is not
+ * durable yet; only the owner looks at it, to judge the next write.  The *rings* have the events
+ * that led to the newest snapshot.
  *
  * The life of a write, all on the owner's thread but for the disk:
  *
@@ -12,29 +12,29 @@
  *   (turn of loop)     everything accepted in this turn goes to the writer together
  *   writer thread      one transaction, one sync, for all that has arrived
  *   batches_on()       marks the commits durable
- *   advance()          takes commits from the head of `commits` as long as they are durable: applies them
- *                      to the table, publishes one snapshot, appends to the rings, wakes listeners,
- *                      completes tickets: in this order, so whoever has an event or a reply also finds
- *                      it in the newest snapshot
+ *   advance()          takes commits from the head of `commits` as long as they are durable:
+ * applies them to the table, publishes one snapshot, appends to the rings, wakes listeners,
+ *                      completes tickets: in this order, so whoever has an event or a reply also
+ * finds it in the newest snapshot
  *
  * Order.  Revisions become visible in the order in which they were given, with no exception: a lazy
- * write that needs no disk still waits behind a durable one that was accepted before it.  So one number,
- * the revision of the snapshot, says exactly what a reader has seen.
+ * write that needs no disk still waits behind a durable one that was accepted before it.  So one
+ * number, the revision of the snapshot, says exactly what a reader has seen.
  *
- * Failure.  When a transaction fails nothing of it is on disk, and everything accepted later was judged
- * on a state that will never be.  So all that waits is dropped, each ticket gets the error, and the
- * table was never wrong.  The revisions are not given again; an empty snapshot at the last of them is
- * published so that nobody waits for one in vain.  After an I/O error what is on disk is unknown: the
- * owner is told (on_fatal) to end the process and start again from the disk.
+ * Failure.  When a transaction fails nothing of it is on disk, and everything accepted later was
+ * judged on a state that will never be.  So all that waits is dropped, each ticket gets the error,
+ * and the table was never wrong.  The revisions are not given again; an empty snapshot at the last
+ * of them is published so that nobody waits for one in vain.  After an I/O error what is on disk is
+ * unknown: the owner is told (on_fatal) to end the process and start again from the disk.
  *
- * Revisions.  The backend reserves them on disk in blocks, so that a start after a crash begins beyond
- * every revision that anybody can have seen, lazy ones included.  What lies between the last durable
- * revision and that start may have been lost: cursors there get 410, and so do all older cursors of
- * kinds with lazy writes.  The first lazy write of a kind is durable, for it makes the disk remember
- * that the kind is one.
+ * Revisions.  The backend reserves them on disk in blocks, so that a start after a crash begins
+ * beyond every revision that anybody can have seen, lazy ones included.  What lies between the last
+ * durable revision and that start may have been lost: cursors there get 410, and so do all older
+ * cursors of kinds with lazy writes.  The first lazy write of a kind is durable, for it makes the
+ * disk remember that the kind is one.
  *
- * Time.  The owner does the work of a commit (some microseconds), the writer's thread serialises and
- * syncs.  Nothing here runs unless something was written. */
+ * Time.  The owner does the work of a commit (some microseconds), the writer's thread serialises
+ * and syncs.  Nothing here runs unless something was written. */
 #include "store/store.h"
 
 #include "base/log.h"
@@ -109,7 +109,7 @@ static void emit_all(struct store *store, struct list *commits, int64_t revision
 {
 	int64_t now_ms = world_mono_ms();
 	struct commit *c;
-	LIST_FOR_EACH(c, commits, link)
+	LIST_FOR_EACH (c, commits, link)
 		for (size_t i = 0; i < c->count; i++)
 			emit(store, &c->entries[i], now_ms);
 	if (store->kind_count > 0)
@@ -122,7 +122,7 @@ static void complete(struct list *commits, enum rc rc, const struct err *err)
 {
 	struct store_ticket *first = NULL, **end = &first;
 	struct commit *c;
-	LIST_FOR_EACH(c, commits, link) {
+	LIST_FOR_EACH (c, commits, link) {
 		list_remove(&c->link);
 		if (c->ticket) {
 			c->ticket->next = NULL;
@@ -193,7 +193,7 @@ static void batch_succeeded(struct store *store, struct batch *b)
 {
 	struct commit *c;
 	store->reserved_until = b->reserved_until;
-	LIST_FOR_EACH(c, &b->commits, queue_link) {
+	LIST_FOR_EACH (c, &b->commits, queue_link) {
 		list_remove(&c->queue_link);
 		c->is_durable = true;
 		if (c->is_flush) {
@@ -208,7 +208,8 @@ static void batch_succeeded(struct store *store, struct batch *b)
 static void batch_failed(struct store *store, struct batch *b)
 {
 	struct commit *c;
-	LIST_FOR_EACH(c, &b->commits, queue_link)
+	advance(store); /* lazy writes that were accepted before the batch */
+	LIST_FOR_EACH (c, &b->commits, queue_link)
 		list_remove(&c->queue_link);
 	if (b->rc == RC_IO && !store->is_dead) {
 		store->is_dead = true;
@@ -281,8 +282,7 @@ static enum rc check_write(struct store *store, const struct store_write *w, str
 			       "%s \"%.*s\": namespace and name must have at most %d bytes "
 			       "together, and no zero byte",
 			       what, STR_FMT(w->name), STORE_KEY_MAX);
-	const struct object *now =
-		store_pending_get(store, w->stored_id, w->namespace, w->name);
+	const struct object *now = store_pending_get(store, w->stored_id, w->namespace, w->name);
 	ASSERT(now != w->object);
 	if (w->expect == EXPECT_ABSENT && now)
 		return err_set(err, RC_ALREADY_EXISTS, "%s \"%.*s\" already exists", what,
@@ -318,13 +318,15 @@ static enum rc check_commit(struct store *store, const struct store_write *write
 		return err_set(err, RC_UNAVAILABLE, "the store is %s",
 			       store->is_dead ? "down after an I/O error" : "closing");
 	if (count > STORE_COMMIT_MAX)
-		return err_set(err, RC_TOO_LARGE, "%zu writes in one commit, at most %d are allowed",
-			       count, STORE_COMMIT_MAX);
+		return err_set(err, RC_TOO_LARGE,
+			       "%zu writes in one commit, at most %d are allowed", count,
+			       STORE_COMMIT_MAX);
 	if (store->overlay.writes + count > STORE_PENDING_MAX ||
 	    store->overlay.bytes + bytes > STORE_PENDING_BYTES)
-		return err_set(err, RC_TOO_MANY_REQUESTS,
-			       "too many writes wait for the disk (%zu writes, %zu bytes), try again",
-			       store->overlay.writes, store->overlay.bytes);
+		return err_set(
+			err, RC_TOO_MANY_REQUESTS,
+			"too many writes wait for the disk (%zu writes, %zu bytes), try again",
+			store->overlay.writes, store->overlay.bytes);
 	TRY(check_once(writes, count, err));
 	for (size_t i = 0; i < count; i++)
 		TRY(check_write(store, &writes[i], err));
@@ -470,8 +472,7 @@ enum rc store_open(const struct store_config *config, struct store **ret_store, 
 	struct backend_config backend = {config->api, config->folder, config->vfs};
 	struct store *store = store_new(config);
 	struct writer *w = &store->writer;
-	*w = (struct writer){
-		.ops = ops, .loop = config->loop, .on_done = batches_on, .ctx = store};
+	*w = (struct writer){.ops = ops, .loop = config->loop, .on_done = batches_on, .ctx = store};
 	enum rc rc = ops->open(&backend, &w->backend, err);
 	if (rc == RC_OK)
 		rc = load(store, err);
@@ -554,7 +555,7 @@ void store_wake_listeners(struct store *store)
 {
 	struct store_listener *l;
 	pthread_mutex_lock(&store->listen_lock);
-	LIST_FOR_EACH(l, &store->listeners, link)
+	LIST_FOR_EACH (l, &store->listeners, link)
 		if (!atomic_exchange(&l->is_posted, true))
 			loop_post(l->loop, &l->msg);
 	pthread_mutex_unlock(&store->listen_lock);

@@ -1,11 +1,12 @@
 /* The writer: hands commits to the backend, one transaction for all that has arrived.
  *
- * Commits of one turn of the owner's loop are sent together.  While the backend syncs, more arrive, and
- * the next transaction takes them all: the slower the disk, the larger the groups.  Batches come back in
- * order.  After a failure nothing is written until the owner has dropped what was built on it.
+ * Commits of one turn of the owner's loop are sent together.  While the backend syncs, more arrive,
+ * and the next transaction takes them all: the slower the disk, the larger the groups.  Batches
+ * come back in order.  After a failure nothing is written until the owner has dropped what was
+ * built on it.
  *
- * In the simulator and for a backend that never blocks there is no thread: writer_flush() does the work
- * on the owner's loop, in the turn after the commit. */
+ * In the simulator and for a backend that never blocks there is no thread: writer_flush() does the
+ * work on the owner's loop, in the turn after the commit. */
 #include <signal.h>
 
 #include "base/mem.h"
@@ -29,14 +30,30 @@ static void list_move_all(struct list *to, struct list *from)
 	list_init(from);
 }
 
-/* A batch with everything from the queue, NULL when nothing may be written; the lock is held. */
+/* While the disk is full, deletes must not fail because of others in their transaction. */
+static void move_one_class(struct list *to, struct list *from)
+{
+	bool is_freeing = commit_frees_space(LIST_FIRST(from, struct commit, queue_link));
+	struct commit *c;
+	LIST_FOR_EACH (c, from, queue_link) {
+		if (commit_frees_space(c) != is_freeing)
+			return;
+		list_remove(&c->queue_link);
+		list_append(to, &c->queue_link);
+	}
+}
+
+/* A batch of what is in the queue, NULL when nothing may be written; the lock is held. */
 static struct batch *batch_take(struct writer *w)
 {
 	if (list_is_empty(&w->queue) || w->is_failed)
 		return NULL;
 	struct batch *b = NEW(struct batch);
 	list_init(&b->commits);
-	list_move_all(&b->commits, &w->queue);
+	if (w->is_careful)
+		move_one_class(&b->commits, &w->queue);
+	else
+		list_move_all(&b->commits, &w->queue);
 	return b;
 }
 
@@ -44,6 +61,10 @@ static void batch_write(struct writer *w, struct batch *b)
 {
 	uint64_t bytes = 0;
 	b->rc = w->ops->commit(w->backend, &b->commits, &b->reserved_until, &bytes, &b->err);
+	if (b->rc != RC_OK)
+		w->is_careful = true;
+	else if (!commit_frees_space(LIST_FIRST(&b->commits, struct commit, queue_link)))
+		w->is_careful = false;
 	if (b->rc != RC_OK)
 		return;
 	atomic_fetch_add(&w->transactions, 1);
@@ -136,6 +157,19 @@ void writer_send(struct writer *w, struct commit *c)
 	list_append(&w->unsent, &c->queue_link);
 }
 
+/* Without a thread, on the owner's loop. */
+static void write_here(struct writer *w)
+{
+	for (struct batch *b; (b = batch_take(w));) {
+		batch_write(w, b);
+		bool is_written = b->rc == RC_OK;
+		batch_finish(w, b);
+		if (is_written)
+			tidy(w);
+		w->on_done(w->ctx);
+	}
+}
+
 void writer_flush(struct writer *w)
 {
 	if (list_is_empty(&w->unsent))
@@ -143,16 +177,9 @@ void writer_flush(struct writer *w)
 	pthread_mutex_lock(&w->lock);
 	list_move_all(&w->queue, &w->unsent);
 	pthread_cond_signal(&w->wake);
-	struct batch *b = w->has_thread ? NULL : batch_take(w);
 	pthread_mutex_unlock(&w->lock);
-	if (!b)
-		return;
-	batch_write(w, b);
-	bool is_written = b->rc == RC_OK;
-	batch_finish(w, b);
-	if (is_written)
-		tidy(w);
-	w->on_done(w->ctx);
+	if (!w->has_thread)
+		write_here(w);
 }
 
 struct batch *writer_take(struct writer *w)
@@ -168,7 +195,7 @@ struct batch *writer_take(struct writer *w)
 static void unlink_all(struct list *commits)
 {
 	struct commit *c;
-	LIST_FOR_EACH(c, commits, queue_link)
+	LIST_FOR_EACH (c, commits, queue_link)
 		list_remove(&c->queue_link);
 }
 
