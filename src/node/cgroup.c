@@ -13,6 +13,7 @@
 
 #define CGROUP_FILE_MAX	      (64u << 10)
 #define CGROUP_DEPTH_MAX      16
+#define CGROUP_MAKE_TRIES     10
 #define CGROUP_REMOVE_TRIES   200
 #define CGROUP_REMOVE_WAIT_MS 10
 #define CGROUP_QUOTA_MIN_US   1000
@@ -216,8 +217,8 @@ static enum rc controllers_hand_down(const struct cgroup_tree *tree, const char 
 	return RC_OK;
 }
 
-static enum rc folders_make(const struct cgroups *c, const struct cgroup_tree *tree,
-			    const char *path, struct err *err)
+static enum rc folders_try(const struct cgroups *c, const struct cgroup_tree *tree,
+			   const char *path, struct err *err)
 {
 	char part[CGROUP_PATH_MAX] = "";
 	char name[CGROUP_PATH_MAX];
@@ -238,6 +239,22 @@ static enum rc folders_make(const struct cgroups *c, const struct cgroup_tree *t
 		at = slash ? slash + 1 : NULL;
 	}
 	return c->is_v2 ? controllers_hand_down(tree, part, err) : RC_OK;
+}
+
+/* Another node of this machine may be removing the groups above, empty for this moment. */
+static enum rc folders_make(const struct cgroups *c, const struct cgroup_tree *tree,
+			    const char *path, struct err *err)
+{
+	struct err cause = {};
+	enum rc rc = RC_OK;
+	for (int i = 0; i < CGROUP_MAKE_TRIES; i++) {
+		rc = folders_try(c, tree, path, &cause);
+		if (rc == RC_OK || cause.sys != ENOENT)
+			break;
+	}
+	if (rc != RC_OK && err)
+		*err = cause;
+	return rc;
 }
 
 static enum rc limits_write_v2(const struct cgroup_tree *tree, const char *path,
@@ -388,9 +405,16 @@ enum rc cgroup_remove(const struct cgroups *c, const char *path, struct err *err
 	for (size_t i = 0; i < c->count; i++) {
 		if (group_exists(&c->trees[i], path))
 			TRY(tree_remove(&c->trees[i], path, err));
-		parents_remove(&c->trees[i], path);
 	}
 	return RC_OK;
+}
+
+void cgroup_remove_empty(const struct cgroups *c, const char *path)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		group_remove_one(&c->trees[i], path);
+		parents_remove(&c->trees[i], path);
+	}
 }
 
 /* --- reading --- */

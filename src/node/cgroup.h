@@ -44,9 +44,10 @@ uint64_t cgroup_weight_of_shares(uint64_t shares); /* v2's cpu.weight, 1 to 1000
 /* Makes the group and those above it, and writes its limits; an existing one is updated. */
 [[nodiscard]] enum rc cgroup_make(const struct cgroups *c, const char *path,
 				  const struct runtime_resources *limits, struct err *err);
-/* Kills what is in it and below, and removes all of it; then the groups above that are empty.
- * Gone already is no error. */
+/* Kills what is in it and below, and removes all of it.  Gone already is no error. */
 [[nodiscard]] enum rc cgroup_remove(const struct cgroups *c, const char *path, struct err *err);
+/* Removes it and the groups above as long as they are empty. */
+void cgroup_remove_empty(const struct cgroups *c, const char *path);
 /* SIGKILL to every process in it and below. */
 void cgroup_kill(const struct cgroups *c, const char *path);
 

@@ -126,6 +126,7 @@ struct runtime_container_config {
 	const struct runtime_mount *mounts;
 	size_t mount_count;
 	struct runtime_security security;
+	bool is_host_pid; /* as the sandbox's */
 	struct runtime_resources resources;
 	int oom_score_adj;
 	struct str log_path; /* absolute; its folder exists; CRI log format */
@@ -155,8 +156,8 @@ struct runtime_container_list {
 	size_t count;
 };
 
-/* Told of every exit, also of one that happened before a restart of the agent (once per container
- * and process life, after the list that shows it is done).  status is valid during the call. */
+/* Told once of every exit that this process sees, never before `done` of start; an exit from before
+ * a restart of the agent is only in the list.  status is valid during the call. */
 struct runtime_listener {
 	void (*exited)(struct runtime_listener *listener,
 		       const struct runtime_container_status *status);
