@@ -48,8 +48,11 @@ static void on_request(struct http_exchange *x, void *ctx)
 
 static void on_gone(struct http_exchange *x, void *ctx)
 {
-	struct io_thread *t = ctx;
-	watch_gone(&t->watches, x);
+	struct request *r = http_user(x);
+	if (r && r->route.verb == DO_WATCH)
+		watch_gone(r);
+	else if (r && r->route.verb == DO_CONNECT)
+		connect_gone(r);
 }
 
 static const struct http_handler handler = {
@@ -57,6 +60,17 @@ static const struct http_handler handler = {
 	.on_request = on_request,
 	.on_gone = on_gone,
 };
+
+static enum rc open_kubelet_client(struct io_thread *t, const struct keys *k, struct err *err)
+{
+	struct http_client_opts opts = {
+		.ca_pem = k->server_ca.cert_pem,
+		.cert_pem = k->kubelet_client.cert_pem,
+		.key_pem = k->kubelet_client.key_pem,
+		.http1_only = true,
+	};
+	return http_client_new(t->loop, &opts, &t->kubelets, err);
+}
 
 static void *run(void *arg)
 {
@@ -77,6 +91,7 @@ enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t por
 		.tls = tls,
 	};
 	TRY(http_server_new(t->loop, &config, &handler, t, &t->http, err));
+	TRY(open_kubelet_client(t, server->keys, err));
 	watch_set_init(&t->watches, server->store, t->loop);
 	if (pthread_create(&t->thread, NULL, run, t) != 0)
 		return err_set(err, RC_INTERNAL, "cannot start an io thread");
@@ -106,6 +121,7 @@ void io_thread_stop(struct io_thread *t, uint32_t grace_ms)
 	t->stop_msg.fn = stop_msg;
 	loop_post(t->loop, &t->stop_msg);
 	pthread_join(t->thread, NULL);
+	http_client_free(t->kubelets);
 	http_server_free(t->http);
 	loop_free(t->loop);
 	t->is_running = false;

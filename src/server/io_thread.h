@@ -4,6 +4,7 @@
 #ifndef SKEG_SERVER_IO_THREAD_H
 #define SKEG_SERVER_IO_THREAD_H
 
+#include "http/client.h"
 #include "server/server.h"
 #include "server/watch.h"
 
@@ -12,6 +13,7 @@ struct io_thread {
 	struct loop *loop;
 	struct http_server *http;
 	struct watch_set watches;
+	struct http_client *kubelets; /* for logs */
 	pthread_t thread;
 	struct loop_msg stop_msg;
 	uint32_t grace_ms;

@@ -29,6 +29,9 @@ enum step stage_connect(struct request *r); /* log, exec, attach, port-forward, 
 enum step stage_decode(struct request *r);
 enum step stage_write(struct request *r);
 
+/* The client of a stream to a node went away. */
+void connect_gone(struct request *r);
+
 /* Sends the reply over the exchange. */
 void reply_send(struct request *r);
 

@@ -130,6 +130,7 @@ struct request {
 	struct json *tree; /* decoded body, later the object that is written */
 	enum patch_type patch_type;
 	struct deletion deletion;
+	struct http_call *call; /* to a node, while a log is passed on */
 	struct store_ticket ticket;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;

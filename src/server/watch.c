@@ -174,10 +174,9 @@ void watch_set_end(struct watch_set *set)
 	store_unlisten(set->store, &set->listener);
 }
 
-void watch_gone(struct watch_set *set, struct http_exchange *x)
+void watch_gone(struct request *r)
 {
-	struct request *r = http_user(x);
-	if (r && r->reply.is_streaming && r->route.verb == DO_WATCH)
+	if (r->reply.is_streaming)
 		watcher_end(r->ctx);
 }
 
