@@ -1,6 +1,6 @@
 #include "server/decode.h"
 
-#include "api/convert.h"
+#include "api/api_ids.h"
 #include "api/protobuf.h"
 #include "codec/yaml.h"
 #include "server/negotiate.h"
@@ -152,6 +152,21 @@ static enum step check_kind(struct request *r, const struct api_kind *expected, 
 	return STEP_NEXT;
 }
 
+static enum step decode_protobuf(struct request *r, const struct api_kind *expected)
+{
+	struct protobuf_envelope envelope;
+	struct err err;
+	if (protobuf_envelope_open(r->body, &envelope, &err) != RC_OK)
+		return unrecognized(r, expected->kind, err.text);
+	struct str kind = envelope.kind.len ? envelope.kind : expected->kind;
+	struct str api_version = envelope.api_version.len ? envelope.api_version : expected->api_version;
+	if (!str_eq(kind, expected->kind) || !str_eq(api_version, expected->api_version))
+		return wrong_kind(r, expected, api_version, kind);
+	if (api_protobuf_decode(&r->arena, type_of(expected), &envelope, &r->tree, &err) != RC_OK)
+		return unrecognized(r, expected->kind, err.text);
+	return STEP_NEXT;
+}
+
 static enum step decode_body(struct request *r, const struct api_kind *expected)
 {
 	struct decoded d = {};
@@ -159,11 +174,8 @@ static enum step decode_body(struct request *r, const struct api_kind *expected)
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
 		return unknown_body(r);
-	if (form == BODY_PROTOBUF) {
-		if (api_protobuf_decode(&r->arena, expected, r->body, &r->tree, &err) != RC_OK)
-			return unrecognized(r, expected->kind, err.text);
-		return STEP_NEXT;
-	}
+	if (form == BODY_PROTOBUF)
+		return decode_protobuf(r, expected);
 	if (parse_text(r, form, &d, &err) != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	if (d.parsed->type != JSON_OBJECT)
@@ -254,6 +266,13 @@ static void read_delete_body(struct request *r, const struct json *tree)
 		r->options.is_dry_run = true;
 }
 
+static enum rc decode_protobuf_options(struct request *r, struct decoded *d, struct err *err)
+{
+	struct protobuf_envelope envelope;
+	TRY(protobuf_envelope_open(r->body, &envelope, err));
+	return api_protobuf_decode(&r->arena, api_type(api_builtin(), TYPE_META_V1_DELETE_OPTIONS), &envelope, &d->parsed, err);
+}
+
 static enum step decode_delete(struct request *r)
 {
 	struct decoded d = {};
@@ -265,10 +284,7 @@ static enum step decode_delete(struct request *r)
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
 		return unknown_body(r);
-	enum rc rc = form == BODY_PROTOBUF
-			     ? api_protobuf_decode_options(&r->arena, STR("DeleteOptions"), r->body,
-							   &d.parsed, &err)
-			     : parse_text(r, form, &d, &err);
+	enum rc rc = form == BODY_PROTOBUF ? decode_protobuf_options(r, &d, &err) : parse_text(r, form, &d, &err);
 	if (rc != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	read_delete_body(r, d.parsed);

@@ -1,8 +1,10 @@
 #include "server/encode.h"
 
+#include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/print.h"
 #include "api/protobuf.h"
+#include "codec/protobuf.h"
 #include "codec/yaml.h"
 #include "server/route.h"
 
@@ -105,6 +107,26 @@ static struct json *one_row_table(struct encoder *e, const struct object *o, int
 
 /* ---- documents ---- */
 
+/* The message of a document: that of its kind, or of one of the shared ones. */
+static const struct api_type *message_type(const struct api_kind *kind, const struct json *tree)
+{
+	static const struct {
+		const char *kind;
+		int32_t type;
+	} rows[] = {
+		{"Status", TYPE_META_V1_STATUS},
+		{"Scale", TYPE_AUTOSCALING_V1_SCALE},
+		{"PartialObjectMetadata", TYPE_META_V1_PARTIAL_OBJECT_METADATA},
+		{"PartialObjectMetadataList", TYPE_META_V1_PARTIAL_OBJECT_METADATA_LIST},
+		{"TokenRequest", TYPE_AUTHENTICATION_V1_TOKEN_REQUEST},
+	};
+	struct str name = json_path_str(tree, "kind");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_is(name, rows[i].kind))
+			return api_type(api_builtin(), rows[i].type);
+	return kind ? api_type(api_builtin(), kind->type) : NULL;
+}
+
 void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind)
 {
 	switch (e->output->media) {
@@ -112,7 +134,7 @@ void encode_tree(struct encoder *e, const struct json *tree, const struct api_ki
 		yaml_write(e->out, tree);
 		break;
 	case MEDIA_PROTOBUF:
-		api_protobuf_encode(e->arena, kind, tree, e->out);
+		api_protobuf_write(e->out, message_type(kind, tree), tree);
 		break;
 	case MEDIA_JSON:
 		if (e->is_pretty)
@@ -256,9 +278,29 @@ static struct json *list_tree(struct encoder *e, struct json *metadata)
 	return t;
 }
 
+/* Lists have no type of their own: ListMeta is field 1, items are field 2. */
+static void write_list_message(struct encoder *e, const struct json *metadata)
+{
+	CLEANUP_BUF message = BUF_INIT(e->out->max_bytes);
+	const struct api_type *type = api_type(api_builtin(), e->kind->type);
+	size_t mark = protobuf_open(&message, 1);
+	api_protobuf_encode(&message, api_type(api_builtin(), TYPE_META_V1_LIST_META), metadata);
+	protobuf_close(&message, mark);
+	for (size_t i = 0; i < json_count(e->list); i++) {
+		mark = protobuf_open(&message, 2);
+		api_protobuf_encode(&message, type, json_at(e->list, i));
+		protobuf_close(&message, mark);
+	}
+	api_protobuf_wrap(e->out, e->kind->api_version, e->kind->list_kind, buf_str(&message));
+}
+
 void encode_list_end(struct encoder *e, const struct list_meta *meta)
 {
 	struct json *metadata = list_meta_tree(e, meta);
+	if (e->output->media == MEDIA_PROTOBUF && e->output->shape == AS_OBJECT) {
+		write_list_message(e, metadata);
+		return;
+	}
 	if (!is_direct(e)) {
 		encode_tree(e, list_tree(e, metadata), shape_kind(e));
 		return;
@@ -287,7 +329,9 @@ void encode_event_tree(struct encoder *e, const char *type, const struct json *t
 		       const struct api_kind *kind)
 {
 	if (e->output->media == MEDIA_PROTOBUF) {
-		api_protobuf_watch_event(e->arena, str_of(type), kind, tree, e->out);
+		CLEANUP_BUF document = BUF_INIT(e->out->max_bytes);
+		api_protobuf_write(&document, message_type(kind, tree), tree);
+		api_protobuf_watch_frame(e->out, str_of(type), buf_str(&document));
 		return;
 	}
 	open_event(e, type);
