@@ -127,6 +127,11 @@ static const struct api_type *message_type(const struct api_kind *kind, const st
 	return kind ? api_type(api_builtin(), kind->type) : NULL;
 }
 
+bool encode_has_message(const struct api_kind *kind, const struct json *tree)
+{
+	return message_type(kind, tree) != NULL;
+}
+
 void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind)
 {
 	switch (e->output->media) {

@@ -29,6 +29,8 @@ struct list_meta {
 
 void encode_object(struct encoder *e, const struct object *o);
 void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind);
+/* Is there a protobuf message for it?  kind may be NULL. */
+bool encode_has_message(const struct api_kind *kind, const struct json *tree);
 
 void encode_list_begin(struct encoder *e);
 void encode_list_item(struct encoder *e, const struct object *o);

@@ -62,6 +62,9 @@ static void settle_output(struct request *r)
 		r->output.shape = AS_OBJECT;
 		r->output.content_type = str_of(names[r->output.media]);
 	}
+	if (r->output.media == MEDIA_PROTOBUF && r->reply.tree && !r->reply.object &&
+	    !encode_has_message(r->reply.tree_kind, r->reply.tree))
+		r->output = (struct output){.content_type = STR("application/json")};
 	if (r->reply.content_type.len)
 		r->output.content_type = r->reply.content_type;
 }

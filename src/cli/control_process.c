@@ -1,0 +1,298 @@
+#include "cli/control_process.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <uv.h>
+
+#include "base/ipaddr.h"
+#include "base/log.h"
+#include "cli/kubeconfig.h"
+#include "control/control.h"
+#include "node/simulated.h"
+#include "sched/sched.h"
+#include "server/local_client.h"
+#include "server/server.h"
+#include "sync/reconcile.h"
+
+#define CIDRS_MAX 2
+#define STOP_GRACE_MS 1000
+
+/* A thread with a loop of its own, for work that only talks to the rest by its client. */
+struct side_thread {
+	struct loop *loop;
+	struct client *client;
+	pthread_t thread;
+	struct loop_msg start_msg, stop_msg;
+	void (*start)(struct side_thread *t);
+	void (*stop)(struct side_thread *t);
+	struct control *control;
+	void *work;
+	bool is_running;
+};
+
+struct control {
+	const struct control_options *options;
+	struct loop *loop;
+	struct server *server;
+	struct cache *cache;
+	struct reconciler *reconciler;
+	struct client *clients; /* of the controllers */
+	struct side_thread scheduler, simulated;
+	struct ipnet cidrs[CIDRS_MAX];
+	struct control_settings settings;
+	uv_signal_t signals[2];
+	struct err fatal;
+	int code;
+};
+
+static void *run_side(void *arg)
+{
+	struct side_thread *t = arg;
+	loop_run(t->loop);
+	return NULL;
+}
+
+static void start_side(struct loop_msg *msg)
+{
+	struct side_thread *t = CONTAINER_OF(msg, struct side_thread, start_msg);
+	t->start(t);
+}
+
+static void stop_side(struct loop_msg *msg)
+{
+	struct side_thread *t = CONTAINER_OF(msg, struct side_thread, stop_msg);
+	t->stop(t);
+	loop_stop(t->loop);
+}
+
+static void side_start(struct side_thread *t, struct control *c, const char *name, const char *account,
+		       void (*start)(struct side_thread *), void (*stop)(struct side_thread *))
+{
+	*t = (struct side_thread){.loop = loop_new(), .control = c, .start = start, .stop = stop};
+	t->client = local_client_new(c->server, t->loop, account);
+	t->start_msg.fn = start_side;
+	loop_post(t->loop, &t->start_msg);
+	t->is_running = pthread_create(&t->thread, NULL, run_side, t) == 0;
+	ASSERT(t->is_running);
+	pthread_setname_np(t->thread, name);
+}
+
+static void side_stop(struct side_thread *t)
+{
+	if (!t->is_running)
+		return;
+	t->stop_msg.fn = stop_side;
+	loop_post(t->loop, &t->stop_msg);
+	pthread_join(t->thread, NULL);
+	local_client_free(t->client);
+	loop_free(t->loop);
+	t->is_running = false;
+}
+
+/* ---- scheduler ---- */
+
+static void scheduler_start(struct side_thread *t)
+{
+	t->work = sched_new(t->client, NULL);
+}
+
+static void scheduler_stop(struct side_thread *t)
+{
+	sched_free(t->work);
+}
+
+/* ---- simulated nodes ---- */
+
+static void simulated_start(struct side_thread *t)
+{
+	const struct control_options *o = t->control->options;
+	t->work = simulated_nodes_new(t->client, (size_t)o->simulated_nodes, o->node_labels.at, o->node_labels.count);
+}
+
+static void simulated_stop(struct side_thread *t)
+{
+	simulated_nodes_free(t->work);
+}
+
+/* ---- controllers ---- */
+
+static struct client *client_for(void *ctx, const char *service_account)
+{
+	struct control *c = ctx;
+	return c->clients;
+}
+
+static void controllers_start(struct control *c)
+{
+	const struct api *api = api_builtin();
+	CLEANUP(free_p) uint16_t *kinds = mem_alloc(api->stored_count * sizeof(*kinds));
+	size_t count = control_kinds(api, kinds);
+	c->clients = local_client_new(c->server, c->loop, "controller-manager");
+	c->cache = cache_new(c->clients, kinds, count, NULL);
+	c->reconciler = reconciler_new(c->cache, client_for, c, controllers, controllers_count, &c->settings);
+}
+
+static enum rc parse_settings(struct control *c, struct err *err)
+{
+	struct str rest = str_of(c->options->cluster_cidr), one;
+	size_t count = 0;
+	while (rest.len && count < CIDRS_MAX) {
+		str_cut(rest, ',', &one, &rest);
+		if (!ipnet_parse(one, &c->cidrs[count++]))
+			return err_set(err, RC_INVALID, "--cluster-cidr: '%.*s' is not a prefix like 10.42.0.0/16", STR_FMT(one));
+	}
+	c->settings = (struct control_settings){
+		.cluster_cidrs = c->cidrs,
+		.cluster_cidr_count = count,
+		.ca_pem = c->server->keys->server_ca.cert_pem,
+		.has_own_load_balancer = true,
+	};
+	return RC_OK;
+}
+
+/* ---- the process ---- */
+
+static void on_fatal(void *ctx, const struct err *err)
+{
+	struct control *c = ctx;
+	log_error("control", "%s", err->text);
+	c->fatal = *err;
+	c->code = EXIT_FAILED;
+	loop_stop(c->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+	struct control *c = handle->data;
+	log_info("control", "signal %d: stopping", signal);
+	loop_stop(c->loop);
+}
+
+static void catch_signals(struct control *c)
+{
+	static const int numbers[] = {SIGTERM, SIGINT};
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uv_signal_init(loop_uv(c->loop), &c->signals[i]);
+		c->signals[i].data = c;
+		uv_signal_start(&c->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static void on_ready(void *ctx)
+{
+	struct control *c = ctx;
+	struct err err;
+	if (kubeconfig_write_admin(c->options->data_dir, c->server->keys, "127.0.0.1", server_port(c->server), &err) != RC_OK) {
+		on_fatal(c, &err);
+		return;
+	}
+	controllers_start(c);
+	side_start(&c->scheduler, c, "sched", "kube-scheduler", scheduler_start, scheduler_stop);
+	if (c->options->simulated_nodes)
+		side_start(&c->simulated, c, "simulated", NULL, simulated_start, simulated_stop);
+	log_info("control", "ready on port %u after %lld ms", server_port(c->server),
+		 (long long)(world_mono_ms() - c->server->started_ms));
+	if (c->options->notify_fd > 0 && write((int)c->options->notify_fd, "ready\n", 6) < 0)
+		log_warn("control", "nobody waits for us to be ready");
+}
+
+static enum rc start(struct control *c, struct err *err)
+{
+	const struct control_options *o = c->options;
+	struct server_config config = {
+		.data_folder = o->data_dir,
+		.is_memory = o->is_memory,
+		.address = o->bind_address,
+		.port = (uint16_t)o->port,
+		.advertise = o->advertise_address,
+		.service_cidr = o->service_cidr,
+		.cluster_domain = o->cluster_domain,
+		.sans = o->tls_sans.at,
+		.san_count = o->tls_sans.count,
+		.on_ready = on_ready,
+		.on_fatal = on_fatal,
+		.ctx = c,
+	};
+	TRY(server_new(c->loop, &config, &c->server, err));
+	TRY(parse_settings(c, err));
+	return server_start(c->server, err);
+}
+
+static void stop(struct control *c)
+{
+	side_stop(&c->simulated);
+	side_stop(&c->scheduler);
+	if (c->server)
+		server_stop(c->server, STOP_GRACE_MS);
+	reconciler_free(c->reconciler);
+	cache_free(c->cache);
+	local_client_free(c->clients);
+	server_free(c->server);
+}
+
+static enum log_level level_of(const char *name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum log_level)i;
+	return LOG_LEVEL_INFO;
+}
+
+static int run(struct command_line *line)
+{
+	struct control c = {.options = line->values, .loop = loop_new()};
+	struct err err;
+	log_setup(level_of(c.options->log_level), c.options->has_json_log);
+	catch_signals(&c);
+	if (start(&c, &err) == RC_OK)
+		loop_run(c.loop);
+	else
+		c.code = command_failed(&err);
+	stop(&c);
+	for (size_t i = 0; i < ARRAY_LEN(c.signals); i++)
+		uv_close((uv_handle_t *)&c.signals[i], NULL);
+	loop_free(c.loop);
+	return c.code;
+}
+
+#define AT(member) offsetof(struct control_options, member)
+static const struct option options[] = {
+	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where keys and the database live"},
+	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL, "keep the database in memory; nothing survives"},
+	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP", "address to listen on; all by default"},
+	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server; 0 takes a free one"},
+	{"advertise-address", 0, OPTION_TEXT, AT(advertise_address), "IP", "where nodes and pods reach the API server"},
+	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods"},
+	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services"},
+	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster"},
+	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME", "one more name or address of the serving certificate"},
+	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N", "run N nodes without containers, named n1, n2, …"},
+	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes"},
+	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
+	{"log-json", 0, OPTION_FLAG, AT(has_json_log), NULL, "log lines as JSON"},
+	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\" once requests are served"},
+};
+
+static const struct control_options defaults = {
+	.data_dir = "/var/lib/skeg/server",
+	.bind_address = "",
+	.advertise_address = "127.0.0.1",
+	.cluster_cidr = "10.42.0.0/16",
+	.service_cidr = "10.43.0.0/16",
+	.cluster_domain = "cluster.local",
+	.log_level = "info",
+	.port = 6443,
+};
+
+const struct command command_control = {
+	.name = "control",
+	.summary = "Run the control plane in the foreground",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct control_options),
+	.defaults = &defaults,
+	.run = run,
+	.is_internal = true,
+};
