@@ -65,7 +65,9 @@ static inline void close_file_p(FILE **f)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-/* Arguments without side effects only. */
+/* Arguments without side effects only. (sys/param.h has them too.) */
+#undef MIN
+#undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -1,0 +1,27 @@
+/* cluster_files: where a cluster on this machine keeps what, and whether it runs.
+ *
+ *	<data>/supervisor.pid   locked by the running supervisor
+ *	<data>/skeg.log         its log when detached
+ *	<data>/server/          keys, database, admin.kubeconfig
+ *	<data>/nodes/<name>/    a node agent's state
+ *	<data>/images/          images of all nodes
+ */
+#ifndef SKEG_CLI_CLUSTER_FILES_H
+#define SKEG_CLI_CLUSTER_FILES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* /var/lib/skeg, or ~/.local/share/skeg for others than root. */
+const char *cluster_default_data(struct arena *a);
+const char *cluster_path(struct arena *a, const char *data, const char *name);
+
+/* Takes the lock for this process; RC_CONFLICT names the pid that has it. The descriptor is kept until exit. */
+[[nodiscard]] enum rc cluster_lock(const char *data, struct err *err);
+/* The supervisor's pid, 0 when none runs. */
+pid_t cluster_supervisor(const char *data);
+
+#endif

@@ -1,0 +1,217 @@
+/* skeg up: a whole cluster on this machine. */
+#include <signal.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cli/cluster_files.h"
+#include "cli/kubeconfig.h"
+#include "cli/progress.h"
+#include "cli/supervisor.h"
+#include "cli/verbs.h"
+#include "io/file.h"
+
+#define ARGS_MAX 64
+
+extern char **environ;
+
+/* ---- what the machine must have ---- */
+
+struct program {
+	const char *names[2]; /* one of them is enough */
+	const char *package;
+};
+
+static bool is_installed(const char *name)
+{
+	static const char *const folders[] = {"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/bin", "/sbin",
+					      "/usr/lib/cni", "/opt/cni/bin"};
+	char path[256];
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folders[i], name);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum rc check_programs(struct err *err)
+{
+	static const struct program programs[] = {
+		{{"runc", "crun"}, "runc"},
+		{{"conmon", NULL}, "conmon"},
+		{{"nft", NULL}, "nftables"},
+		{{"ptp", "bridge"}, "containernetworking-plugins"},
+		{{"host-local", NULL}, "containernetworking-plugins"},
+	};
+	CLEANUP_BUF missing = BUF_INIT(4096);
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		const struct program *p = &programs[i];
+		if (is_installed(p->names[0]) || (p->names[1] && is_installed(p->names[1])))
+			continue;
+		if (!missing.data || !strstr(missing.data, p->package))
+			buf_printf(&missing, " %s", p->package);
+	}
+	if (missing.len == 0)
+		return RC_OK;
+	return err_set(err, RC_UNAVAILABLE,
+		       "containers need programs that are not installed: apt install%s (or use --simulated-nodes N instead of --nodes N)",
+		       missing.data);
+}
+
+static enum rc check_options(struct up_options *o, struct arena *a, struct err *err)
+{
+	if (!o->data_dir)
+		o->data_dir = cluster_default_data(a);
+	if (!o->kubeconfig)
+		o->kubeconfig = kubeconfig_default_path(a);
+	if (o->simulated_nodes && o->nodes < 0)
+		o->nodes = 0;
+	if (o->nodes < 0)
+		o->nodes = geteuid() == 0 ? 1 : 0;
+	if (o->nodes > NODES_MAX)
+		return err_set(err, RC_INVALID, "--nodes: %lld is more than %d on one machine; use --simulated-nodes for larger clusters",
+			       (long long)o->nodes, NODES_MAX);
+	if (o->nodes && geteuid() != 0)
+		return err_set(err, RC_FORBIDDEN, "--nodes needs root, for containers and networks; run it with sudo or use --simulated-nodes %lld",
+			       (long long)o->nodes);
+	return o->nodes ? check_programs(err) : RC_OK;
+}
+
+/* ---- detached: the same command again, in a session of its own ---- */
+
+static void add_list(const char **args, size_t *count, struct arena *a, const char *name, const struct text_list *list)
+{
+	for (size_t i = 0; i < list->count && *count < ARGS_MAX; i++)
+		args[(*count)++] = arena_cstr(a, arena_printf(a, "--%s=%s", name, list->at[i]));
+}
+
+static void supervisor_args(const char **args, struct arena *a, const struct up_options *o)
+{
+	size_t n = 0;
+	const struct {
+		const char *name, *value;
+	} texts[] = {
+		{"data-dir", o->data_dir},	 {"bind-address", o->bind_address}, {"cluster-cidr", o->cluster_cidr},
+		{"service-cidr", o->service_cidr}, {"registries", o->registries}, {"log-level", o->log_level},
+		{"kubeconfig", o->kubeconfig},
+	};
+	args[n++] = "/proc/self/exe";
+	args[n++] = "up";
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].value)
+			args[n++] = arena_cstr(a, arena_printf(a, "--%s=%s", texts[i].name, texts[i].value));
+	args[n++] = arena_cstr(a, arena_printf(a, "--port=%lld", (long long)o->port));
+	args[n++] = arena_cstr(a, arena_printf(a, "--nodes=%lld", (long long)o->nodes));
+	args[n++] = arena_cstr(a, arena_printf(a, "--simulated-nodes=%lld", (long long)o->simulated_nodes));
+	args[n++] = "--notify-fd=3";
+	if (o->is_memory)
+		args[n++] = "--memory";
+	add_list(args, &n, a, "node-label", &o->node_labels);
+	add_list(args, &n, a, "tls-san", &o->tls_sans);
+	args[n] = NULL;
+}
+
+/* The supervisor's steps are in its log; the wanted ones are shown while we wait. */
+static bool wait_ready(int ready_fd, pid_t pid)
+{
+	char text[16];
+	ssize_t len = read(ready_fd, text, sizeof(text));
+	return len > 0 && kill(pid, 0) == 0;
+}
+
+static int detached(const struct up_options *o, struct arena *a)
+{
+	const char *args[ARGS_MAX + 16];
+	int pipe_fds[2];
+	pid_t pid;
+	struct err err;
+	const char *log = cluster_path(a, o->data_dir, "skeg.log");
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	if (dir_make(o->data_dir, 0700, &err) != RC_OK)
+		return command_failed(&err);
+	supervisor_args(args, a, o);
+	if (pipe(pipe_fds) < 0)
+		return EXIT_FAILED;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	posix_spawn_file_actions_adddup2(&actions, 1, 2);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 3);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	int status = posix_spawn(&pid, args[0], &actions, &attributes, (char **)args, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	close(pipe_fds[1]);
+	if (status != 0) {
+		err_sys(&err, RC_IO, status, "start the supervisor");
+		return command_failed(&err);
+	}
+	progress_step("starting; the log is %s", log);
+	bool is_ready = wait_ready(pipe_fds[0], pid);
+	close(pipe_fds[0]);
+	if (is_ready) {
+		progress_done("ready: kubectl get nodes");
+		return EXIT_OK;
+	}
+	err_set(&err, RC_UNAVAILABLE, "the cluster did not start; its last words are in %s", log);
+	waitpid(pid, NULL, WNOHANG);
+	return command_failed(&err);
+}
+
+static int run(struct command_line *line)
+{
+	struct up_options *o = line->values;
+	struct err err;
+	if (check_options(o, &line->arena, &err) != RC_OK)
+		return command_failed(&err);
+	pid_t running = cluster_supervisor(o->data_dir);
+	if (running) {
+		err_set(&err, RC_CONFLICT, "a cluster runs already from '%s' (process %d); end it with 'skeg stop'", o->data_dir, running);
+		return command_failed(&err);
+	}
+	return o->is_detached ? detached(o, &line->arena) : supervise(o);
+}
+
+#define AT(member) offsetof(struct up_options, member)
+static const struct option options[] = {
+	{"nodes", 0, OPTION_NUMBER, AT(nodes), "N", "real nodes on this machine (1 for root)"},
+	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N", "nodes without containers, named n1, n2, …"},
+	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
+	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL, "keep the database in memory; nothing survives"},
+	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of every node"},
+	{"keep-pods", 0, OPTION_FLAG, AT(keep_pods), NULL, "containers run on after Ctrl-C"},
+	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where everything lives (/var/lib/skeg)"},
+	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server (6443)"},
+	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP", "address to listen on; all by default"},
+	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods (10.42.0.0/16)"},
+	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services (10.43.0.0/16)"},
+	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME", "one more name of the serving certificate"},
+	{"registries", 0, OPTION_TEXT, AT(registries), "FILE", "registry mirrors, as k3s' registries.yaml (/etc/skeg/registries.yaml)"},
+	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE", "file that gets the context 'skeg' (~/.kube/config)"},
+	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
+	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\""},
+};
+
+static const struct up_options defaults = {
+	.bind_address = "",
+	.cluster_cidr = "10.42.0.0/16",
+	.service_cidr = "10.43.0.0/16",
+	.log_level = "info",
+	.port = 6443,
+	.nodes = -1,
+};
+
+const struct command command_up = {
+	.name = "up",
+	.summary = "Start a cluster on this machine",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct up_options),
+	.defaults = &defaults,
+	.run = run,
+};
