@@ -37,8 +37,8 @@ static void exited(uv_process_t *process, int64_t status, int signal)
 		c->on_stopped(c);
 		return;
 	}
-	log_warn("up", "%s ended (code %d, signal %d); starting it again in %lld ms", c->name, (int)status, signal,
-		 (long long)c->backoff_ms);
+	log_warn("up", "%s ended (code %d, signal %d); starting it again in %lld ms", c->name,
+		 (int)status, signal, (long long)c->backoff_ms);
 	loop_timer_start(c->loop, &c->restart, c->backoff_ms, start_again);
 	c->backoff_ms = MIN(c->backoff_ms * 2, (int64_t)CHILD_BACKOFF_LAST_MS);
 }
@@ -70,7 +70,8 @@ void child_start(struct child *c)
 		{.flags = UV_IGNORE},
 		{.flags = UV_INHERIT_FD, .data.fd = 1},
 		{.flags = UV_INHERIT_FD, .data.fd = 2},
-		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&c->notify},
+		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
+		 .data.stream = (uv_stream_t *)&c->notify},
 	};
 	uv_pipe_init(loop_uv(c->loop), &c->notify, 0);
 	c->notify.data = c;

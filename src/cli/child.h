@@ -1,6 +1,5 @@
-/* child: a process that the supervisor keeps alive: started again with backoff when it ends, told to
- * end by a signal.
- * Owns: the process and its arguments.  Threads: the loop's. */
+/* child: a process that the supervisor keeps alive: started again with backoff when it ends, told
+ * to end by a signal. Owns: the process and its arguments.  Threads: the loop's. */
 #ifndef SKEG_CLI_CHILD_H
 #define SKEG_CLI_CHILD_H
 
@@ -10,9 +9,9 @@
 #include "base/arena.h"
 #include "io/loop.h"
 
-#define CHILD_ARGS_MAX 64
+#define CHILD_ARGS_MAX	       64
 #define CHILD_BACKOFF_FIRST_MS 200
-#define CHILD_BACKOFF_LAST_MS 10000
+#define CHILD_BACKOFF_LAST_MS  10000
 
 struct child {
 	struct loop *loop;

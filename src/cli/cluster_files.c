@@ -42,7 +42,9 @@ enum rc cluster_lock(const char *data, struct err *err)
 	if (fd < 0)
 		return err_sys(err, RC_IO, errno, "open '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, RC_CONFLICT, "a cluster runs already from '%s' (process %d); end it with 'skeg stop' or choose another --data-dir",
+		return err_set(err, RC_CONFLICT,
+			       "a cluster runs already from '%s' (process %d); end it with 'skeg "
+			       "stop' or choose another --data-dir",
 			       data, read_pid(fd));
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
 		return err_sys(err, RC_IO, errno, "write '%s'", path);
@@ -53,7 +55,8 @@ enum rc cluster_lock(const char *data, struct err *err)
 pid_t cluster_supervisor(const char *data)
 {
 	CLEANUP_ARENA a = {};
-	CLEANUP(close_fd_p) int fd = open(cluster_path(&a, data, "supervisor.pid"), O_RDWR | O_CLOEXEC);
+	CLEANUP(close_fd_p)
+	int fd = open(cluster_path(&a, data, "supervisor.pid"), O_RDWR | O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	return read_pid(fd);

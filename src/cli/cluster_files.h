@@ -19,7 +19,8 @@
 const char *cluster_default_data(struct arena *a);
 const char *cluster_path(struct arena *a, const char *data, const char *name);
 
-/* Takes the lock for this process; RC_CONFLICT names the pid that has it. The descriptor is kept until exit. */
+/* Takes the lock for this process; RC_CONFLICT names the pid that has it. The descriptor is kept
+ * until exit. */
 [[nodiscard]] enum rc cluster_lock(const char *data, struct err *err);
 /* The supervisor's pid, 0 when none runs. */
 pid_t cluster_supervisor(const char *data);

@@ -14,7 +14,7 @@
 #include "server/server.h"
 #include "sync/reconcile.h"
 
-#define CIDRS_MAX 2
+#define CIDRS_MAX     2
 #define STOP_GRACE_MS 1000
 
 /* A thread with a loop of its own, for work that only talks to the rest by its client. */
@@ -65,8 +65,9 @@ static void stop_side(struct loop_msg *msg)
 	loop_stop(t->loop);
 }
 
-static void side_start(struct side_thread *t, struct control *c, const char *name, const char *account,
-		       void (*start)(struct side_thread *), void (*stop)(struct side_thread *))
+static void side_start(struct side_thread *t, struct control *c, const char *name,
+		       const char *account, void (*start)(struct side_thread *),
+		       void (*stop)(struct side_thread *))
 {
 	*t = (struct side_thread){.loop = loop_new(), .control = c, .start = start, .stop = stop};
 	t->client = local_client_new(c->server, t->loop, account);
@@ -106,7 +107,8 @@ static void scheduler_stop(struct side_thread *t)
 static void simulated_start(struct side_thread *t)
 {
 	const struct control_options *o = t->control->options;
-	t->work = simulated_nodes_new(t->client, (size_t)o->simulated_nodes, o->node_labels.at, o->node_labels.count);
+	t->work = simulated_nodes_new(t->client, (size_t)o->simulated_nodes, o->node_labels.at,
+				      o->node_labels.count);
 }
 
 static void simulated_stop(struct side_thread *t)
@@ -129,7 +131,8 @@ static void controllers_start(struct control *c)
 	size_t count = control_kinds(api, kinds);
 	c->clients = local_client_new(c->server, c->loop, "controller-manager");
 	c->cache = cache_new(c->clients, kinds, count, NULL);
-	c->reconciler = reconciler_new(c->cache, client_for, c, controllers, controllers_count, &c->settings);
+	c->reconciler = reconciler_new(c->cache, client_for, c, controllers, controllers_count,
+				       &c->settings);
 }
 
 static enum rc parse_settings(struct control *c, struct err *err)
@@ -139,7 +142,9 @@ static enum rc parse_settings(struct control *c, struct err *err)
 	while (rest.len && count < CIDRS_MAX) {
 		str_cut(rest, ',', &one, &rest);
 		if (!ipnet_parse(one, &c->cidrs[count++]))
-			return err_set(err, RC_INVALID, "--cluster-cidr: '%.*s' is not a prefix like 10.42.0.0/16", STR_FMT(one));
+			return err_set(err, RC_INVALID,
+				       "--cluster-cidr: '%.*s' is not a prefix like 10.42.0.0/16",
+				       STR_FMT(one));
 	}
 	c->settings = (struct control_settings){
 		.cluster_cidrs = c->cidrs,
@@ -183,7 +188,8 @@ static void on_ready(void *ctx)
 {
 	struct control *c = ctx;
 	struct err err;
-	if (kubeconfig_write_admin(c->options->data_dir, c->server->keys, "127.0.0.1", server_port(c->server), &err) != RC_OK) {
+	if (kubeconfig_write_admin(c->options->data_dir, c->server->keys, "127.0.0.1",
+				   server_port(c->server), &err) != RC_OK) {
 		on_fatal(c, &err);
 		return;
 	}
@@ -260,19 +266,25 @@ static int run(struct command_line *line)
 #define AT(member) offsetof(struct control_options, member)
 static const struct option options[] = {
 	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where keys and the database live"},
-	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL, "keep the database in memory; nothing survives"},
-	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP", "address to listen on; all by default"},
+	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL,
+	 "keep the database in memory; nothing survives"},
+	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP",
+	 "address to listen on; all by default"},
 	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server; 0 takes a free one"},
-	{"advertise-address", 0, OPTION_TEXT, AT(advertise_address), "IP", "where nodes and pods reach the API server"},
+	{"advertise-address", 0, OPTION_TEXT, AT(advertise_address), "IP",
+	 "where nodes and pods reach the API server"},
 	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods"},
 	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services"},
 	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster"},
-	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME", "one more name or address of the serving certificate"},
-	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N", "run N nodes without containers, named n1, n2, …"},
+	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME",
+	 "one more name or address of the serving certificate"},
+	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
+	 "run N nodes without containers, named n1, n2, …"},
 	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes"},
 	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
 	{"log-json", 0, OPTION_FLAG, AT(has_json_log), NULL, "log lines as JSON"},
-	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\" once requests are served"},
+	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD",
+	 "descriptor that gets \"ready\" once requests are served"},
 };
 
 static const struct control_options defaults = {

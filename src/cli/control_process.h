@@ -6,7 +6,8 @@
 #include "cli/command.h"
 
 struct control_options {
-	const char *data_dir, *bind_address, *advertise_address, *cluster_cidr, *service_cidr, *cluster_domain, *log_level;
+	const char *data_dir, *bind_address, *advertise_address, *cluster_cidr, *service_cidr,
+		*cluster_domain, *log_level;
 	int64_t port, simulated_nodes, notify_fd;
 	struct text_list tls_sans, node_labels;
 	bool is_memory, has_json_log;

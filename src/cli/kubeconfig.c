@@ -49,11 +49,13 @@ static enum rc save(const char *path, const struct json *tree, struct err *err)
 	return file_write(path, buf_str(&text), 0600, err);
 }
 
-enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys, const char *host, uint16_t port, struct err *err)
+enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys, const char *host,
+			       uint16_t port, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	struct arena *a = &arena;
-	struct json *t = empty_config(a), *cluster = json_object(a), *user = json_object(a), *context = json_object(a);
+	struct json *t = empty_config(a), *cluster = json_object(a), *user = json_object(a),
+		    *context = json_object(a);
 	struct str name = STR(KUBECONFIG_NAME);
 	json_set(a, cluster, STR("server"), json_printf(a, "https://%s:%u", host, port));
 	set_data(a, cluster, "certificate-authority-data", keys->server_ca.cert_pem);
@@ -79,7 +81,8 @@ static enum rc load(struct arena *a, const char *path, struct json **ret_tree, s
 		return err_wrap(err, "kubeconfig '%s'", path);
 	bool is_empty = count == 0 || documents[0].tree->type == JSON_NULL;
 	if (!is_empty && documents[0].tree->type != JSON_OBJECT)
-		return err_set(err, RC_INVALID, "'%s' is not a kubeconfig; move it away or set KUBECONFIG", path);
+		return err_set(err, RC_INVALID,
+			       "'%s' is not a kubeconfig; move it away or set KUBECONFIG", path);
 	*ret_tree = is_empty ? empty_config(a) : documents[0].tree;
 	return RC_OK;
 }
@@ -117,7 +120,8 @@ static struct json *need_list(struct arena *a, struct json *tree, const char *ke
 	return list;
 }
 
-static struct json *renamed(struct arena *a, const struct json *source, size_t section, struct str name)
+static struct json *renamed(struct arena *a, const struct json *source, size_t section,
+			    struct str name)
 {
 	struct json *entry = json_at(json_get(source, str_of(sections[section].list)), 0);
 	struct json *value = json_get(entry, str_of(sections[section].key));
@@ -182,11 +186,15 @@ const char *kubeconfig_default_path(struct arena *a)
 		return arena_cstr(a, first);
 	}
 	struct passwd *user = home ? NULL : getpwuid(getuid());
-	return arena_cstr(a, arena_printf(a, "%s/.kube/config", home ? home : user ? user->pw_dir : "/root"));
+	return arena_cstr(a, arena_printf(a, "%s/.kube/config",
+					  home	 ? home
+					  : user ? user->pw_dir
+						 : "/root"));
 }
 
 /* <key>-data in base64, or the file that <key> names. */
-static enum rc read_data(struct arena *a, const struct json *object, const char *key, struct str *ret_pem, struct err *err)
+static enum rc read_data(struct arena *a, const struct json *object, const char *key,
+			 struct str *ret_pem, struct err *err)
 {
 	struct str inline_text = json_str(json_get(object, arena_printf(a, "%s-data", key)));
 	struct str file = json_str(json_get(object, str_of(key)));
@@ -197,11 +205,13 @@ static enum rc read_data(struct arena *a, const struct json *object, const char 
 	return RC_OK;
 }
 
-static enum rc read_target(struct arena *a, const struct json *tree, const struct json *context, struct kubeconfig_target *t,
-			   struct err *err)
+static enum rc read_target(struct arena *a, const struct json *tree, const struct json *context,
+			   struct kubeconfig_target *t, struct err *err)
 {
-	struct json *cluster = find_named(json_get(tree, STR("clusters")), json_path_str(context, "cluster"), NULL);
-	struct json *user = find_named(json_get(tree, STR("users")), json_path_str(context, "user"), NULL);
+	struct json *cluster = find_named(json_get(tree, STR("clusters")),
+					  json_path_str(context, "cluster"), NULL);
+	struct json *user =
+		find_named(json_get(tree, STR("users")), json_path_str(context, "user"), NULL);
 	cluster = json_get(cluster, STR("cluster"));
 	user = json_get(user, STR("user"));
 	t->server = json_path_str(cluster, "server");
@@ -209,24 +219,31 @@ static enum rc read_target(struct arena *a, const struct json *tree, const struc
 	t->token = json_path_str(user, "token");
 	t->skip_verify = json_is_true(json_get(cluster, STR("insecure-skip-tls-verify")));
 	if (t->server.len == 0)
-		return err_set(err, RC_INVALID, "kubeconfig: the current context names no cluster with a server; start one with 'skeg up'");
+		return err_set(err, RC_INVALID,
+			       "kubeconfig: the current context names no cluster with a server; "
+			       "start one with 'skeg up'");
 	TRY(read_data(a, cluster, "certificate-authority", &t->ca_pem, err));
 	TRY(read_data(a, user, "client-certificate", &t->cert_pem, err));
 	return read_data(a, user, "client-key", &t->key_pem, err);
 }
 
-enum rc kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig_target *ret_target, struct err *err)
+enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
+			struct kubeconfig_target *ret_target, struct err *err)
 {
 	struct json *tree;
 	path = path ? path : kubeconfig_default_path(a);
 	enum rc rc = load(a, path, &tree, err);
 	if (rc == RC_NOT_FOUND)
-		return err_set(err, rc, "there is no kubeconfig at '%s'; start a cluster with 'skeg up' or set KUBECONFIG", path);
+		return err_set(err, rc,
+			       "there is no kubeconfig at '%s'; start a cluster with 'skeg up' or "
+			       "set KUBECONFIG",
+			       path);
 	TRY(rc);
 	struct str name = context ? str_of(context) : json_path_str(tree, "current-context");
 	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
 	if (!entry)
-		return err_set(err, RC_NOT_FOUND, "kubeconfig '%s' has no context '%.*s'", path, STR_FMT(name));
+		return err_set(err, RC_NOT_FOUND, "kubeconfig '%s' has no context '%.*s'", path,
+			       STR_FMT(name));
 	*ret_target = (struct kubeconfig_target){};
 	return read_target(a, tree, json_get(entry, STR("context")), ret_target, err);
 }

@@ -12,12 +12,13 @@
 struct keys;
 
 /* <folder>/admin.kubeconfig, mode 0600: the admin's certificate, server at host:port. */
-[[nodiscard]] enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys, const char *host, uint16_t port,
-					     struct err *err);
+[[nodiscard]] enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys,
+					     const char *host, uint16_t port, struct err *err);
 
-/* Puts cluster, user and context of source into the file at path (made when absent), replacing those of the
- * same name, and makes the context current. */
-[[nodiscard]] enum rc kubeconfig_merge(const char *path, const char *source, const char *context, struct err *err);
+/* Puts cluster, user and context of source into the file at path (made when absent), replacing
+ * those of the same name, and makes the context current. */
+[[nodiscard]] enum rc kubeconfig_merge(const char *path, const char *source, const char *context,
+				       struct err *err);
 /* Takes them out again; what else is in the file stays. */
 [[nodiscard]] enum rc kubeconfig_remove(const char *path, const char *context, struct err *err);
 
@@ -27,8 +28,8 @@ struct kubeconfig_target {
 	bool skip_verify;
 };
 /* path NULL: $KUBECONFIG, else ~/.kube/config.  context NULL: the current one. */
-[[nodiscard]] enum rc kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig_target *ret_target,
-				      struct err *err);
+[[nodiscard]] enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
+				      struct kubeconfig_target *ret_target, struct err *err);
 /* $KUBECONFIG's first file or ~/.kube/config, in the arena. */
 const char *kubeconfig_default_path(struct arena *a);
 

@@ -15,10 +15,13 @@ static int run(struct command_line *line)
 	struct arena *a = &line->arena;
 	struct str text;
 	struct err err;
-	const char *path = cluster_path(a, o->data_dir ? o->data_dir : cluster_default_data(a), "server/admin.kubeconfig");
+	const char *path = cluster_path(a, o->data_dir ? o->data_dir : cluster_default_data(a),
+					"server/admin.kubeconfig");
 	if (file_read(path, 1u << 20, a, &text, &err) != RC_OK) {
 		if (err.rc == RC_NOT_FOUND)
-			err_set(&err, RC_NOT_FOUND, "there is no cluster here yet (no %s); start one with 'skeg up'", path);
+			err_set(&err, RC_NOT_FOUND,
+				"there is no cluster here yet (no %s); start one with 'skeg up'",
+				path);
 		return command_failed(&err);
 	}
 	printf("%.*s", STR_FMT(text));
@@ -26,7 +29,8 @@ static int run(struct command_line *line)
 }
 
 static const struct option options[] = {
-	{"data-dir", 0, OPTION_TEXT, offsetof(struct kubeconfig_options, data_dir), "DIR", "of the cluster (/var/lib/skeg)"},
+	{"data-dir", 0, OPTION_TEXT, offsetof(struct kubeconfig_options, data_dir), "DIR",
+	 "of the cluster (/var/lib/skeg)"},
 };
 
 const struct command command_kubeconfig = {

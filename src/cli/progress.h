@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 [[gnu::format(printf, 1, 2)]] void progress_step(const char *fmt, ...); /* "• starting …" */
-[[gnu::format(printf, 1, 2)]] void progress_done(const char *fmt, ...); /* "✓ …" with the time since start */
+[[gnu::format(printf, 1, 2)]] void progress_done(const char *fmt,
+						 ...); /* "✓ …" with the time since start */
 [[gnu::format(printf, 1, 2)]] void progress_warn(const char *fmt, ...);
 
 #endif

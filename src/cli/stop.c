@@ -8,7 +8,7 @@
 #include "cli/verbs.h"
 
 #define STOP_TIMEOUT_MS 60000
-#define LOOK_EVERY_MS 50
+#define LOOK_EVERY_MS	50
 
 struct stop_options {
 	const char *data_dir;
@@ -27,7 +27,9 @@ enum rc cluster_stop(const char *data, bool with_pods, struct err *err)
 	if (!pid)
 		return RC_NOT_FOUND;
 	if (kill(pid, with_pods ? SIGINT : SIGTERM) < 0)
-		return err_set(err, RC_FORBIDDEN, "process %d of the cluster at '%s' cannot be signalled; run this as the user who started it",
+		return err_set(err, RC_FORBIDDEN,
+			       "process %d of the cluster at '%s' cannot be signalled; run this as "
+			       "the user who started it",
 			       pid, data);
 	/* The lock of its pid file tells when it is gone. */
 	for (int64_t waited = 0; waited < STOP_TIMEOUT_MS; waited += LOOK_EVERY_MS) {
@@ -35,7 +37,8 @@ enum rc cluster_stop(const char *data, bool with_pods, struct err *err)
 			return RC_OK;
 		pause_ms(LOOK_EVERY_MS);
 	}
-	return err_set(err, RC_TIMEOUT, "process %d did not end within %d s; see %s/skeg.log", pid, STOP_TIMEOUT_MS / 1000, data);
+	return err_set(err, RC_TIMEOUT, "process %d did not end within %d s; see %s/skeg.log", pid,
+		       STOP_TIMEOUT_MS / 1000, data);
 }
 
 static int run(struct command_line *line)
@@ -50,13 +53,16 @@ static int run(struct command_line *line)
 	}
 	if (rc != RC_OK)
 		return command_failed(&err);
-	progress_done(o->with_pods ? "stopped, pods too" : "stopped; containers run on, 'skeg up' takes them over");
+	progress_done(o->with_pods ? "stopped, pods too"
+				   : "stopped; containers run on, 'skeg up' takes them over");
 	return EXIT_OK;
 }
 
 static const struct option options[] = {
-	{"data-dir", 0, OPTION_TEXT, offsetof(struct stop_options, data_dir), "DIR", "of the cluster (/var/lib/skeg)"},
-	{"pods", 0, OPTION_FLAG, offsetof(struct stop_options, with_pods), NULL, "end all pods too"},
+	{"data-dir", 0, OPTION_TEXT, offsetof(struct stop_options, data_dir), "DIR",
+	 "of the cluster (/var/lib/skeg)"},
+	{"pods", 0, OPTION_FLAG, offsetof(struct stop_options, with_pods), NULL,
+	 "end all pods too"},
 };
 
 const struct command command_stop = {

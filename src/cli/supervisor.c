@@ -121,8 +121,10 @@ static void control_ready(struct child *c)
 {
 	struct supervisor *s = c->ctx;
 	struct err err;
-	const char *admin = cluster_path(&s->arena, s->options->data_dir, "server/admin.kubeconfig");
-	progress_done("the control plane answers at https://%s:%lld", s->host_address, (long long)s->options->port);
+	const char *admin =
+		cluster_path(&s->arena, s->options->data_dir, "server/admin.kubeconfig");
+	progress_done("the control plane answers at https://%s:%lld", s->host_address,
+		      (long long)s->options->port);
 	if (kubeconfig_merge(s->options->kubeconfig, admin, KUBECONFIG_NAME, &err) != RC_OK) {
 		fail(s, &err);
 		return;

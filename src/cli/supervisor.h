@@ -9,7 +9,8 @@
 #define NODES_MAX 64
 
 struct up_options {
-	const char *data_dir, *bind_address, *cluster_cidr, *service_cidr, *registries, *log_level, *kubeconfig;
+	const char *data_dir, *bind_address, *cluster_cidr, *service_cidr, *registries, *log_level,
+		*kubeconfig;
 	int64_t port, nodes, simulated_nodes, notify_fd;
 	struct text_list node_labels, tls_sans;
 	bool is_detached, is_memory, keep_pods;

@@ -1,6 +1,6 @@
 /* skeg up: a whole cluster on this machine. */
-#include <signal.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +26,9 @@ struct program {
 
 static bool is_installed(const char *name)
 {
-	static const char *const folders[] = {"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/bin", "/sbin",
-					      "/usr/lib/cni", "/opt/cni/bin"};
+	static const char *const folders[] = {"/usr/bin",	 "/usr/sbin",	"/usr/local/bin",
+					      "/usr/local/sbin", "/bin",	"/sbin",
+					      "/usr/lib/cni",	 "/opt/cni/bin"};
 	char path[256];
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		snprintf(path, sizeof(path), "%s/%s", folders[i], name);
@@ -57,7 +58,8 @@ static enum rc check_programs(struct err *err)
 	if (missing.len == 0)
 		return RC_OK;
 	return err_set(err, RC_UNAVAILABLE,
-		       "containers need programs that are not installed: apt install%s (or use --simulated-nodes N instead of --nodes N)",
+		       "containers need programs that are not installed: apt install%s (or use "
+		       "--simulated-nodes N instead of --nodes N)",
 		       missing.data);
 }
 
@@ -72,17 +74,22 @@ static enum rc check_options(struct up_options *o, struct arena *a, struct err *
 	if (o->nodes < 0)
 		o->nodes = geteuid() == 0 ? 1 : 0;
 	if (o->nodes > NODES_MAX)
-		return err_set(err, RC_INVALID, "--nodes: %lld is more than %d on one machine; use --simulated-nodes for larger clusters",
+		return err_set(err, RC_INVALID,
+			       "--nodes: %lld is more than %d on one machine; use "
+			       "--simulated-nodes for larger clusters",
 			       (long long)o->nodes, NODES_MAX);
 	if (o->nodes && geteuid() != 0)
-		return err_set(err, RC_FORBIDDEN, "--nodes needs root, for containers and networks; run it with sudo or use --simulated-nodes %lld",
+		return err_set(err, RC_FORBIDDEN,
+			       "--nodes needs root, for containers and networks; run it with sudo "
+			       "or use --simulated-nodes %lld",
 			       (long long)o->nodes);
 	return o->nodes ? check_programs(err) : RC_OK;
 }
 
 /* ---- detached: the same command again, in a session of its own ---- */
 
-static void add_list(const char **args, size_t *count, struct arena *a, const char *name, const struct text_list *list)
+static void add_list(const char **args, size_t *count, struct arena *a, const char *name,
+		     const struct text_list *list)
 {
 	for (size_t i = 0; i < list->count && *count < ARGS_MAX; i++)
 		args[(*count)++] = arena_cstr(a, arena_printf(a, "--%s=%s", name, list->at[i]));
@@ -94,18 +101,21 @@ static void supervisor_args(const char **args, struct arena *a, const struct up_
 	const struct {
 		const char *name, *value;
 	} texts[] = {
-		{"data-dir", o->data_dir},	 {"bind-address", o->bind_address}, {"cluster-cidr", o->cluster_cidr},
-		{"service-cidr", o->service_cidr}, {"registries", o->registries}, {"log-level", o->log_level},
+		{"data-dir", o->data_dir},	   {"bind-address", o->bind_address},
+		{"cluster-cidr", o->cluster_cidr}, {"service-cidr", o->service_cidr},
+		{"registries", o->registries},	   {"log-level", o->log_level},
 		{"kubeconfig", o->kubeconfig},
 	};
 	args[n++] = "/proc/self/exe";
 	args[n++] = "up";
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].value)
-			args[n++] = arena_cstr(a, arena_printf(a, "--%s=%s", texts[i].name, texts[i].value));
+			args[n++] = arena_cstr(
+				a, arena_printf(a, "--%s=%s", texts[i].name, texts[i].value));
 	args[n++] = arena_cstr(a, arena_printf(a, "--port=%lld", (long long)o->port));
 	args[n++] = arena_cstr(a, arena_printf(a, "--nodes=%lld", (long long)o->nodes));
-	args[n++] = arena_cstr(a, arena_printf(a, "--simulated-nodes=%lld", (long long)o->simulated_nodes));
+	args[n++] = arena_cstr(
+		a, arena_printf(a, "--simulated-nodes=%lld", (long long)o->simulated_nodes));
 	args[n++] = "--notify-fd=3";
 	if (o->is_memory)
 		args[n++] = "--memory";
@@ -171,7 +181,9 @@ static int run(struct command_line *line)
 		return command_failed(&err);
 	pid_t running = cluster_supervisor(o->data_dir);
 	if (running) {
-		err_set(&err, RC_CONFLICT, "a cluster runs already from '%s' (process %d); end it with 'skeg stop'", o->data_dir, running);
+		err_set(&err, RC_CONFLICT,
+			"a cluster runs already from '%s' (process %d); end it with 'skeg stop'",
+			o->data_dir, running);
 		return command_failed(&err);
 	}
 	return o->is_detached ? detached(o, &line->arena) : supervise(o);
@@ -180,19 +192,27 @@ static int run(struct command_line *line)
 #define AT(member) offsetof(struct up_options, member)
 static const struct option options[] = {
 	{"nodes", 0, OPTION_NUMBER, AT(nodes), "N", "real nodes on this machine (1 for root)"},
-	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N", "nodes without containers, named n1, n2, …"},
+	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
+	 "nodes without containers, named n1, n2, …"},
 	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
-	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL, "keep the database in memory; nothing survives"},
+	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL,
+	 "keep the database in memory; nothing survives"},
 	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of every node"},
 	{"keep-pods", 0, OPTION_FLAG, AT(keep_pods), NULL, "containers run on after Ctrl-C"},
 	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where everything lives (/var/lib/skeg)"},
 	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server (6443)"},
-	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP", "address to listen on; all by default"},
-	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods (10.42.0.0/16)"},
-	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services (10.43.0.0/16)"},
-	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME", "one more name of the serving certificate"},
-	{"registries", 0, OPTION_TEXT, AT(registries), "FILE", "registry mirrors, as k3s' registries.yaml (/etc/skeg/registries.yaml)"},
-	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE", "file that gets the context 'skeg' (~/.kube/config)"},
+	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP",
+	 "address to listen on; all by default"},
+	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR",
+	 "addresses of pods (10.42.0.0/16)"},
+	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR",
+	 "addresses of services (10.43.0.0/16)"},
+	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME",
+	 "one more name of the serving certificate"},
+	{"registries", 0, OPTION_TEXT, AT(registries), "FILE",
+	 "registry mirrors, as k3s' registries.yaml (/etc/skeg/registries.yaml)"},
+	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE",
+	 "file that gets the context 'skeg' (~/.kube/config)"},
 	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
 	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\""},
 };

@@ -17,7 +17,6 @@ struct grant {
 struct rbac_index {
 	atomic_int refs;
 	struct snapshot *snapshot; /* keeps the views that rules point into */
-	int64_t revision;	   /* newest change of any role or binding */
 	struct arena arena;
 	struct map subjects; /* "U:name", "G:name" -> first grant */
 };
@@ -31,12 +30,12 @@ struct authorizer {
 static const uint16_t rbac_kinds[] = {KIND_CLUSTER_ROLE, KIND_CLUSTER_ROLE_BINDING, KIND_ROLE,
 				      KIND_ROLE_BINDING};
 
-static int64_t rbac_revision(const struct snapshot *s)
+static bool is_same_rbac(const struct snapshot *a, const struct snapshot *b)
 {
-	int64_t newest = 0;
 	for (size_t i = 0; i < ARRAY_LEN(rbac_kinds); i++)
-		newest = MAX(newest, snapshot_kind_revision(s, rbac_kinds[i]));
-	return newest;
+		if (!snapshot_kind_is_same(a, b, rbac_kinds[i]))
+			return false;
+	return true;
 }
 
 static void index_unref(struct rbac_index *x)
@@ -115,12 +114,11 @@ static void add_bindings(struct rbac_index *x)
 	}
 }
 
-static struct rbac_index *index_build(struct snapshot *own_snapshot)
+static struct rbac_index *index_build(const struct snapshot *s)
 {
 	struct rbac_index *x = NEW(struct rbac_index);
 	x->refs = 1;
-	x->snapshot = own_snapshot;
-	x->revision = rbac_revision(own_snapshot);
+	x->snapshot = snapshot_narrow(s, rbac_kinds, ARRAY_LEN(rbac_kinds));
 	add_cluster_bindings(x);
 	add_bindings(x);
 	return x;
@@ -130,11 +128,11 @@ static struct rbac_index *index_build(struct snapshot *own_snapshot)
 static struct rbac_index *index_get(struct authorizer *z)
 {
 	struct snapshot *s = store_snapshot(z->store);
-	int64_t revision = rbac_revision(s);
 	pthread_mutex_lock(&z->lock);
-	if (!z->index || z->index->revision < revision) {
+	if (!z->index || (snapshot_revision(s) > snapshot_revision(z->index->snapshot) &&
+			  !is_same_rbac(s, z->index->snapshot))) {
 		index_unref(z->index);
-		z->index = index_build(TAKE_PTR(s));
+		z->index = index_build(s);
 	}
 	struct rbac_index *x = z->index;
 	atomic_fetch_add(&x->refs, 1);

@@ -45,25 +45,30 @@ static enum step must_choose(struct request *r, const struct pod *pod)
 {
 	CLEANUP_BUF names = BUF_INIT(64u << 10);
 	for (uint32_t i = 0; i < pod->spec.containers.count; i++)
-		buf_printf(&names, "%s%.*s", i ? " " : "", STR_FMT(pod->spec.containers.at[i].name));
+		buf_printf(&names, "%s%.*s", i ? " " : "",
+			   STR_FMT(pod->spec.containers.at[i].name));
 	const struct container_array *init = &pod->spec.init_containers;
 	for (uint32_t i = 0; i < init->count; i++)
-		buf_printf(&names, "%s%.*s", i ? " " : "] or one of the init containers: [", STR_FMT(init->at[i].name));
-	return request_fail(r, RC_BAD_REQUEST, "a container name must be specified for pod %.*s, choose one of: [%s]",
+		buf_printf(&names, "%s%.*s", i ? " " : "] or one of the init containers: [",
+			   STR_FMT(init->at[i].name));
+	return request_fail(r, RC_BAD_REQUEST,
+			    "a container name must be specified for pod %.*s, choose one of: [%s]",
 			    STR_FMT(r->route.name), names.data);
 }
 
-static enum step choose_container(struct request *r, const struct pod *pod, struct str *ret_container)
+static enum step choose_container(struct request *r, const struct pod *pod,
+				  struct str *ret_container)
 {
 	struct str name = query_get(&r->arena, r->query, "container");
 	if (name.len == 0 && pod->spec.containers.count == 1)
 		name = pod->spec.containers.at[0].name;
 	if (name.len == 0)
 		return must_choose(r, pod);
-	if (!names_container(&pod->spec.containers, name) && !names_container(&pod->spec.init_containers, name) &&
+	if (!names_container(&pod->spec.containers, name) &&
+	    !names_container(&pod->spec.init_containers, name) &&
 	    !names_ephemeral(&pod->spec.ephemeral_containers, name))
-		return request_fail(r, RC_BAD_REQUEST, "container %.*s is not valid for pod %.*s", STR_FMT(name),
-				    STR_FMT(r->route.name));
+		return request_fail(r, RC_BAD_REQUEST, "container %.*s is not valid for pod %.*s",
+				    STR_FMT(name), STR_FMT(r->route.name));
 	*ret_container = name;
 	return STEP_NEXT;
 }
@@ -71,8 +76,9 @@ static enum step choose_container(struct request *r, const struct pod *pod, stru
 static bool is_fit_for_dialling(struct str text)
 {
 	struct ipaddr addr;
-	return ipaddr_parse(text, &addr) && !ipaddr_is_loopback(addr) && !ipaddr_is_link_local(addr) &&
-	       !ipaddr_is_multicast(addr) && !ipaddr_is_unspecified(addr);
+	return ipaddr_parse(text, &addr) && !ipaddr_is_loopback(addr) &&
+	       !ipaddr_is_link_local(addr) && !ipaddr_is_multicast(addr) &&
+	       !ipaddr_is_unspecified(addr);
 }
 
 static enum step find_node(struct request *r, struct str node_name, struct target *ret_target)
@@ -85,12 +91,15 @@ static enum step find_node(struct request *r, struct str node_name, struct targe
 		const struct node_address *a = &node->status.addresses.at[i];
 		if (str_is(a->type, "InternalIP") && is_fit_for_dialling(a->address)) {
 			ret_target->address = a->address;
-			ret_target->port = (uint16_t)node->status.daemon_endpoints.kubelet_endpoint.port;
+			ret_target->port =
+				(uint16_t)node->status.daemon_endpoints.kubelet_endpoint.port;
 		}
 	}
 	if (ret_target->address.len && ret_target->port)
 		return STEP_NEXT;
-	return request_fail(r, RC_INTERNAL, "no preferred addresses found for node \"%.*s\"; known addresses: []", STR_FMT(node_name));
+	return request_fail(r, RC_INTERNAL,
+			    "no preferred addresses found for node \"%.*s\"; known addresses: []",
+			    STR_FMT(node_name));
 }
 
 /* The query in the node's words. */
@@ -100,10 +109,18 @@ static struct str node_query(struct request *r)
 		const char *from, *to;
 		bool is_switch;
 	} rows[] = {
-		{"stdin", "input", true},	 {"stdout", "output", true},	{"stderr", "error", true},
-		{"tty", "tty", true},		 {"follow", "follow", false},	{"previous", "previous", false},
-		{"tailLines", "tailLines", false}, {"sinceSeconds", "sinceSeconds", false}, {"sinceTime", "sinceTime", false},
-		{"timestamps", "timestamps", false}, {"limitBytes", "limitBytes", false}, {"ports", "ports", false},
+		{"stdin", "input", true},
+		{"stdout", "output", true},
+		{"stderr", "error", true},
+		{"tty", "tty", true},
+		{"follow", "follow", false},
+		{"previous", "previous", false},
+		{"tailLines", "tailLines", false},
+		{"sinceSeconds", "sinceSeconds", false},
+		{"sinceTime", "sinceTime", false},
+		{"timestamps", "timestamps", false},
+		{"limitBytes", "limitBytes", false},
+		{"ports", "ports", false},
 	};
 	CLEANUP_BUF out = BUF_INIT(QUERY_MAX_BYTES);
 	struct str rest = r->query, pair, key, value;
@@ -119,7 +136,8 @@ static struct str node_query(struct request *r)
 			if (rows[i].is_switch && is_on)
 				buf_printf(&out, "%s%s=1", out.len ? "&" : "", rows[i].to);
 			else if (!rows[i].is_switch)
-				buf_printf(&out, "%s%s=%.*s", out.len ? "&" : "", rows[i].to, STR_FMT(value));
+				buf_printf(&out, "%s%s=%.*s", out.len ? "&" : "", rows[i].to,
+					   STR_FMT(value));
 		}
 	}
 	return arena_str(&r->arena, buf_str(&out));
@@ -129,8 +147,10 @@ static const char *node_path(struct str subresource)
 {
 	static const struct {
 		const char *subresource, *path;
-	} rows[] = {
-		{"log", "containerLogs"}, {"exec", "exec"}, {"attach", "attach"}, {"portforward", "portForward"}};
+	} rows[] = {{"log", "containerLogs"},
+		    {"exec", "exec"},
+		    {"attach", "attach"},
+		    {"portforward", "portForward"}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_is(subresource, rows[i].subresource))
 			return rows[i].path;
@@ -139,7 +159,8 @@ static const char *node_path(struct str subresource)
 
 static enum step find_target(struct request *r, struct target *ret_target)
 {
-	struct object *o = snapshot_get(request_snapshot(r), KIND_POD, r->route.namespace, r->route.name);
+	struct object *o =
+		snapshot_get(request_snapshot(r), KIND_POD, r->route.namespace, r->route.name);
 	const char *path = node_path(r->route.subresource);
 	struct str container = {};
 	if (!o)
@@ -149,12 +170,15 @@ static enum step find_target(struct request *r, struct target *ret_target)
 	if (has_container && choose_container(r, pod, &container) == STEP_DONE)
 		return STEP_DONE;
 	if (pod->spec.node_name.len == 0)
-		return request_fail(r, RC_BAD_REQUEST, "pod %.*s does not have a host assigned", STR_FMT(r->route.name));
+		return request_fail(r, RC_BAD_REQUEST, "pod %.*s does not have a host assigned",
+				    STR_FMT(r->route.name));
 	if (find_node(r, pod->spec.node_name, ret_target) == STEP_DONE)
 		return STEP_DONE;
 	struct str query = node_query(r);
-	ret_target->path = arena_printf(&r->arena, "/%s/%.*s/%.*s%s%.*s%s%.*s", path, STR_FMT(r->route.namespace), STR_FMT(r->route.name),
-					has_container ? "/" : "", STR_FMT(container), query.len ? "?" : "", STR_FMT(query));
+	ret_target->path = arena_printf(&r->arena, "/%s/%.*s/%.*s%s%.*s%s%.*s", path,
+					STR_FMT(r->route.namespace), STR_FMT(r->route.name),
+					has_container ? "/" : "", STR_FMT(container),
+					query.len ? "?" : "", STR_FMT(query));
 	return STEP_NEXT;
 }
 
@@ -182,7 +206,8 @@ static void log_data(struct http_call *call, struct str bytes, void *ctx)
 {
 	struct request *r = ctx;
 	if (!r->reply.is_streaming) {
-		r->reply.text = arena_printf(&r->arena, "%.*s%.*s", STR_FMT(r->reply.text), STR_FMT(bytes));
+		r->reply.text =
+			arena_printf(&r->arena, "%.*s%.*s", STR_FMT(r->reply.text), STR_FMT(bytes));
 		return;
 	}
 	struct http_chunk chunk = HTTP_CHUNK_COPY(bytes.at, bytes.len);
@@ -192,7 +217,8 @@ static void log_data(struct http_call *call, struct str bytes, void *ctx)
 	}
 }
 
-static void log_done(struct http_call *call, const struct http_response *response, const struct err *err, void *ctx)
+static void log_done(struct http_call *call, const struct http_response *response,
+		     const struct err *err, void *ctx)
 {
 	struct request *r = ctx;
 	r->call = NULL;
@@ -204,7 +230,8 @@ static void log_done(struct http_call *call, const struct http_response *respons
 	if (err)
 		request_fail(r, RC_INTERNAL, "Get \"%.*s\": %s", STR_FMT(r->path), err->text);
 	else
-		request_fail(r, response->status == 404 ? RC_NOT_FOUND : RC_BAD_REQUEST, "%.*s", STR_FMT(str_trim(r->reply.text)));
+		request_fail(r, response->status == 404 ? RC_NOT_FOUND : RC_BAD_REQUEST, "%.*s",
+			     STR_FMT(str_trim(r->reply.text)));
 	request_resume(r, STEP_DONE);
 }
 
@@ -216,8 +243,9 @@ static enum step connect_log(struct request *r, const struct target *t)
 	struct err err;
 	struct http_request q = {
 		.method = "GET",
-		.url = arena_cstr(&r->arena, arena_printf(&r->arena, "https://%.*s:%u%.*s", STR_FMT(t->address), t->port,
-							  STR_FMT(t->path))),
+		.url = arena_cstr(&r->arena,
+				  arena_printf(&r->arena, "https://%.*s:%u%.*s",
+					       STR_FMT(t->address), t->port, STR_FMT(t->path))),
 	};
 	if (http_call_start(io->kubelets, &q, &log_ops, r, &r->call, &err) != RC_OK)
 		return request_fail_err(r, &err);
@@ -240,9 +268,14 @@ void connect_gone(struct request *r)
 
 /* ---- exec, attach, port-forward ---- */
 
-static const char *const forwarded[] = {"upgrade",		 "sec-websocket-key",	    "sec-websocket-version",
-					"sec-websocket-protocol", "x-stream-protocol-version", "origin"};
-static const char *const returned[] = {"upgrade", "sec-websocket-accept", "sec-websocket-protocol", "x-stream-protocol-version"};
+static const char *const forwarded[] = {"upgrade",
+					"sec-websocket-key",
+					"sec-websocket-version",
+					"sec-websocket-protocol",
+					"x-stream-protocol-version",
+					"origin"};
+static const char *const returned[] = {"upgrade", "sec-websocket-accept", "sec-websocket-protocol",
+				       "x-stream-protocol-version"};
 
 static size_t copy_headers(struct request *r, struct http_header *out, size_t max)
 {
@@ -261,8 +294,8 @@ static void refuse_upgrade(struct request *r, const struct dial_reply *reply)
 	if (reply->err)
 		request_fail(r, RC_INTERNAL, "error dialing backend: %s", reply->err->text);
 	else
-		request_fail(r, reply->status == 404 ? RC_NOT_FOUND : RC_BAD_REQUEST, "unable to upgrade connection: %.*s",
-			     STR_FMT(str_trim(reply->body)));
+		request_fail(r, reply->status == 404 ? RC_NOT_FOUND : RC_BAD_REQUEST,
+			     "unable to upgrade connection: %.*s", STR_FMT(str_trim(reply->body)));
 	request_resume(r, STEP_DONE);
 }
 
@@ -280,8 +313,9 @@ static void dialled(const struct dial_reply *reply, void *ctx)
 	for (size_t i = 0; i < reply->header_count; i++)
 		for (size_t k = 0; k < ARRAY_LEN(returned) && count < ARRAY_LEN(headers); k++)
 			if (str_is(reply->headers[i].name, returned[k]))
-				headers[count++] = (struct http_header){str_of(returned[k]),
-									arena_str(http_arena(r->exchange), reply->headers[i].value)};
+				headers[count++] = (struct http_header){
+					str_of(returned[k]), arena_str(http_arena(r->exchange),
+								       reply->headers[i].value)};
 	if (http_upgrade(r->exchange, headers, count, NULL, NULL, &front, &err) != RC_OK) {
 		stream_close(reply->stream);
 		request_fail_err(r, &err);
@@ -321,7 +355,9 @@ enum step stage_connect(struct request *r)
 	if (str_is(r->route.resource, "pods") && node_path(r->route.subresource)) {
 		if (find_target(r, &target) == STEP_DONE)
 			return STEP_DONE;
-		return str_is(r->route.subresource, "log") ? connect_log(r, &target) : connect_upgrade(r, &target);
+		return str_is(r->route.subresource, "log") ? connect_log(r, &target)
+							   : connect_upgrade(r, &target);
 	}
-	return request_fail(r, RC_UNAVAILABLE, "this release does not proxy to %.*s", STR_FMT(r->route.resource));
+	return request_fail(r, RC_UNAVAILABLE, "this release does not proxy to %.*s",
+			    STR_FMT(r->route.resource));
 }

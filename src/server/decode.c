@@ -159,7 +159,8 @@ static enum step decode_protobuf(struct request *r, const struct api_kind *expec
 	if (protobuf_envelope_open(r->body, &envelope, &err) != RC_OK)
 		return unrecognized(r, expected->kind, err.text);
 	struct str kind = envelope.kind.len ? envelope.kind : expected->kind;
-	struct str api_version = envelope.api_version.len ? envelope.api_version : expected->api_version;
+	struct str api_version = envelope.api_version.len ? envelope.api_version
+							  : expected->api_version;
 	if (!str_eq(kind, expected->kind) || !str_eq(api_version, expected->api_version))
 		return wrong_kind(r, expected, api_version, kind);
 	if (api_protobuf_decode(&r->arena, type_of(expected), &envelope, &r->tree, &err) != RC_OK)
@@ -270,7 +271,8 @@ static enum rc decode_protobuf_options(struct request *r, struct decoded *d, str
 {
 	struct protobuf_envelope envelope;
 	TRY(protobuf_envelope_open(r->body, &envelope, err));
-	return api_protobuf_decode(&r->arena, api_type(api_builtin(), TYPE_META_V1_DELETE_OPTIONS), &envelope, &d->parsed, err);
+	return api_protobuf_decode(&r->arena, api_type(api_builtin(), TYPE_META_V1_DELETE_OPTIONS),
+				   &envelope, &d->parsed, err);
 }
 
 static enum step decode_delete(struct request *r)
@@ -284,7 +286,8 @@ static enum step decode_delete(struct request *r)
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
 		return unknown_body(r);
-	enum rc rc = form == BODY_PROTOBUF ? decode_protobuf_options(r, &d, &err) : parse_text(r, form, &d, &err);
+	enum rc rc = form == BODY_PROTOBUF ? decode_protobuf_options(r, &d, &err)
+					   : parse_text(r, form, &d, &err);
 	if (rc != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	read_delete_body(r, d.parsed);

@@ -23,7 +23,7 @@ struct watch_set {
 
 void watch_set_init(struct watch_set *set, struct store *store, struct loop *loop);
 void watch_set_end(struct watch_set *set); /* ends all streams */
-void watch_gone(struct request *r); /* its client went away */
+void watch_gone(struct request *r);	   /* its client went away */
 /* Takes the request over: it streams from now on. */
 enum step watch_start(struct watch_set *set, struct request *r);
 

@@ -81,6 +81,25 @@ size_t snapshot_count(const struct snapshot *s, uint16_t stored_id)
 	return tree_of(s, stored_id)->count;
 }
 
+struct snapshot *snapshot_narrow(const struct snapshot *s, const uint16_t *stored_ids, size_t count)
+{
+	struct snapshot *narrow =
+		mem_alloc(sizeof(*narrow) + s->kind_count * sizeof(narrow->trees[0]));
+	atomic_init(&narrow->refs, 1);
+	narrow->kind_count = s->kind_count;
+	narrow->revision = s->revision;
+	for (uint32_t i = 0; i < s->kind_count; i++)
+		narrow->trees[i] = (struct btree){.type = &object_tree_type};
+	for (size_t i = 0; i < count; i++)
+		narrow->trees[stored_ids[i]] = btree_copy(tree_of(s, stored_ids[i]));
+	return narrow;
+}
+
+bool snapshot_kind_is_same(const struct snapshot *a, const struct snapshot *b, uint16_t stored_id)
+{
+	return tree_of(a, stored_id)->root == tree_of(b, stored_id)->root;
+}
+
 void snapshot_iter_init(struct snapshot_iter *it, const struct snapshot *s, uint16_t stored_id,
 			struct str namespace, struct str after_namespace, struct str after_name)
 {

@@ -63,6 +63,12 @@ int64_t snapshot_revision(const struct snapshot *s);
 struct object *snapshot_get(const struct snapshot *s, uint16_t stored_id, struct str namespace,
 			    struct str name);
 size_t snapshot_count(const struct snapshot *s, uint16_t stored_id);
+/* A snapshot of these kinds only (the others look empty), so that who keeps it long does not keep
+ * the rest. */
+struct snapshot *snapshot_narrow(const struct snapshot *s, const uint16_t *stored_ids,
+				 size_t count);
+/* Has the kind not changed between the two?  Costs a comparison: unchanged trees are shared. */
+bool snapshot_kind_is_same(const struct snapshot *a, const struct snapshot *b, uint16_t stored_id);
 
 /* Iterates a kind in order of (namespace, name); an absent namespace means all. */
 struct snapshot_iter {
