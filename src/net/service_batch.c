@@ -37,6 +37,8 @@ static const char frame_chains[] =
 	"\t}\n"
 	"\tchain unserved {\n"
 	"\t\tct status dnat return\n"
+	"\t\tip daddr @own-addrs4 return\n"
+	"\t\tip6 daddr @own-addrs6 return\n"
 	"\t\tip daddr . meta l4proto . th dport vmap @unserved-ports4\n"
 	"\t\tip6 daddr . meta l4proto . th dport vmap @unserved-ports6\n"
 	"\t\tfib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap "
@@ -96,6 +98,20 @@ static void add_cidr_set(struct buf *out, const char *name, unsigned family,
 	buf_add_cstr(out, added ? " } ; }\n" : "}\n");
 }
 
+static void add_own_set(struct buf *out, unsigned family, const struct service_rules_config *config)
+{
+	size_t added = 0;
+	buf_printf(out, "\tset own-addrs%u { type %s; ", family,
+		   family == IP_V6 ? "ipv6_addr" : "ipv4_addr");
+	for (size_t i = 0; i < config->own_addr_count; i++) {
+		if (config->own_addrs[i].family != family)
+			continue;
+		buf_add_cstr(out, added++ ? ", " : "elements = { ");
+		nft_add_addr(out, config->own_addrs[i]);
+	}
+	buf_add_cstr(out, added ? " } ; }\n" : "}\n");
+}
+
 static void add_frame(struct buf *out, const struct service_rules_config *config)
 {
 	static const unsigned families[] = {IP_V4, IP_V6};
@@ -105,6 +121,7 @@ static void add_frame(struct buf *out, const struct service_rules_config *config
 			     config->pod_cidr_count);
 		add_cidr_set(out, "service-cidrs", families[i], config->service_cidrs,
 			     config->service_cidr_count);
+		add_own_set(out, families[i], config);
 	}
 	buf_add_cstr(out, frame_maps);
 	buf_add_cstr(out, frame_chains);

@@ -68,6 +68,9 @@ struct service_proxy *service_proxy_new(struct loop *loop,
 	p->config.pod_cidrs = copy_nets(&p->arena, config->pod_cidrs, config->pod_cidr_count);
 	p->config.service_cidrs =
 		copy_nets(&p->arena, config->service_cidrs, config->service_cidr_count);
+	if (config->own_addr_count)
+		p->config.own_addrs = arena_copy(&p->arena, config->own_addrs,
+						 config->own_addr_count * sizeof(struct ipaddr));
 	p->nft = own_nft;
 	p->netns_fd = netns_fd;
 	p->collect = collect;

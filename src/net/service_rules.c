@@ -340,12 +340,22 @@ static bool add_external_elements(struct port_work *pw, const struct ipaddr *add
 	return has_any;
 }
 
+static bool is_own_addr(const struct service_rules_config *config, struct ipaddr addr)
+{
+	for (size_t i = 0; i < config->own_addr_count; i++)
+		if (ipaddr_eq(config->own_addrs[i], addr))
+			return true;
+	return false;
+}
+
 static bool add_cluster_elements(struct port_work *pw, unsigned family, bool is_served)
 {
+	const struct service_rules_work *w = pw->work;
 	const struct proxy_service *s = pw->service;
 	bool has_any = false;
 	for (size_t i = 0; i < s->cluster_ip_count; i++) {
-		if (s->cluster_ips[i].family != family || !is_reachable(s->cluster_ips[i]))
+		if (s->cluster_ips[i].family != family || !is_reachable(s->cluster_ips[i]) ||
+		    is_own_addr(w->config, s->cluster_ips[i]))
 			continue;
 		add_addr_element(pw, s->cluster_ips[i], s->is_internal_local ? "local" : "svc",
 				 is_served);

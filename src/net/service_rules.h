@@ -76,6 +76,10 @@ struct service_rules_config {
 	size_t pod_cidr_count;
 	const struct ipnet *service_cidrs;
 	size_t service_cidr_count;
+	/* Addresses of the service range that the node answers itself (its name server): no rules,
+	 * even if a service has one of them. */
+	const struct ipaddr *own_addrs;
+	size_t own_addr_count;
 	bool allows_external_ips;
 };
 

@@ -19,9 +19,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "api/api_ids.h"
 #include "base/buf.h"
 #include "net/cni.h"
 #include "net/conntrack.h"
+#include "net/dns.h"
+#include "net/dns_message.h"
 #include "net/nft.h"
 #include "net/node_network.h"
 #include "net/program.h"
@@ -582,6 +585,69 @@ static void datagrams_follow_endpoints(void **state)
 	apply_rules();
 }
 
+/* --- the node's name server --- */
+
+static enum rc add_dns_addr(void *arg, struct err *e)
+{
+	CLEANUP(netlink_close_p) struct netlink *nl = NULL;
+	TRY(netlink_open(&nl, e));
+	return netlink_add_addr(nl, "lo", ipnet_of(*(struct ipaddr *)arg), e);
+}
+
+static void put_dns_service(struct cache *cache)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP(object_unref_p) struct object *o = NULL;
+	struct json *tree;
+	struct str text = STR("{\"metadata\":{\"namespace\":\"default\",\"name\":\"web\"},"
+			      "\"spec\":{\"clusterIP\":\"" SERVICE_ADDR "\"}}");
+	MUST(json_parse(&a, text, &tree, NULL, &err));
+	MUST(object_new(api_by_stored(api_builtin(), KIND_SERVICE), tree, 1, &o, &err));
+	cache_put(cache, o);
+}
+
+static void pods_ask_their_node_for_names(void **state)
+{
+	struct ipaddr addr = addr_of("10.43.0.10");
+	struct sockaddr_in sa = sockaddr_of(addr, DNS_PORT);
+	struct loop *loop = loop_new();
+	struct cache *cache = cache_new_literal(api_builtin());
+	struct dns *dns;
+	CLEANUP_BUF ask = BUF_INIT(512);
+	char reply[512];
+	ssize_t len = -1;
+	int client;
+	put_dns_service(cache);
+	w.config.own_addrs = &addr;
+	w.config.own_addr_count = 1;
+	w.nodes[0].applied = (struct service_rules){};
+	apply_rules();
+	MUST(netns_call(w.nodes[0].netns_fd, add_dns_addr, &addr, &err));
+	struct dns_config config = {.cache = cache,
+				    .domain = STR("cluster.local"),
+				    .addrs = &addr,
+				    .addr_count = 1,
+				    .netns_fd = w.nodes[0].netns_fd,
+				    .forward.netns_fd = -1};
+	MUST(dns_new(loop, &config, &dns, &err));
+	MUST(netns_call(w.pods[POD_A].netns_fd, make_udp_client, &client, &err));
+	dns_ask_write(&ask, 1, STR("web.default.svc.cluster.local"), DNS_A);
+	sendto(client, ask.data, ask.len, 0, (struct sockaddr *)&sa, sizeof(sa));
+	for (int64_t start = now_ms(); len < 0 && now_ms() - start < TIMEOUT_MS;) {
+		loop_run_once(loop, 20);
+		len = recv(client, reply, sizeof(reply), MSG_DONTWAIT);
+	}
+	assert_true(len > 0 && dns_message_answers(str_n(reply, (size_t)len), buf_str(&ask)));
+	assert_memory_equal(reply + len - 4, w.cluster_ip.bytes, 4);
+	close(client);
+	dns_free(dns);
+	loop_run_once(loop, 0);
+	loop_free(loop);
+	cache_free(cache);
+	w.config.own_addrs = NULL;
+	w.config.own_addr_count = 0;
+}
+
 static void everything_again_changes_nothing(void **state)
 {
 	struct machine_network again;
@@ -646,6 +712,7 @@ int main(void)
 		cmocka_unit_test(affinity_keeps_a_client),
 		cmocka_unit_test(external_policy_local),
 		cmocka_unit_test(datagrams_follow_endpoints),
+		cmocka_unit_test(pods_ask_their_node_for_names),
 		cmocka_unit_test(everything_again_changes_nothing),
 		cmocka_unit_test(check_finds_what_add_left),
 		cmocka_unit_test(a_missing_plugin_names_its_package),

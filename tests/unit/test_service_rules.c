@@ -426,6 +426,9 @@ static void affinity_sets_go_with_their_endpoint(void **state)
 static void a_replacement_has_the_frame(void **state)
 {
 	struct fixture *f = *state;
+	struct ipaddr own = addr_of("10.43.0.10");
+	f->config.own_addrs = &own;
+	f->config.own_addr_count = 1;
 	struct service_rules rules = make(f);
 	CLEANUP_BUF out = BUF_INIT(BATCH_MAX);
 	service_rules_replace(&out, &f->config, &rules);
@@ -436,9 +439,19 @@ static void a_replacement_has_the_frame(void **state)
 		    "elements = { 10.42.0.0/16 } ; }\n"
 		    "\tset service-cidrs4 { type ipv4_addr; flags interval; auto-merge; "
 		    "elements = { 10.43.0.0/16 } ; }\n"
+		    "\tset own-addrs4 { type ipv4_addr; elements = { 10.43.0.10 } ; }\n"
 		    "\tset pod-cidrs6 { type ipv6_addr; flags interval; auto-merge; "
 		    "elements = { fd42::/48 } ; }\n"
 		    "\tset service-cidrs6 { type ipv6_addr; flags interval; auto-merge; }\n")));
+}
+
+static void own_addresses_have_no_rules(void **state)
+{
+	struct fixture *f = *state;
+	f->config.own_addrs = f->cluster_ips;
+	f->config.own_addr_count = 1;
+	struct service_rules rules = make(f);
+	assert_int_equal(rules.count, 0);
 }
 
 static void names_never_become_syntax(void **state)
@@ -470,6 +483,7 @@ int main(void)
 		ROW(a_policy_change_switches_the_entry),
 		ROW(affinity_sets_go_with_their_endpoint),
 		ROW(a_replacement_has_the_frame),
+		ROW(own_addresses_have_no_rules),
 		ROW(names_never_become_syntax),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
