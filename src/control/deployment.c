@@ -39,28 +39,16 @@ static void rollout_limits(struct rollout *r)
 
 /* --- writing the deployment --- */
 
-static void write_revision(struct rollout *r)
+static void write_status(struct rollout *r)
 {
 	struct str was = str_map_cget(&r->d->metadata.annotations, REVISION);
 	struct str now = str_map_cget(&r->annotations, REVISION);
-	if (!now.len || str_eq(was, now))
-		return;
-	struct arena *a = r->p->arena;
-	struct json *patch = json_object(a);
-	struct json *meta = json_need_object(a, patch, STR("metadata"));
-	json_set_str(a, json_need_object(a, meta, STR("annotations")), STR(REVISION), now);
-	plan_patch(r->p, KIND_DEPLOYMENT, r->o->namespace, r->o->name, (struct str){}, patch);
-}
-
-static void write_status(struct rollout *r)
-{
-	if (!status_differs(&r->status, &r->d->status))
+	if (!status_differs(&r->status, &r->d->status) && str_eq(was, now))
 		return;
 	struct deployment copy = *r->d;
 	copy.status = r->status;
+	/* The revision goes along: a change of annotations by itself counts the generation up. */
 	copy.metadata.annotations = r->annotations;
-	/* The revision may have been written just before. */
-	copy.metadata.resource_version = (struct str){};
 	plan_update_status(r->p, KIND_DEPLOYMENT, r->o->namespace, r->o->name, &copy);
 }
 
@@ -159,7 +147,6 @@ static void plan_deployment(struct plan *p, struct str namespace, struct str nam
 	claim_objects(p, o, KIND_REPLICA_SET, &selector, NULL, &claimed);
 	rollout_find_sets(&r, &claimed);
 	decide(&r);
-	write_revision(&r);
 	write_status(&r);
 }
 
