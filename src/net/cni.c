@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 
-#include "base/log.h"
 #include "io/file.h"
 #include "net/cni_config.h"
 #include "net/netns.h"

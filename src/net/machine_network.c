@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "net/machine_network-int.h"
 #include "net/nft.h"
 #include "net/sysctl.h"
@@ -75,10 +74,8 @@ static bool is_plain_link(const char *link)
 static void write_alias(char out[LINK_ALIAS_MAX], const struct machine_network *net,
 			const struct uplink *uplink)
 {
-	int len = snprintf(out, LINK_ALIAS_MAX, ALIAS_PREFIX "%s", net->cluster);
-	if (uplink->link[0])
-		snprintf(out + len, LINK_ALIAS_MAX - (size_t)len, " uplink=%s forwarding=%lld",
-			 uplink->link, (long long)uplink->was_forwarding);
+	snprintf(out, LINK_ALIAS_MAX, ALIAS_PREFIX "%s uplink=%s forwarding=%lld", net->cluster,
+		 uplink->link, (long long)uplink->was_forwarding);
 }
 
 static struct str alias_value(struct str alias, const char *key)
@@ -106,11 +103,8 @@ static enum rc find_by_alias(struct netlink *nl, struct machine_network *net,
 			     struct uplink *ret_uplink, struct err *err)
 {
 	char alias[LINK_ALIAS_MAX], prefix[LINK_ALIAS_MAX];
-	snprintf(prefix, sizeof(prefix), ALIAS_PREFIX "%s", net->cluster);
-	TRY(netlink_link_by_alias(nl, str_of(prefix), net->link, alias, err));
-	/* "c=a" is also a prefix of another cluster's "c=ab" */
-	if (!str_is(alias_value(str_of(alias), "cluster"), net->cluster))
-		return err_set(err, RC_NOT_FOUND, "cluster '%s' has no network here", net->cluster);
+	snprintf(prefix, sizeof(prefix), ALIAS_PREFIX "%s ", net->cluster);
+	TRY(netlink_link_by_alias(nl, str_of(prefix), NULL, net->link, alias, err));
 	read_alias(alias, ret_uplink);
 	return RC_OK;
 }
@@ -161,6 +155,18 @@ static enum rc choose_link(struct netlink *nl, char ret_link[LINK_NAME_MAX], str
 	return err_set(err, RC_CONFLICT, "links skeg0 to skeg%d all exist", MAX_LINKS - 1);
 }
 
+/* The uplink's own value, not the one that another cluster has set. */
+static void ask_sibling(struct netlink *nl, struct uplink *uplink)
+{
+	char link[LINK_NAME_MAX], alias[LINK_ALIAS_MAX];
+	struct uplink its;
+	if (netlink_link_by_alias(nl, STR(ALIAS_PREFIX), NULL, link, alias, NULL) != RC_OK)
+		return;
+	read_alias(alias, &its);
+	if (strcmp(its.link, uplink->link) == 0)
+		*uplink = its;
+}
+
 static void find_uplink(struct netlink *nl, struct uplink *ret_uplink)
 {
 	CLEANUP_ARENA a = {};
@@ -180,6 +186,7 @@ static void find_uplink(struct netlink *nl, struct uplink *ret_uplink)
 			continue;
 		snprintf(ret_uplink->link, LINK_NAME_MAX, "%s", routes[i].link);
 		ret_uplink->was_forwarding = value;
+		ask_sibling(nl, ret_uplink);
 		return;
 	}
 }
@@ -245,8 +252,7 @@ static void write_host_table(struct buf *out, const struct machine_network *net,
 			  "\t\ttype filter hook forward priority filter; policy accept;\n");
 	buf_printf(out, "\t\toifname \"%s\" ct state new drop\n", net->link);
 	if (!uplink->was_forwarding)
-		buf_printf(out, "\t\tiifname \"%s\" oifname != \"%s\" drop\n", uplink->link,
-			   net->link);
+		buf_printf(out, "\t\tiifname \"%s\" oifname != \"skeg*\" drop\n", uplink->link);
 	buf_add_cstr(out, "\t}\n}\n");
 }
 
@@ -372,14 +378,42 @@ static enum rc remove_host_table(const struct machine_network *net, struct err *
 	return rc;
 }
 
-static enum rc close_way_out(const struct machine_network *net, const struct uplink *uplink,
-			     struct err *err)
+/* Another cluster that goes out by the same uplink takes over what has to be restored at the end.
+ */
+static enum rc hand_over(struct netlink *nl, const struct machine_network *net,
+			 const struct uplink *uplink, bool *ret_is_taken, struct err *err)
+{
+	struct machine_network other = {};
+	struct uplink its;
+	char alias[LINK_ALIAS_MAX];
+	enum rc rc =
+		netlink_link_by_alias(nl, STR(ALIAS_PREFIX), net->link, other.link, alias, err);
+	*ret_is_taken = false;
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	TRY(rc);
+	read_alias(alias, &its);
+	if (strcmp(its.link, uplink->link) != 0)
+		return RC_OK;
+	TRY(name_parts(alias_value(str_of(alias), "cluster"), &other, err));
+	TRY(read_subnet(nl, &other, (struct ipnet){}, err));
+	write_alias(alias, &other, uplink);
+	TRY(netlink_set_alias(nl, other.link, alias, err));
+	*ret_is_taken = true;
+	return open_way_out(&other, uplink, err);
+}
+
+static enum rc close_way_out(struct netlink *nl, const struct machine_network *net,
+			     const struct uplink *uplink, struct err *err)
 {
 	char name[64];
+	bool is_taken = false;
 	if (!uplink->link[0])
 		return RC_OK;
+	TRY(hand_over(nl, net, uplink, &is_taken, err));
 	snprintf(name, sizeof(name), "net/ipv4/conf/%s/forwarding", uplink->link);
-	TRY(sysctl_set(name, uplink->was_forwarding, err));
+	if (!is_taken)
+		TRY(sysctl_set(name, uplink->was_forwarding, err));
 	return remove_host_table(net, err);
 }
 
@@ -413,7 +447,7 @@ enum rc machine_network_down(struct str cluster, struct err *err)
 	TRY(netlink_open(&nl, err));
 	enum rc found = find_by_alias(nl, &net, &uplink, &one);
 	if (found == RC_OK) {
-		keep_first(close_way_out(&net, &uplink, &one), &one, &first, err);
+		keep_first(close_way_out(nl, &net, &uplink, &one), &one, &first, err);
 		keep_first(netlink_remove_link(nl, net.link, &one), &one, &first, err);
 	} else if (found != RC_NOT_FOUND) {
 		keep_first(found, &one, &first, err);

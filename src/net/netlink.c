@@ -77,8 +77,9 @@ bool netlink_link_exists(struct netlink *nl, const char *link)
 	return found != NULL;
 }
 
-enum rc netlink_link_by_alias(struct netlink *nl, struct str prefix, char ret_link[LINK_NAME_MAX],
-			      char ret_alias[LINK_ALIAS_MAX], struct err *err)
+enum rc netlink_link_by_alias(struct netlink *nl, struct str prefix, const char *except,
+			      char ret_link[LINK_NAME_MAX], char ret_alias[LINK_ALIAS_MAX],
+			      struct err *err)
 {
 	CLEANUP(nl_cache_free_p) struct nl_cache *links = NULL;
 	int code = rtnl_link_alloc_cache(nl->sock, AF_UNSPEC, &links);
@@ -87,7 +88,8 @@ enum rc netlink_link_by_alias(struct netlink *nl, struct str prefix, char ret_li
 	for (struct nl_object *o = nl_cache_get_first(links); o; o = nl_cache_get_next(o)) {
 		struct rtnl_link *link = (struct rtnl_link *)o;
 		const char *alias = rtnl_link_get_ifalias(link);
-		if (!alias || !str_has_prefix(str_of(alias), prefix))
+		if (!alias || !str_has_prefix(str_of(alias), prefix) ||
+		    (except && strcmp(except, rtnl_link_get_name(link)) == 0))
 			continue;
 		snprintf(ret_link, LINK_NAME_MAX, "%s", rtnl_link_get_name(link));
 		snprintf(ret_alias, LINK_ALIAS_MAX, "%s", alias);

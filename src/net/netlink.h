@@ -35,9 +35,10 @@ static inline void netlink_close_p(struct netlink **nl)
 }
 
 bool netlink_link_exists(struct netlink *nl, const char *link);
-/* The link whose alias begins with prefix; RC_NOT_FOUND.  out[] get its name and whole alias. */
+/* The first link but except (NULL: any) whose alias begins with prefix: its name and whole alias;
+ * RC_NOT_FOUND. */
 [[nodiscard]] enum rc netlink_link_by_alias(struct netlink *nl, struct str prefix,
-					    char ret_link[LINK_NAME_MAX],
+					    const char *except, char ret_link[LINK_NAME_MAX],
 					    char ret_alias[LINK_ALIAS_MAX], struct err *err);
 [[nodiscard]] enum rc netlink_make_bridge(struct netlink *nl, const char *link, struct err *err);
 /* One end here, the other named peer in the namespace peer_netns_fd. */

@@ -3,9 +3,9 @@
 #include "net/machine_network-int.h"
 #include "net/sysctl.h"
 
-#define NODE_LINK	 "eth0"
-#define NODE_NAME_MAX	 120
-#define NODE_ALIAS_LABEL "skeg node="
+#define NODE_LINK	  "eth0"
+#define NODE_NAME_MAX	  120
+#define NODE_ALIAS_FORMAT "skeg node=%.*s " /* the space: no name is the start of another */
 
 /* The work of node_network_up(), done partly in the bridge's namespace, partly in the node's. */
 struct node_link {
@@ -42,8 +42,9 @@ static enum rc remove_stale_port(struct netlink *nl, const struct node_link *n, 
 	char port[LINK_NAME_MAX], found[LINK_ALIAS_MAX], wanted[LINK_ALIAS_MAX];
 	if (!netlink_link_exists(nl, n->port))
 		return RC_OK;
-	snprintf(wanted, sizeof(wanted), NODE_ALIAS_LABEL "%.*s", STR_FMT(n->node));
-	bool is_ours = netlink_link_by_alias(nl, str_of(wanted), port, found, NULL) == RC_OK &&
+	snprintf(wanted, sizeof(wanted), NODE_ALIAS_FORMAT, STR_FMT(n->node));
+	bool is_ours = netlink_link_by_alias(nl, str_of(wanted), NULL, port, found, NULL) ==
+			       RC_OK &&
 		       strcmp(port, n->port) == 0 && strcmp(found, wanted) == 0;
 	if (!is_ours)
 		return err_set(err, RC_ALREADY_EXISTS,
@@ -63,7 +64,7 @@ static enum rc make_port(void *arg, struct err *err)
 		TRY(remove_stale_port(nl, n, err));
 		TRY(netlink_make_veth(nl, n->port, NODE_LINK, n->node_netns_fd, err));
 	}
-	snprintf(alias, sizeof(alias), NODE_ALIAS_LABEL "%.*s", STR_FMT(n->node));
+	snprintf(alias, sizeof(alias), NODE_ALIAS_FORMAT, STR_FMT(n->node));
 	return netlink_set_alias(nl, n->port, alias, err);
 }
 

@@ -662,6 +662,23 @@ static void everything_again_changes_nothing(void **state)
 	assert_all_answer(w.pods[POD_C].netns_fd, w.cluster_ip, 80, 7);
 }
 
+static void clusters_live_beside_each_other(void **state)
+{
+	struct machine_network other, found;
+	MUST(machine_network_up(STR(CLUSTER "-b"), (struct ipnet){}, &other, &err));
+	assert_string_not_equal(other.link, w.machine.link);
+	assert_false(ipnet_overlaps(other.subnet, w.machine.subnet));
+	MUST(machine_network_find(STR(CLUSTER), &found, &err));
+	assert_string_equal(found.link, w.machine.link);
+	pods_reach_the_outside(state);
+	MUST(machine_network_find(STR(CLUSTER "-b"), &found, &err));
+	assert_string_equal(found.link, other.link);
+	assert_int_equal(machine_network_find(STR("skte"), &found, &err), RC_NOT_FOUND);
+	MUST(machine_network_down(STR(CLUSTER "-b"), &err));
+	assert_all_answer(w.pods[POD_C].netns_fd, w.cluster_ip, 80, 7);
+	pods_reach_the_outside(state);
+}
+
 static void check_finds_what_add_left(void **state)
 {
 	struct cni_pod pod = cni_pod_of(&w.pods[POD_A]);
@@ -714,6 +731,7 @@ int main(void)
 		cmocka_unit_test(datagrams_follow_endpoints),
 		cmocka_unit_test(pods_ask_their_node_for_names),
 		cmocka_unit_test(everything_again_changes_nothing),
+		cmocka_unit_test(clusters_live_beside_each_other),
 		cmocka_unit_test(check_finds_what_add_left),
 		cmocka_unit_test(a_missing_plugin_names_its_package),
 	};
