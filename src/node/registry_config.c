@@ -4,9 +4,12 @@
 #include <stdio.h>
 
 #include "base/encode.h"
+#include "codec/yaml.h"
+#include "io/file.h"
 
-#define GROUPS_MAX	10
-#define ENDPOINTS_LIMIT (REGISTRY_ENDPOINTS_MAX - 1)
+#define CONFIG_BYTES_MAX (1u << 20)
+#define GROUPS_MAX	 10
+#define ENDPOINTS_LIMIT	 (REGISTRY_ENDPOINTS_MAX - 1)
 
 struct registry_config {
 	const struct json *mirrors, *configs; /* checked */
@@ -113,6 +116,27 @@ enum rc registry_config_parse(struct arena *a, const struct json *tree,
 	TRY(map_check(config->mirrors, "mirrors", mirror_check, err));
 	TRY(map_check(config->configs, "configs", config_check, err));
 	*ret_config = config;
+	return RC_OK;
+}
+
+enum rc registry_config_load(struct arena *a, const char *path,
+			     const struct registry_config **ret_config, struct err *err)
+{
+	struct str text;
+	struct yaml_document *documents = NULL;
+	size_t count = 0;
+	enum rc rc = file_read(path, CONFIG_BYTES_MAX, a, &text, err);
+	if (rc == RC_NOT_FOUND)
+		return registry_config_parse(a, NULL, ret_config, err);
+	TRY(rc);
+	if (yaml_parse(a, text, &documents, &count, NULL, err) != RC_OK)
+		return err_wrap(err, "%s", path);
+	if (count > 1)
+		return err_set(err, RC_INVALID,
+			       "%s: a second document begins at line %u: one is read", path,
+			       documents[1].line);
+	if (registry_config_parse(a, count ? documents[0].tree : NULL, ret_config, err) != RC_OK)
+		return err_wrap(err, "%s", path);
 	return RC_OK;
 }
 

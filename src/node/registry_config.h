@@ -52,6 +52,11 @@ struct registry_config;
 					    const struct registry_config **ret_config,
 					    struct err *err);
 
+/* From a file; one that is not there is the same as an empty one.  Strings live in a. */
+[[nodiscard]] enum rc registry_config_load(struct arena *a, const char *path,
+					   const struct registry_config **ret_config,
+					   struct err *err);
+
 /* The endpoints to try for an image, strings in a; returns their number, at least 1. */
 size_t registry_config_endpoints(const struct registry_config *config, struct arena *a,
 				 const struct image_ref *ref,
