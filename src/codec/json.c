@@ -140,10 +140,10 @@ static struct json_member *find_member(const struct json *object, struct str key
 {
 	if (!object || object->type != JSON_OBJECT)
 		return NULL;
-	struct json_member *end = object->object.members + object->object.count;
-	for (struct json_member *m = object->object.members; m < end; m++)
-		if (str_eq(m->key, key))
-			return m;
+	struct json_member *members = object->object.members;
+	for (size_t i = 0; i < object->object.count; i++)
+		if (str_eq(members[i].key, key))
+			return &members[i];
 	return NULL;
 }
 
@@ -254,9 +254,8 @@ static bool equal_numbers(const struct json *a, const struct json *b)
 {
 	if (a->type == b->type)
 		return a->type == JSON_INT ? a->integer == b->integer : a->number == b->number;
-	const struct json *whole = a->type == JSON_INT ? a : b, *real = a->type == JSON_INT ? b : a;
-	return real->number >= -0x1p63 && real->number < 0x1p63 &&
-	       trunc(real->number) == real->number && (int64_t)real->number == whole->integer;
+	return a->type == JSON_INT ? (double)a->integer == b->number
+				   : a->number == (double)b->integer;
 }
 
 static bool is_number(const struct json *value)
@@ -373,7 +372,8 @@ int json_depth(const struct json *tree, int limit)
 	for (size_t i = 0; i < json_count(tree) && deepest <= limit; i++) {
 		const struct json *child = tree->type == JSON_ARRAY ? tree->array.items[i]
 								    : tree->object.members[i].value;
-		deepest = MAX(deepest, json_depth(child, limit - 1));
+		int depth = json_depth(child, limit - 1);
+		deepest = MAX(deepest, depth);
 	}
 	return deepest + 1;
 }

@@ -365,8 +365,8 @@ enum rc json_parse(struct arena *a, struct str text, struct json **ret_tree,
 			       JSON_MAX_BYTES);
 	struct parser p;
 	memset(&p, 0, offsetof(struct parser, stack.bases));
-	p.at = text.at;
-	p.end = text.at + text.len;
+	p.at = text.at ? text.at : "";
+	p.end = p.at + text.len;
 	p.arena = p.stack.arena = a;
 	p.stack.duplicates = duplicates;
 	p.err = err;

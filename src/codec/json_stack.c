@@ -69,13 +69,13 @@ void json_stack_array(struct json_stack *s, struct json *array)
 
 void json_stack_object(struct json_stack *s, struct json *object)
 {
-	size_t base = s->bases[s->depth - 1];
-	size_t count = json_unique(s->arena, s->members + base, s->count - base, !s->has_lines,
-				   s->duplicates ? on_repeat : NULL, s);
-	struct json_member *members = NULL;
-	if (count)
-		members = arena_copy(s->arena, s->members + base, count * sizeof(*members));
-	object->object.members = members;
+	size_t base = s->bases[s->depth - 1], count = s->count - base;
+	if (count) {
+		struct json_member *members = s->members + base;
+		count = json_unique(s->arena, members, count, !s->has_lines,
+				    s->duplicates ? on_repeat : NULL, s);
+		object->object.members = arena_copy(s->arena, members, count * sizeof(*members));
+	}
 	object->object.count = object->object.cap = count;
 	s->count = base;
 	s->depth--;

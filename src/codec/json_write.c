@@ -42,7 +42,7 @@ static const char *write_escape(struct buf *out, const char *at, const char *end
 
 void json_write_string(struct buf *out, struct str s)
 {
-	const char *at = s.at, *end = s.at + s.len;
+	const char *at = s.at ? s.at : "", *end = at + s.len;
 	buf_add_char(out, '"');
 	while (at < end) {
 		const char *special = text_scan_plain(at, end, true);

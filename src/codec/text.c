@@ -103,7 +103,7 @@ char *utf8_put(char *to, uint32_t code)
 
 bool utf8_is_valid(struct str text)
 {
-	const char *at = text.at, *end = at + text.len;
+	const char *at = text.at ? text.at : "", *end = at + text.len;
 	while (at < end) {
 		size_t len = utf8_length(at, end);
 		if (len == 0)

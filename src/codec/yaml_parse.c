@@ -463,13 +463,13 @@ static enum rc load_stream(struct loader *l)
 static enum rc check_size(struct str text, struct err *err)
 {
 	static const char directive[] = "\n%TAG";
-	const char *at = text.at, *end = text.at + text.len;
+	const char *at = text.at ? text.at : "", *end = at + text.len;
 	int count = 0;
 	if (text.len > YAML_MAX_BYTES)
 		return err_set(err, RC_TOO_LARGE,
 			       "YAML of %zu bytes is larger than the limit of %u bytes", text.len,
 			       YAML_MAX_BYTES);
-	while (text.len && (at = memmem(at, (size_t)(end - at), directive, strlen(directive)))) {
+	while ((at = memmem(at, (size_t)(end - at), directive, strlen(directive)))) {
 		at++;
 		if (++count > MAX_TAG_DIRECTIVES)
 			return err_set(err, RC_BAD_REQUEST,
