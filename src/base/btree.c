@@ -87,9 +87,7 @@ static uint64_t key_hint(struct btree_key key, size_t skip)
 	uint64_t hint = 0;
 	for (size_t i = 0; i < HINT_BYTES; i++) {
 		int byte = key_byte(key, skip + i);
-		if (byte < 0)
-			return hint << (8 * (HINT_BYTES - i));
-		hint = hint << 8 | (uint64_t)byte;
+		hint = hint << 8 | (uint64_t)MAX(byte, 0); /* zeros after the end */
 	}
 	return hint;
 }

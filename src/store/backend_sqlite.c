@@ -80,8 +80,8 @@ enum rc sqlite_step(struct backend *b, sqlite3_stmt *statement, int *ret_step, s
 {
 	int code = sqlite3_step(statement);
 	if (code != SQLITE_ROW && code != SQLITE_DONE) {
-		enum rc rc =
-			sqlite_failed(b, sqlite3_stmt_readonly(statement) ? "read" : "write", err);
+		bool is_query = sqlite3_column_count(statement) > 0;
+		enum rc rc = sqlite_failed(b, is_query ? "read" : "write", err);
 		sqlite3_reset(statement);
 		return rc;
 	}

@@ -248,11 +248,14 @@ static enum rc replay(struct loading *l, int stored_id, const struct row *row, s
 		return RC_OK;
 	}
 	enum rc rc = state_of(l, stored_id, row, &event.object, err);
-	if (rc == RC_OK && (event.old || !row->is_delete))
-		ring_append(ring, &event);
-	else
+	if (rc != RC_OK) {
 		object_unref(event.old);
-	return rc;
+		return rc;
+	}
+	if (row->is_delete && !event.old) /* only lazy writes came before, none reached the disk */
+		event.old = object_ref(event.object);
+	ring_append(ring, &event);
+	return RC_OK;
 }
 
 static enum rc replay_all(struct loading *l, struct err *err)

@@ -123,6 +123,8 @@ static inline void folder_copy_one(const char *folder, const char *name, void *c
 
 /* --- objects: any kind will do, they carry one number --- */
 
+static int object_padding; /* bytes more of each object */
+
 [[maybe_unused]] static struct object *object_make(uint16_t kind, const char *namespace,
 						   const char *name, int value)
 {
@@ -132,6 +134,8 @@ static inline void folder_copy_one(const char *folder, const char *name, void *c
 	buf_printf(&text, "{\"metadata\":{\"name\":\"%s\",", name);
 	if (namespace)
 		buf_printf(&text, "\"namespace\":\"%s\",", namespace);
+	if (object_padding > 0)
+		buf_printf(&text, "\"annotations\":{\"padding\":\"%0*d\"},", object_padding, 0);
 	buf_printf(&text, "\"labels\":{\"value\":\"v%dv\"}}}", value);
 	const struct api_kind *k = api_by_stored(api_builtin(), kind);
 	if (object_parse(k, buf_str(&text), 0, &o, &err) != RC_OK)
