@@ -132,6 +132,37 @@ static void check_dns_subdomain(struct faults *f, struct str s)
 		fault(f, dns_subdomain_text);
 }
 
+/* _?[a-z0-9]([-_a-z0-9]*[a-z0-9])? for each label */
+static bool is_underscore_label(struct str s)
+{
+	if (s.len > 0 && s.at[0] == '_')
+		s = str_skip(s, 1);
+	if (s.len == 0 || !is_lower_alnum(s.at[0]) || !is_lower_alnum(s.at[s.len - 1]))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_lower_alnum(s.at[i]) && s.at[i] != '-' && s.at[i] != '_')
+			return false;
+	return true;
+}
+
+static void check_dns_underscore(struct faults *f, struct str s)
+{
+	struct str label, rest = s;
+	bool is_good = true;
+	if (s.len > 253)
+		fault(f, TOO_LONG_253);
+	for (bool more = true; more;) {
+		more = str_cut(rest, '.', &label, &rest);
+		is_good = is_good && is_underscore_label(label);
+	}
+	if (!is_good)
+		fault(f, "a lowercase RFC 1123 subdomain must consist of lower case " ALNUM
+			 ", '_', '-' or '.', and must start and end with an alphanumeric character "
+			 "(e.g. "
+			 "'example.com', " REGEX "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]"
+			 "([-_a-z0-9]*[a-z0-9])?)*')");
+}
+
 static void check_dns_1035(struct faults *f, struct str s)
 {
 	if (s.len > 63)
@@ -153,7 +184,7 @@ static void check_qualified(struct faults *f, struct str s)
 	struct str prefix, name;
 	if (str_cut(s, '/', &prefix, &name)) {
 		if (name.len > 0 && memchr(name.at, '/', name.len)) {
-			fault(f, "a qualified name " QUALIFIED_TEXT
+			fault(f, "a valid label key " QUALIFIED_TEXT
 				 " with an optional DNS subdomain prefix "
 				 "and '/' (e.g. 'example.com/MyName')");
 			return;
@@ -161,7 +192,7 @@ static void check_qualified(struct faults *f, struct str s)
 		if (prefix.len == 0)
 			fault(f, "prefix part must be non-empty");
 		else if (prefix.len > 253)
-			fault(f, "prefix part " TOO_LONG_253);
+			fault(f, "prefix part must be no more than 253 bytes");
 		if (prefix.len > 0 && !is_dns_subdomain(prefix))
 			fault(f, "prefix part " SUBDOMAIN_TEXT);
 	} else {
@@ -323,6 +354,7 @@ static void (*const checks[])(struct faults *f, struct str s) = {
 	[NAME_NONE] = check_nothing,
 	[NAME_DNS_LABEL] = check_dns_label,
 	[NAME_DNS_SUBDOMAIN] = check_dns_subdomain,
+	[NAME_DNS_SUBDOMAIN_UNDERSCORE] = check_dns_underscore,
 	[NAME_DNS_1035] = check_dns_1035,
 	[NAME_WILDCARD_SUBDOMAIN] = check_wildcard,
 	[NAME_QUALIFIED] = check_qualified,

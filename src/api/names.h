@@ -20,12 +20,13 @@ struct faults {
 
 /* What a text may have to be. */
 enum name_rule {
-	NAME_NONE,		 /* anything */
-	NAME_DNS_LABEL,		 /* RFC 1123 label, 63 */
-	NAME_DNS_SUBDOMAIN,	 /* RFC 1123 subdomain, 253 */
-	NAME_DNS_1035,		 /* RFC 1035 label: starts with a letter */
-	NAME_WILDCARD_SUBDOMAIN, /* "*.example.com" */
-	NAME_QUALIFIED,		 /* label and annotation keys: [subdomain/]name */
+	NAME_NONE,		       /* anything */
+	NAME_DNS_LABEL,		       /* RFC 1123 label, 63 */
+	NAME_DNS_SUBDOMAIN,	       /* RFC 1123 subdomain, 253 */
+	NAME_DNS_SUBDOMAIN_UNDERSCORE, /* DNS search paths */
+	NAME_DNS_1035,		       /* RFC 1035 label: starts with a letter */
+	NAME_WILDCARD_SUBDOMAIN,       /* "*.example.com" */
+	NAME_QUALIFIED,		       /* label and annotation keys: [subdomain/]name */
 	NAME_LABEL_VALUE,
 	NAME_ENV_VAR,	      /* printable ASCII but '=' */
 	NAME_CONFIG_KEY,      /* keys of ConfigMap and Secret */

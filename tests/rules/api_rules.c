@@ -12,6 +12,7 @@
 #include "api/defaults.h"
 #include "api/field_error.h"
 #include "api/strategic.h"
+#include "api/validate.h"
 #include "api/view.h"
 
 #define LINE_MAX_BYTES (8u << 20)
@@ -87,6 +88,8 @@ static struct json *do_create(struct arena *a, const struct json *request)
 	api_default(a, kind, tree);
 	system_fields(a, request, tree);
 	api_prepare_create(a, kind, tree, NOW_US);
+	tree = normalised(a, kind, tree);
+	api_validate_create(kind, tree, &errors);
 	return errors.count ? errors_answer(a, &errors) : body_answer(a, kind, tree);
 }
 
@@ -99,6 +102,8 @@ static struct json *do_update(struct arena *a, const struct json *request)
 	const char *subresource = arena_cstr(a, json_path_str(request, "subresource"));
 	api_default(a, kind, tree);
 	api_prepare_update(a, kind, old, tree, subresource, NOW_US);
+	tree = normalised(a, kind, tree);
+	api_validate_update(kind, old, tree, subresource, &errors);
 	return errors.count ? errors_answer(a, &errors) : body_answer(a, kind, tree);
 }
 

@@ -167,6 +167,12 @@ def compare_body(expected, got, only):
             and not str(a.get(k, "")).endswith("<suffix>")]
 
 
+def mask(text):
+    """Example addresses in sentences are masked in the recording; uids differ."""
+    text = re.sub(r"\b(10\.9\.8\.[70]|127\.0\.0\.0|169\.254\.0\.0)\b", "<allocated>", text)
+    return re.sub(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", "<uid>", text)
+
+
 def compare_errors(expected, answer, only):
     if only:
         message = expected.get("/message") or ""
@@ -175,9 +181,9 @@ def compare_errors(expected, answer, only):
     else:
         message = expected.get("message") or ""
         want = [(c.get("field"), c["message"]) for c in (expected.get("details") or {}).get("causes", [])]
-    got = [(e["field"], e["message"]) for e in answer.get("errors", [])]
+    got = [(e["field"], mask(e["message"])) for e in answer.get("errors", [])]
     if want is not None:
-        if [w for w in want] == got:
+        if [(f, mask(m)) for f, m in want] == got:
             return []
         return [("errors", "\n      " + "\n      ".join("%s: %s" % w for w in want),
                  "\n      " + "\n      ".join("%s: %s" % g for g in got))]

@@ -1,0 +1,204 @@
+/* validate-int: the vocabulary of validate_*.c.
+ *
+ * A path is a chain of stack nodes and becomes text only when there is an error to report:
+ *
+ *     check_required(v, MEMBER(at, "name"), GET(node, "name"));
+ *
+ * MEMBER, ITEM and KEY make nodes that live as long as the enclosing block. */
+#ifndef SKEG_API_VALIDATE_INT_H
+#define SKEG_API_VALIDATE_INT_H
+
+#include "api/names.h"
+#include "api/quantity.h"
+#include "api/validate.h"
+
+struct path {
+	const struct path *parent;
+	const char *name; /* ".name", unless index or key */
+	ptrdiff_t index;  /* "[3]" when >= 0 */
+	struct str key;	  /* "[key]" when present */
+};
+
+struct check {
+	struct field_errors *errors;
+	struct arena *arena;
+	const struct api_kind *kind;
+	bool is_update;
+};
+
+#define MEMBER(up, member) (&(struct path){.parent = (up), .name = (member), .index = -1})
+#define ITEM(up, i)	   (&(struct path){.parent = (up), .index = (ptrdiff_t)(i)})
+#define KEY(up, text)	   (&(struct path){.parent = (up), .index = -1, .key = (text)})
+#define ROOT(member)	   MEMBER(NULL, member)
+
+#define GET(node, member)   json_get(node, STR(member))
+#define TEXT(node, member)  json_str(json_get(node, STR(member)))
+#define INT(node, member)   json_i64(json_get(node, STR(member)))
+#define IS(node, member)    json_is_true(json_get(node, STR(member)))
+#define COUNT(node, member) json_count(json_get(node, STR(member)))
+
+/* for each item of the list (or NULL) */
+#define FOR_ITEMS(i, item, list)                                                                   \
+	for (size_t i = 0, n_##i = json_count(list); i < n_##i; i++)                               \
+		for (const struct json *item = json_at(list, i); item; item = NULL)
+
+struct str path_text(struct check *v, const struct path *at);
+
+/* ---- errors; value NULL where upstream prints none ---- */
+[[gnu::format(printf, 4, 5)]] void bad(struct check *v, const struct path *at,
+				       const struct json *value, const char *fmt, ...);
+[[gnu::format(printf, 4, 5)]] void bad_text(struct check *v, const struct path *at,
+					    struct str value, const char *fmt, ...);
+[[gnu::format(printf, 3, 4)]] void required(struct check *v, const struct path *at, const char *fmt,
+					    ...);
+[[gnu::format(printf, 3, 4)]] void forbidden(struct check *v, const struct path *at,
+					     const char *fmt, ...);
+void duplicate(struct check *v, const struct path *at, struct str value);
+void duplicate_value(struct check *v, const struct path *at, const struct json *value);
+[[gnu::format(printf, 4, 5)]] void not_found(struct check *v, const struct path *at,
+					     struct str value, const char *fmt, ...);
+void too_long(struct check *v, const struct path *at, int64_t max);
+void too_many(struct check *v, const struct path *at, size_t count, size_t max);
+/* supported: comma separated, printed as they stand. */
+void unsupported(struct check *v, const struct path *at, struct str value, const char *supported);
+
+/* ---- checks; an absent value counts as "" or 0 as it does in Go ---- */
+void check_name(struct check *v, const struct path *at, enum name_rule rule, struct str text);
+void check_required(struct check *v, const struct path *at, struct str text);
+void check_required_name(struct check *v, const struct path *at, enum name_rule rule,
+			 struct str text);
+/* "" is unsupported, too */
+bool check_enum(struct check *v, const struct path *at, struct str text, const char *supported);
+/* absent or "": required */
+bool check_required_enum(struct check *v, const struct path *at, struct str text,
+			 const char *supported);
+/* only when the member is there */
+void check_optional_enum(struct check *v, const struct path *at, const struct json *value,
+			 const char *supported);
+void check_not_negative(struct check *v, const struct path *at, const struct json *value);
+void check_port(struct check *v, const struct path *at, const struct json *value);
+/* IntOrString as a port: number or IANA name */
+void check_port_or_name(struct check *v, const struct path *at, const struct json *value);
+void check_immutable(struct check *v, const struct path *at, const struct json *value,
+		     const struct json *old);
+bool value_equal(const struct json *a, const struct json *b); /* NULL equals null, "" , {} and [] */
+bool text_in(struct str text, const char *list);	      /* comma separated */
+bool is_ip(struct str text);
+void check_ip(struct check *v, const struct path *at, struct str text);
+void check_cidr(struct check *v, const struct path *at, struct str text);
+
+/* ---- shared structures (validate_meta.c, validate_resources.c) ---- */
+void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule);
+void check_meta_path_segment(struct check *v, const struct json *tree);
+void check_meta_update(struct check *v, const struct json *old, const struct json *tree);
+void check_template_meta(struct check *v, const struct path *at, const struct json *metadata);
+void check_labels(struct check *v, const struct path *at, const struct json *labels);
+void check_annotations(struct check *v, const struct path *at, const struct json *annotations);
+void check_label_selector(struct check *v, const struct path *at, const struct json *selector);
+/* Do the labels satisfy the LabelSelector? */
+bool selector_fits(struct check *v, const struct json *selector, const struct json *labels);
+void check_conditions(struct check *v, const struct path *at, const struct json *conditions);
+
+struct str quantity_text(struct check *v, const struct json *value);
+bool quantity_at(const struct json *map, const char *name, struct quantity *ret_q);
+void check_quantity_not_negative(struct check *v, const struct path *at, const struct json *value);
+void check_resource_name(struct check *v, const struct path *at, struct str name);
+void check_container_resources(struct check *v, const struct path *at, const struct json *resources,
+			       const struct json *pod_claims);
+void check_pod_resources(struct check *v, const struct path *at, const struct json *resources);
+bool is_extended_resource(struct str name);
+bool is_integer_resource(struct str name);
+
+/* ---- pods ---- */
+struct pod_check {
+	const struct json *spec, *meta; /* meta NULL in templates */
+	struct json *volumes;		/* the valid ones, that mounts may name */
+	bool shares_users;		/* hostUsers is not false */
+};
+void check_pod_spec(struct check *v, const struct path *at, const struct json *spec,
+		    const struct json *meta);
+void check_pod_template(struct check *v, const struct path *at, const struct json *template);
+void check_containers(struct check *v, const struct path *at, const struct pod_check *pod);
+struct json *check_volumes(struct check *v, const struct path *at, const struct json *volumes,
+			   const struct json *meta);
+void check_probe(struct check *v, const struct path *at, const struct json *probe,
+		 const struct json *spec);
+void check_lifecycle(struct check *v, const struct path *at, const struct json *lifecycle,
+		     const struct json *spec);
+void check_env(struct check *v, const struct path *at, const struct json *list);
+void check_env_from(struct check *v, const struct path *at, const struct json *list);
+void check_field_ref(struct check *v, const struct path *at, const struct json *ref,
+		     bool is_volume);
+void check_resource_ref(struct check *v, const struct path *at, const struct json *ref,
+			bool is_volume);
+void check_mounts(struct check *v, const struct path *at, const struct json *container,
+		  const struct pod_check *pod);
+void check_devices(struct check *v, const struct path *at, const struct json *container,
+		   const struct pod_check *pod);
+void check_descending_path(struct check *v, const struct path *at, struct str text);
+void check_no_backsteps(struct check *v, const struct path *at, struct str text);
+void check_container_security(struct check *v, const struct path *at, const struct json *context,
+			      const struct pod_check *pod);
+void check_pod_security(struct check *v, const struct path *spec_at, const struct json *spec);
+void check_os(struct check *v, const struct path *spec_at, const struct json *spec);
+void check_affinity(struct check *v, const struct path *at, const struct json *affinity);
+void check_node_selector(struct check *v, const struct path *at, const struct json *selector);
+void check_node_selector_term(struct check *v, const struct path *at, const struct json *term);
+void check_tolerations(struct check *v, const struct path *at, const struct json *tolerations);
+void check_spread(struct check *v, const struct path *at, const struct json *list);
+void check_claim_spec(struct check *v, const struct path *at, const struct json *spec);
+void check_claim_template_spec(struct check *v, const struct path *at, const struct json *template);
+/* One volume source of a PersistentVolume; the others are checked with their volume. */
+void check_persistent_source(struct check *v, const struct path *at, const struct json *spec,
+			     struct str name);
+
+/* As upstream prints a value of its internal types: Go's field names, zero values included. */
+struct json *go_struct(struct check *v, const char *type, const struct json *tree);
+/* The unified difference of two values in that form, each line with its newline. */
+struct str go_diff(struct check *v, const char *type, const struct json *old,
+		   const struct json *tree);
+
+/* validate_core.c's kinds that have a file of their own */
+void claim_rules(struct check *v, const struct json *tree);
+void claim_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void volume_rules(struct check *v, const struct json *tree);
+void volume_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void service_rules(struct check *v, const struct json *tree);
+void service_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void quota_rules(struct check *v, const struct json *tree);
+void quota_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void limit_range_rules(struct check *v, const struct json *tree);
+void endpoints_rules(struct check *v, const struct json *tree);
+void controller_rules(struct check *v, const struct json *tree);
+void pod_create_rules(struct check *v, const struct json *tree);
+void slice_rules(struct check *v, const struct json *tree);
+void slice_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void job_rules(struct check *v, const struct json *tree);
+void job_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void cron_job_rules(struct check *v, const struct json *tree);
+void autoscaler_rules(struct check *v, const struct json *tree);
+void check_schedule(struct check *v, const struct path *at, struct str schedule);
+void check_time_zone(struct check *v, const struct path *at, const struct json *zone);
+void check_int_or_percent(struct check *v, const struct path *at, const struct json *value);
+void check_not_over_100(struct check *v, const struct path *at, const struct json *value);
+int64_t int_or_percent(const struct json *value); /* its number, without the sign */
+void pod_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void pod_template_rules(struct check *v, const struct json *tree);
+
+/* ---- tables of kinds ---- */
+struct kind_rules {
+	const char *group, *kind;
+	enum name_rule name;
+	void (*create)(struct check *v, const struct json *tree);
+	/* main updates; NULL: create's rules hold again */
+	void (*update)(struct check *v, const struct json *old, const struct json *tree);
+	bool judges_meta_once; /* an update does not repeat the rules of create for metadata */
+	/* "status" and others; NULL: metadata only */
+	void (*part)(struct check *v, const struct json *old, const struct json *tree,
+		     const char *subresource);
+};
+
+extern const struct kind_rules validate_core[], validate_apps[], validate_net[], validate_storage[],
+	validate_admission[], validate_other[];
+
+#endif

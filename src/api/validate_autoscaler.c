@@ -1,0 +1,246 @@
+/* HorizontalPodAutoscaler, v2; v1 is judged as what it converts to. */
+#include "api/validate-int.h"
+
+#define TYPES "ContainerResource,External,Object,Pods,Resource"
+
+static const struct metric {
+	const char *type, *member;
+	bool has_resource; /* names a resource, else a metric */
+} metrics[] = {
+	{"Object", "object", false},
+	{"Pods", "pods", false},
+	{"Resource", "resource", true},
+	{"External", "external", false},
+	{"ContainerResource", "containerResource", true},
+};
+
+static void check_reference(struct check *v, const struct path *at, const struct json *ref)
+{
+	check_required_name(v, MEMBER(at, "kind"), NAME_PATH_SEGMENT, TEXT(ref, "kind"));
+	check_required_name(v, MEMBER(at, "name"), NAME_PATH_SEGMENT, TEXT(ref, "name"));
+}
+
+static void check_target_ref(struct check *v, const struct path *at, const struct json *ref)
+{
+	static const char *const core[] = {"ReplicationController", "Pod", "Service", "Node"};
+	struct str version = TEXT(ref, "apiVersion");
+	bool is_core = false;
+	check_reference(v, at, ref);
+	for (size_t i = 0; i < ARRAY_LEN(core); i++)
+		is_core |= str_is(TEXT(ref, "kind"), core[i]);
+	if (version.len == 0 && !is_core)
+		bad_text(v, MEMBER(at, "apiVersion"), version, "apiVersion must specify API group");
+}
+
+static void check_amount(struct check *v, const struct path *at, const struct json *value)
+{
+	struct quantity q;
+	if (value && quantity_parse(json_str(value), &q, NULL) == RC_OK && quantity_sign(q) <= 0)
+		bad_text(v, at, quantity_text(v, value), "must be positive");
+}
+
+static void check_target(struct check *v, const struct path *at, const struct json *target)
+{
+	const struct json *use = GET(target, "averageUtilization");
+	struct str type = TEXT(target, "type");
+	if (type.len == 0)
+		required(v, MEMBER(at, "type"), "must specify a metric target type");
+	else if (!text_in(type, "Utilization,Value,AverageValue"))
+		bad_text(v, MEMBER(at, "type"), type,
+			 "must be either Utilization, Value, or AverageValue");
+	check_amount(v, MEMBER(at, "value"), GET(target, "value"));
+	check_amount(v, MEMBER(at, "averageValue"), GET(target, "averageValue"));
+	if (use && json_i64(use) < 1)
+		bad(v, MEMBER(at, "averageUtilization"), use, "must be greater than 0");
+}
+
+static void check_identifier(struct check *v, const struct path *at, const struct json *metric)
+{
+	if (TEXT(metric, "name").len == 0)
+		required(v, MEMBER(at, "name"), "must specify a metric name");
+	else
+		check_name(v, MEMBER(at, "name"), NAME_PATH_SEGMENT, TEXT(metric, "name"));
+}
+
+static void check_object(struct check *v, const struct path *at, const struct json *source)
+{
+	const struct json *target = GET(source, "target");
+	const struct path *target_at = MEMBER(at, "target");
+	check_reference(v, MEMBER(at, "describedObject"), GET(source, "describedObject"));
+	check_identifier(v, MEMBER(at, "metric"), GET(source, "metric"));
+	check_target(v, target_at, target);
+	if (!GET(target, "value") && !GET(target, "averageValue"))
+		required(v, MEMBER(target_at, "averageValue"),
+			 "must set either a target value or averageValue");
+}
+
+static void check_external(struct check *v, const struct path *at, const struct json *source)
+{
+	const struct json *target = GET(source, "target");
+	const struct path *target_at = MEMBER(at, "target");
+	check_identifier(v, MEMBER(at, "metric"), GET(source, "metric"));
+	check_target(v, target_at, target);
+	if (!GET(target, "value") && !GET(target, "averageValue"))
+		required(v, MEMBER(target_at, "averageValue"),
+			 "must set either a target value for metric or a per-pod target");
+	if (GET(target, "value") && GET(target, "averageValue"))
+		forbidden(v, MEMBER(target_at, "value"),
+			  "may not set both a target value for metric and a per-pod target");
+}
+
+static void check_pods(struct check *v, const struct path *at, const struct json *source)
+{
+	const struct path *target_at = MEMBER(at, "target");
+	check_identifier(v, MEMBER(at, "metric"), GET(source, "metric"));
+	check_target(v, target_at, GET(source, "target"));
+	if (!GET(GET(source, "target"), "averageValue"))
+		required(v, MEMBER(target_at, "averageValue"),
+			 "must specify a positive target averageValue");
+}
+
+static bool is_standard(struct str name)
+{
+	return text_in(name, "cpu,memory,ephemeral-storage") ||
+	       str_has_prefix(name, STR("hugepages-"));
+}
+
+static void check_resource(struct check *v, const struct path *at, const struct json *source,
+			   bool is_container)
+{
+	const struct json *target = GET(source, "target");
+	const struct path *target_at = MEMBER(at, "target");
+	struct str name = TEXT(source, "name"), container = TEXT(source, "container");
+	if (name.len == 0) {
+		required(v, MEMBER(at, "name"), "must specify a resource name");
+	} else if (is_container) {
+		check_resource_name(v, MEMBER(at, "name"), name);
+		if (!memchr(name.at, '/', name.len) && !is_standard(name))
+			bad_text(v, MEMBER(at, "name"), name,
+				 "must be a standard resource for containers");
+	}
+	if (is_container && container.len == 0)
+		required(v, MEMBER(at, "container"), "must specify a container");
+	else if (is_container)
+		check_name(v, MEMBER(at, "container"), NAME_DNS_LABEL, container);
+	check_target(v, target_at, target);
+	if (!GET(target, "averageUtilization") && !GET(target, "averageValue"))
+		required(v, MEMBER(target_at, "averageUtilization"),
+			 "must set either a target raw value or a target utilization");
+	if (GET(target, "averageUtilization") && GET(target, "averageValue"))
+		forbidden(v, MEMBER(target_at, "averageValue"),
+			  "may not set both a target raw value and a target utilization");
+}
+
+static void check_metric(struct check *v, const struct path *at, const struct json *spec)
+{
+	struct str type = TEXT(spec, "type");
+	const char *expected = NULL;
+	if (type.len == 0)
+		required(v, MEMBER(at, "type"), "must specify a metric source type");
+	if (!check_enum(v, MEMBER(at, "type"), type, TYPES)) {
+		check_enum(v, MEMBER(at, "type"), type, TYPES);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+		const struct json *source = json_get(spec, str_of(metrics[i].member));
+		const struct path *here = MEMBER(at, metrics[i].member);
+		bool is_meant = str_is(type, metrics[i].type);
+		if (is_meant)
+			expected = metrics[i].member;
+		if (!source)
+			continue;
+		if (!is_meant)
+			forbidden(v, here, "must populate the given metric source only");
+		else if (i == 0)
+			check_object(v, here, source);
+		else if (i == 1)
+			check_pods(v, here, source);
+		else if (i == 3)
+			check_external(v, here, source);
+		else
+			check_resource(v, here, source, i == 4);
+	}
+	if (expected && !json_get(spec, str_of(expected)))
+		required(v, MEMBER(at, expected),
+			 "must populate information for the given metric source");
+}
+
+static void check_policy(struct check *v, const struct path *at, const struct json *policy)
+{
+	int64_t period = INT(policy, "periodSeconds");
+	check_enum(v, MEMBER(at, "type"), TEXT(policy, "type"), "Percent,Pods");
+	if (INT(policy, "value") <= 0)
+		bad(v, MEMBER(at, "value"), json_int(v->arena, INT(policy, "value")),
+		    "must be greater than zero");
+	if (period <= 0)
+		bad(v, MEMBER(at, "periodSeconds"), json_int(v->arena, period),
+		    "must be greater than zero");
+	if (period > 1800)
+		bad(v, MEMBER(at, "periodSeconds"), json_int(v->arena, period),
+		    "must be less than or equal to 1800");
+}
+
+static void check_scaling(struct check *v, const struct path *at, const struct json *rules)
+{
+	const struct json *window = GET(rules, "stabilizationWindowSeconds");
+	const struct path *window_at = MEMBER(at, "stabilizationWindowSeconds");
+	if (!rules)
+		return;
+	if (window && json_i64(window) < 0)
+		bad(v, window_at, window, "must be greater than or equal to zero");
+	if (json_i64(window) > 3600)
+		bad(v, window_at, window, "must be less than or equal to 3600");
+	check_optional_enum(v, MEMBER(at, "selectPolicy"), GET(rules, "selectPolicy"),
+			    "Disabled,Max,Min");
+	if (COUNT(rules, "policies") == 0)
+		required(v, MEMBER(at, "policies"), "must specify at least one Policy");
+	FOR_ITEMS(i, policy, GET(rules, "policies"))
+	{
+		check_policy(v, ITEM(MEMBER(at, "policies"), i), policy);
+	}
+}
+
+static bool scales_from_zero(const struct json *list)
+{
+	FOR_ITEMS(i, metric, list)
+	{
+		if (text_in(TEXT(metric, "type"), "Object,External"))
+			return true;
+	}
+	return false;
+}
+
+void autoscaler_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *least = GET(spec, "minReplicas");
+	const struct json *use = GET(spec, "targetCPUUtilizationPercentage");
+	const struct path *at = ROOT("spec"), *metrics_at = MEMBER(at, "metrics");
+	int64_t most = INT(spec, "maxReplicas");
+	if (least && json_i64(least) < 1)
+		bad(v, MEMBER(at, "minReplicas"), least, "must be greater than or equal to 1");
+	if (most < 1)
+		bad(v, MEMBER(at, "maxReplicas"), json_int(v->arena, most),
+		    "must be greater than 0");
+	if (least && most < json_i64(least))
+		bad(v, MEMBER(at, "maxReplicas"), json_int(v->arena, most),
+		    "must be greater than or equal to `minReplicas`");
+	check_target_ref(v, MEMBER(at, "scaleTargetRef"), GET(spec, "scaleTargetRef"));
+	FOR_ITEMS(i, metric, GET(spec, "metrics"))
+	{
+		check_metric(v, ITEM(metrics_at, i), metric);
+	}
+	if (use && json_i64(use) < 1)
+		bad(v,
+		    MEMBER(MEMBER(MEMBER(ITEM(metrics_at, 0), "resource"), "target"),
+			   "averageUtilization"),
+		    use, "must be greater than 0");
+	if (least && json_i64(least) == 0 && !scales_from_zero(GET(spec, "metrics")))
+		forbidden(
+			v, metrics_at,
+			"must specify at least one Object or External metric to support scaling to "
+			"zero replicas");
+	check_scaling(v, MEMBER(MEMBER(at, "behavior"), "scaleUp"),
+		      GET(GET(spec, "behavior"), "scaleUp"));
+	check_scaling(v, MEMBER(MEMBER(at, "behavior"), "scaleDown"),
+		      GET(GET(spec, "behavior"), "scaleDown"));
+}

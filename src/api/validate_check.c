@@ -1,0 +1,342 @@
+/* The checks that all kinds share. */
+#include <stdio.h>
+
+#include "api/validate-int.h"
+#include "base/ipaddr.h"
+
+static void path_write(struct buf *out, const struct path *at)
+{
+	if (at->parent)
+		path_write(out, at->parent);
+	if (at->index >= 0)
+		buf_printf(out, "[%td]", at->index);
+	else if (at->key.at)
+		buf_printf(out, "[%.*s]", STR_FMT(at->key));
+	else
+		buf_printf(out, "%s%s", out->len ? "." : "", at->name);
+}
+
+struct str path_text(struct check *v, const struct path *at)
+{
+	CLEANUP_BUF text = BUF_INIT(64u << 10);
+	if (at)
+		path_write(&text, at);
+	return arena_str(v->arena, buf_str(&text));
+}
+
+static void add(struct check *v, enum field_error_type type, const struct path *at,
+		const struct json *value, const char *fmt, va_list ap)
+{
+	struct str detail = arena_vprintf(v->arena, fmt, ap);
+	field_error_add(v->errors, type, path_text(v, at), value, "%.*s", STR_FMT(detail));
+}
+
+void bad(struct check *v, const struct path *at, const struct json *value, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add(v, FIELD_ERROR_INVALID, at, value ? value : json_null(v->arena), fmt, ap);
+	va_end(ap);
+}
+
+void bad_text(struct check *v, const struct path *at, struct str value, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add(v, FIELD_ERROR_INVALID, at, json_string(v->arena, value), fmt, ap);
+	va_end(ap);
+}
+
+void required(struct check *v, const struct path *at, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add(v, FIELD_ERROR_REQUIRED, at, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void forbidden(struct check *v, const struct path *at, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add(v, FIELD_ERROR_FORBIDDEN, at, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void not_found(struct check *v, const struct path *at, struct str value, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add(v, FIELD_ERROR_NOT_FOUND, at, json_string(v->arena, value), fmt, ap);
+	va_end(ap);
+}
+
+void duplicate(struct check *v, const struct path *at, struct str value)
+{
+	duplicate_value(v, at, json_string(v->arena, value));
+}
+
+void duplicate_value(struct check *v, const struct path *at, const struct json *value)
+{
+	field_error_add(v->errors, FIELD_ERROR_DUPLICATE, path_text(v, at), value, "%s", "");
+}
+
+void too_long(struct check *v, const struct path *at, int64_t max)
+{
+	field_error_add(v->errors, FIELD_ERROR_TOO_LONG, path_text(v, at), NULL,
+			"may not be more than %lld bytes", (long long)max);
+}
+
+void too_many(struct check *v, const struct path *at, size_t count, size_t max)
+{
+	field_error_add(v->errors, FIELD_ERROR_TOO_MANY, path_text(v, at),
+			json_int(v->arena, (int64_t)count), "must have at most %zu items", max);
+}
+
+void unsupported(struct check *v, const struct path *at, struct str value, const char *supported)
+{
+	field_error_not_supported(v->errors, path_text(v, at), json_string(v->arena, value),
+				  str_of(supported));
+}
+
+void check_name(struct check *v, const struct path *at, enum name_rule rule, struct str text)
+{
+	struct faults f;
+	name_check(&f, rule, text);
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, at, text, "%s", f.at[i]);
+}
+
+void check_required(struct check *v, const struct path *at, struct str text)
+{
+	if (text.len == 0)
+		required(v, at, "%s", "");
+}
+
+void check_required_name(struct check *v, const struct path *at, enum name_rule rule,
+			 struct str text)
+{
+	if (text.len == 0)
+		required(v, at, "%s", "");
+	else
+		check_name(v, at, rule, text);
+}
+
+bool text_in(struct str text, const char *list)
+{
+	struct str item, rest = str_of(list);
+	for (bool more = true; more;) {
+		more = str_cut(rest, ',', &item, &rest);
+		if (str_eq(item, text))
+			return true;
+	}
+	return false;
+}
+
+bool check_enum(struct check *v, const struct path *at, struct str text, const char *supported)
+{
+	if (text_in(text, supported))
+		return true;
+	unsupported(v, at, text, supported);
+	return false;
+}
+
+bool check_required_enum(struct check *v, const struct path *at, struct str text,
+			 const char *supported)
+{
+	if (text.len > 0)
+		return check_enum(v, at, text, supported);
+	required(v, at, "%s", "");
+	return false;
+}
+
+void check_optional_enum(struct check *v, const struct path *at, const struct json *value,
+			 const char *supported)
+{
+	if (value && value->type != JSON_NULL)
+		check_enum(v, at, json_str(value), supported);
+}
+
+void check_not_negative(struct check *v, const struct path *at, const struct json *value)
+{
+	if (json_i64(value) < 0)
+		bad(v, at, value, "must be greater than or equal to 0");
+}
+
+void check_port(struct check *v, const struct path *at, const struct json *value)
+{
+	if (!port_is_valid(json_i64(value)))
+		bad(v, at, value ? value : json_int(v->arena, 0), PORT_RANGE_TEXT);
+}
+
+void check_port_or_name(struct check *v, const struct path *at, const struct json *value)
+{
+	if (value && value->type == JSON_STRING)
+		check_name(v, at, NAME_PORT, json_str(value));
+	else
+		check_port(v, at, value);
+}
+
+static bool is_empty(const struct json *value)
+{
+	if (!value || value->type == JSON_NULL)
+		return true;
+	if (value->type == JSON_STRING)
+		return value->string.len == 0;
+	return (value->type == JSON_ARRAY || value->type == JSON_OBJECT) && json_count(value) == 0;
+}
+
+bool value_equal(const struct json *a, const struct json *b)
+{
+	if (is_empty(a) || is_empty(b))
+		return is_empty(a) && is_empty(b);
+	return json_equal(a, b);
+}
+
+void check_immutable(struct check *v, const struct path *at, const struct json *value,
+		     const struct json *old)
+{
+	if (!value_equal(value, old))
+		bad(v, at, value, "field is immutable");
+}
+
+bool is_ip(struct str text)
+{
+	struct ipaddr addr;
+	return ipaddr_parse(text, &addr);
+}
+
+void check_ip(struct check *v, const struct path *at, struct str text)
+{
+	if (!is_ip(text))
+		bad_text(v, at, text,
+			 "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+}
+
+void check_cidr(struct check *v, const struct path *at, struct str text)
+{
+	struct ipnet net;
+	if (!ipnet_parse(text, &net)) {
+		bad_text(v, at, text,
+			 "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+		return;
+	}
+	struct ipnet masked = ipnet_masked(net);
+	char plain[IPNET_TEXT_MAX];
+	ipnet_format(masked, plain);
+	if (!ipnet_eq(masked, net))
+		bad_text(v, at, text, "must not have bits set beyond the prefix length");
+	else if (!str_is(text, plain))
+		bad_text(v, at, text, "must be in canonical form (\"%s\")", plain);
+}
+
+/* ---- values of upstream's internal types ---- */
+
+/* Go's name of a JSON member: the exceptions to a capital first letter. */
+static struct str go_name(struct arena *a, struct str name)
+{
+	static const struct {
+		const char *json, *go;
+	} names[] = {
+		{"tty", "TTY"},
+		{"uid", "UID"},
+		{"ip", "IP"},
+		{"iqn", "IQN"},
+		{"nfs", "NFS"},
+		{"csi", "CSI"},
+		{"rbd", "RBD"},
+		{"fc", "FC"},
+		{"iscsi", "ISCSI"},
+		{"dnsPolicy", "DNSPolicy"},
+		{"dnsConfig", "DNSConfig"},
+		{"os", "OS"},
+		{"hostIP", "HostIP"},
+		{"seLinuxOptions", "SELinuxOptions"},
+		{"httpGet", "HTTPGet"},
+		{"tcpSocket", "TCPSocket"},
+		{"grpc", "GRPC"},
+		{"httpHeaders", "HTTPHeaders"},
+		{"sleep", "Sleep"},
+		{"apiVersion", "APIVersion"},
+		{"apiGroup", "APIGroup"},
+		{"seLinuxChangePolicy", "SELinuxChangePolicy"},
+		{"setHostnameAsFQDN", "SetHostnameAsFQDN"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(name, names[i].json))
+			return str_of(names[i].go);
+	char *out = arena_cstr(a, name);
+	if (out[0] >= 'a' && out[0] <= 'z')
+		out[0] = (char)(out[0] - 'a' + 'A');
+	return str_n(out, name.len);
+}
+
+static struct json *go_value(struct check *v, const struct api_field *f, const struct json *value);
+
+static struct json *go_of_type(struct check *v, const struct api_type *type,
+			       const struct json *tree)
+{
+	struct json *out = json_object(v->arena);
+	for (uint32_t i = 0; i < type->field_count; i++) {
+		const struct api_field *f = &type->fields[i];
+		if (f->name.at)
+			json_set(v->arena, out, go_name(v->arena, f->name),
+				 go_value(v, f, json_get(tree, f->name)));
+	}
+	return out;
+}
+
+static struct json *go_zero(struct check *v, const struct api_field *f)
+{
+	if (f->shape != SHAPE_ONE || f->flags & FIELD_POINTER)
+		return json_null(v->arena);
+	switch (f->form) {
+	case FORM_BOOL:
+		return json_bool(v->arena, false);
+	case FORM_INT32:
+	case FORM_INT64:
+	case FORM_DOUBLE:
+	case FORM_INT_OR_STRING:
+		return json_int(v->arena, 0);
+	case FORM_STRING:
+	case FORM_DURATION:
+		return json_cstring(v->arena, "");
+	case FORM_QUANTITY:
+		return json_cstring(v->arena, "0");
+	default:
+		return json_null(v->arena);
+	}
+}
+
+static bool is_meta(const struct api_type *type)
+{
+	return str_is(type->package, "meta/v1");
+}
+
+static struct json *go_value(struct check *v, const struct api_field *f, const struct json *value)
+{
+	const struct api_type *type = f->type >= 0 ? api_type(api_builtin(), f->type) : NULL;
+	if (!value || value->type == JSON_NULL) {
+		bool is_struct = type && f->shape == SHAPE_ONE && !(f->flags & FIELD_POINTER);
+		return is_struct && !is_meta(type) ? go_of_type(v, type, NULL) : go_zero(v, f);
+	}
+	if (!type || is_meta(type))
+		return (struct json *)value;
+	if (f->shape == SHAPE_ONE)
+		return go_of_type(v, type, value);
+	if (f->shape != SHAPE_LIST)
+		return (struct json *)value;
+	struct json *list = json_array(v->arena);
+	for (size_t i = 0; i < json_count(value); i++)
+		json_append(v->arena, list, go_of_type(v, type, json_at(value, i)));
+	return list;
+}
+
+struct json *go_struct(struct check *v, const char *type_name, const struct json *tree)
+{
+	const struct api *api = api_builtin();
+	for (uint32_t i = 0; i < api->type_count; i++)
+		if (str_is(api->types[i].name, type_name))
+			return go_of_type(v, &api->types[i], tree);
+	return (struct json *)tree;
+}

@@ -1,0 +1,232 @@
+/* Containers, init containers and ephemeral containers of a pod. */
+#include "api/validate-int.h"
+
+static void check_ports(struct check *v, const struct path *at, const struct json *ports)
+{
+	FOR_ITEMS(i, port, ports)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(port, "name");
+		if (name.len > 0 && !name_is(NAME_PORT, name)) {
+			check_name(v, MEMBER(here, "name"), NAME_PORT, name);
+		} else if (name.len > 0) {
+			for (size_t k = 0; k < i; k++)
+				if (str_eq(TEXT(json_at(ports, k), "name"), name)) {
+					duplicate(v, MEMBER(here, "name"), name);
+					break;
+				}
+		}
+		if (INT(port, "containerPort") == 0)
+			required(v, MEMBER(here, "containerPort"), "%s", "");
+		else
+			check_port(v, MEMBER(here, "containerPort"), GET(port, "containerPort"));
+		if (INT(port, "hostPort") != 0)
+			check_port(v, MEMBER(here, "hostPort"), GET(port, "hostPort"));
+		check_required_enum(v, MEMBER(here, "protocol"), TEXT(port, "protocol"),
+				    "SCTP,TCP,UDP");
+	}
+}
+
+static struct str host_port_key(struct check *v, const struct json *port)
+{
+	return arena_printf(v->arena, "%.*s/%.*s/%lld", STR_FMT(TEXT(port, "protocol")),
+			    STR_FMT(TEXT(port, "hostIP")), (long long)INT(port, "hostPort"));
+}
+
+/* Over a list of containers (count of them from first): no host port twice. */
+static void check_host_ports(struct check *v, const struct path *at, const struct json *containers,
+			     size_t first, size_t count)
+{
+	struct str seen[256];
+	size_t seen_count = 0;
+	for (size_t c = 0; c < count; c++) {
+		const struct path *ports_at = MEMBER(ITEM(at, c), "ports");
+		FOR_ITEMS(i, port, GET(json_at(containers, first + c), "ports"))
+		{
+			if (INT(port, "hostPort") == 0)
+				continue;
+			struct str key = host_port_key(v, port);
+			bool is_twice = false;
+			for (size_t k = 0; k < seen_count; k++)
+				is_twice |= str_eq(seen[k], key);
+			if (is_twice)
+				duplicate(v, MEMBER(ITEM(ports_at, i), "hostPort"), key);
+			else if (seen_count < ARRAY_LEN(seen))
+				seen[seen_count++] = key;
+		}
+	}
+}
+
+static void check_resize_policy(struct check *v, const struct path *at, const struct json *list,
+				const struct json *spec)
+{
+	FOR_ITEMS(i, policy, list)
+	{
+		struct str name = TEXT(policy, "resourceName"),
+			   restart = TEXT(policy, "restartPolicy");
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(TEXT(json_at(list, k), "resourceName"), name)) {
+				duplicate(v, ITEM(at, i), name);
+				break;
+			}
+		check_required_enum(v, at, name, "cpu,memory");
+		check_required_enum(v, at, restart, "NotRequired,RestartContainer");
+		if (str_is(TEXT(spec, "restartPolicy"), "Never") &&
+		    str_is(restart, "RestartContainer"))
+			bad_text(v, at, restart,
+				 "must be 'NotRequired' when `restartPolicy` is 'Never'");
+	}
+}
+
+static void check_restart_rules(struct check *v, const struct path *at, const struct json *rules)
+{
+	FOR_ITEMS(i, rule, rules)
+	{
+		const struct path *here = ITEM(at, i), *codes_at = MEMBER(here, "exitCodes");
+		const struct json *codes = GET(rule, "exitCodes");
+		check_required_enum(v, MEMBER(here, "action"), TEXT(rule, "action"), "Restart");
+		if (!codes) {
+			required(v, codes_at, "must be specified");
+			continue;
+		}
+		check_required_enum(v, MEMBER(codes_at, "operator"), TEXT(codes, "operator"),
+				    "In,NotIn");
+		if (COUNT(codes, "values") > 255)
+			too_many(v, MEMBER(codes_at, "values"), COUNT(codes, "values"), 255);
+	}
+}
+
+static void check_restart_policy(struct check *v, const struct path *at,
+				 const struct json *container)
+{
+	const struct json *policy = GET(container, "restartPolicy");
+	const struct json *rules = GET(container, "restartPolicyRules");
+	if (policy)
+		check_enum(v, MEMBER(at, "restartPolicy"), json_str(policy),
+			   "Always,Never,OnFailure");
+	if (json_count(rules) > 0 && !policy)
+		required(v, MEMBER(at, "restartPolicy"),
+			 "must specify restartPolicy when restart rules are used");
+	check_restart_rules(v, MEMBER(at, "restartPolicyRules"), rules);
+}
+
+static void check_common(struct check *v, const struct path *at, const struct json *c,
+			 const struct pod_check *pod)
+{
+	check_required_name(v, MEMBER(at, "name"), NAME_DNS_LABEL, TEXT(c, "name"));
+	check_required(v, MEMBER(at, "image"), TEXT(c, "image"));
+	check_required_enum(v, MEMBER(at, "terminationMessagePolicy"),
+			    TEXT(c, "terminationMessagePolicy"), "File,FallbackToLogsOnError");
+	check_ports(v, MEMBER(at, "ports"), GET(c, "ports"));
+	check_env(v, MEMBER(at, "env"), GET(c, "env"));
+	check_env_from(v, MEMBER(at, "envFrom"), GET(c, "envFrom"));
+	check_mounts(v, MEMBER(at, "volumeMounts"), c, pod);
+	check_devices(v, MEMBER(at, "volumeDevices"), c, pod);
+	check_required_enum(v, MEMBER(at, "imagePullPolicy"), TEXT(c, "imagePullPolicy"),
+			    "Always,IfNotPresent,Never");
+	check_container_resources(v, MEMBER(at, "resources"), GET(c, "resources"),
+				  GET(pod->spec, "resourceClaims"));
+	check_resize_policy(v, MEMBER(at, "resizePolicy"), GET(c, "resizePolicy"), pod->spec);
+	check_container_security(v, MEMBER(at, "securityContext"), GET(c, "securityContext"), pod);
+}
+
+static const char *const probes[] = {"livenessProbe", "readinessProbe", "startupProbe"};
+
+static void check_running(struct check *v, const struct path *at, const struct json *c,
+			  const struct json *spec)
+{
+	check_lifecycle(v, MEMBER(at, "lifecycle"), GET(c, "lifecycle"), spec);
+	for (size_t i = 0; i < ARRAY_LEN(probes); i++)
+		check_probe(v, MEMBER(at, probes[i]), json_get(c, str_of(probes[i])), spec);
+}
+
+static bool is_named_before(const struct json *list, size_t count, struct str name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(TEXT(json_at(list, i), "name"), name))
+			return true;
+	return false;
+}
+
+static void check_regular(struct check *v, const struct path *at, const struct pod_check *pod)
+{
+	const struct json *list = GET(pod->spec, "containers");
+	if (json_count(list) == 0) {
+		required(v, at, "%s", "");
+		return;
+	}
+	FOR_ITEMS(i, c, list)
+	{
+		const struct path *here = ITEM(at, i);
+		check_common(v, here, c, pod);
+		if (is_named_before(list, i, TEXT(c, "name")))
+			duplicate(v, MEMBER(here, "name"), TEXT(c, "name"));
+		check_running(v, here, c, pod->spec);
+		check_restart_policy(v, here, c);
+	}
+	check_host_ports(v, at, list, 0, json_count(list));
+}
+
+static void check_init(struct check *v, const struct path *at, const struct pod_check *pod)
+{
+	static const char *const running[] = {"lifecycle", "livenessProbe", "readinessProbe",
+					      "startupProbe"};
+	const struct json *list = GET(pod->spec, "initContainers");
+	const struct json *regular = GET(pod->spec, "containers");
+	FOR_ITEMS(i, c, list)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(c, "name");
+		check_common(v, here, c, pod);
+		check_restart_policy(v, here, c);
+		if (is_named_before(list, i, name) ||
+		    is_named_before(regular, json_count(regular), name))
+			duplicate(v, MEMBER(here, "name"), name);
+		check_host_ports(v, at, list, i, 1);
+		if (str_is(TEXT(c, "restartPolicy"), "Always")) {
+			check_running(v, here, c, pod->spec);
+			continue;
+		}
+		for (size_t k = 0; k < ARRAY_LEN(running); k++)
+			if (json_get(c, str_of(running[k])))
+				forbidden(v, MEMBER(here, running[k]),
+					  "may not be set for init containers without "
+					  "restartPolicy=Always");
+	}
+}
+
+static void check_ephemeral(struct check *v, const struct path *at, const struct pod_check *pod)
+{
+	static const char *const barred[] = {"ports", "livenessProbe", "readinessProbe",
+					     "startupProbe", "lifecycle"};
+	const struct json *list = GET(pod->spec, "ephemeralContainers");
+	FOR_ITEMS(i, c, list)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(c, "name"), target = TEXT(c, "targetContainerName");
+		const struct json *init = GET(pod->spec, "initContainers");
+		const struct json *regular = GET(pod->spec, "containers");
+		check_common(v, here, c, pod);
+		if (is_named_before(list, i, name) ||
+		    is_named_before(init, json_count(init), name) ||
+		    is_named_before(regular, json_count(regular), name))
+			duplicate(v, MEMBER(here, "name"), name);
+		if (target.len > 0 && !is_named_before(init, json_count(init), target) &&
+		    !is_named_before(regular, json_count(regular), target))
+			not_found(v, MEMBER(here, "targetContainerName"), target, "%s", "");
+		for (size_t k = 0; k < ARRAY_LEN(barred); k++)
+			if (json_get(c, str_of(barred[k])))
+				forbidden(v, MEMBER(here, barred[k]),
+					  "cannot be set for an Ephemeral Container");
+		if (json_count(GET(c, "resources")) > 0)
+			forbidden(v, MEMBER(here, "resources"),
+				  "cannot be set for an Ephemeral Container");
+	}
+}
+
+void check_containers(struct check *v, const struct path *at, const struct pod_check *pod)
+{
+	check_regular(v, MEMBER(at, "containers"), pod);
+	check_init(v, MEMBER(at, "initContainers"), pod);
+	check_ephemeral(v, MEMBER(at, "ephemeralContainers"), pod);
+}

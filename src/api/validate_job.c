@@ -1,0 +1,325 @@
+/* Job and CronJob. */
+#include "api/validate-int.h"
+
+#define ACTIONS "Count,FailIndex,FailJob,Ignore"
+
+static bool has_container(const struct json *template, struct str name)
+{
+	static const char *const lists[] = {"containers", "initContainers"};
+	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+		FOR_ITEMS(i, c, json_get(GET(template, "spec"), str_of(lists[l])))
+		{
+			if (str_eq(TEXT(c, "name"), name))
+				return true;
+		}
+	return false;
+}
+
+static void check_exit_codes(struct check *v, const struct path *at, const struct json *codes,
+			     const struct json *template)
+{
+	const struct json *values = GET(codes, "values"), *container = GET(codes, "containerName");
+	const struct path *values_at = MEMBER(at, "values");
+	if (TEXT(codes, "operator").len == 0)
+		required(v, MEMBER(at, "operator"), "valid values: [\"In\" \"NotIn\"]");
+	else
+		check_enum(v, MEMBER(at, "operator"), TEXT(codes, "operator"), "In,NotIn");
+	if (container && !has_container(template, json_str(container)))
+		bad(v, MEMBER(at, "containerName"), container,
+		    "must be one of the container or initContainer names in the pod template");
+	if (json_count(values) == 0)
+		bad(v, values_at, values, "at least one value is required");
+	else if (json_count(values) > 255)
+		too_many(v, values_at, json_count(values), 255);
+	bool is_ordered = true;
+	FOR_ITEMS(i, value, values)
+	{
+		if (str_is(TEXT(codes, "operator"), "In") && json_i64(value) == 0)
+			bad(v, ITEM(values_at, i), value, "must not be 0 for the In operator");
+		for (size_t k = 0; k < i; k++)
+			if (json_i64(json_at(values, k)) == json_i64(value)) {
+				duplicate_value(v, ITEM(values_at, i), value);
+				break;
+			}
+		is_ordered &= i == 0 || json_i64(json_at(values, i - 1)) <= json_i64(value);
+	}
+	if (!is_ordered)
+		bad(v, values_at, values, "must be ordered");
+}
+
+static void check_failure_rule(struct check *v, const struct path *at, const struct json *rule,
+			       const struct json *spec)
+{
+	struct str action = TEXT(rule, "action");
+	const struct json *codes = GET(rule, "onExitCodes"),
+			  *conditions = GET(rule, "onPodConditions");
+	if (action.len == 0)
+		required(v, MEMBER(at, "action"),
+			 "valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]");
+	else if (check_enum(v, MEMBER(at, "action"), action, ACTIONS) &&
+		 str_is(action, "FailIndex") && !GET(spec, "backoffLimitPerIndex"))
+		bad_text(v, MEMBER(at, "action"), action,
+			 "requires the backoffLimitPerIndex to be set");
+	if (codes)
+		check_exit_codes(v, MEMBER(at, "onExitCodes"), codes, GET(spec, "template"));
+	FOR_ITEMS(i, condition, conditions)
+	{
+		const struct path *here = ITEM(MEMBER(at, "onPodConditions"), i);
+		check_name(v, MEMBER(here, "type"), NAME_QUALIFIED, TEXT(condition, "type"));
+		check_required_enum(v, MEMBER(here, "status"), TEXT(condition, "status"),
+				    "False,True,Unknown");
+	}
+	if (codes && json_count(conditions) > 0)
+		field_error_add(v->errors, FIELD_ERROR_INVALID, path_text(v, at), NULL,
+				"specifying both OnExitCodes and OnPodConditions is not supported");
+	if (!codes && json_count(conditions) == 0)
+		field_error_add(v->errors, FIELD_ERROR_INVALID, path_text(v, at), NULL,
+				"specifying one of OnExitCodes and OnPodConditions is required");
+}
+
+static void check_failure_policy(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *rules = GET(GET(spec, "podFailurePolicy"), "rules");
+	const struct path *rules_at = MEMBER(at, "rules");
+	if (json_count(rules) > 20)
+		too_many(v, rules_at, json_count(rules), 20);
+	FOR_ITEMS(i, rule, rules)
+	{
+		check_failure_rule(v, ITEM(rules_at, i), rule, spec);
+	}
+}
+
+/* One number of succeededIndexes; false when an error has been reported. */
+static bool check_index(struct check *v, const struct path *at, struct str all, struct str text,
+			int64_t completions, int64_t *ret_index)
+{
+	if (!str_to_i64(text, ret_index)) {
+		bad_text(v, at, all,
+			 "error parsing succeededIndexes: cannot convert string to integer for "
+			 "index: "
+			 "\"%.*s\"",
+			 STR_FMT(text));
+		return false;
+	}
+	if (*ret_index < completions)
+		return true;
+	bad_text(v, at, all, "error parsing succeededIndexes: too large index: \"%.*s\"",
+		 STR_FMT(text));
+	return false;
+}
+
+static void check_indexes(struct check *v, const struct path *at, struct str all,
+			  int64_t completions)
+{
+	struct str part, rest = all, first, last;
+	int64_t x, y, before = -1;
+	for (bool more = true; more;) {
+		more = str_cut(rest, ',', &part, &rest);
+		bool is_range = str_cut(part, '-', &first, &last);
+		if (!check_index(v, at, all, first, completions, &x))
+			return;
+		y = x;
+		if (is_range && !check_index(v, at, all, last, completions, &y))
+			return;
+		if (x <= before || y < x) {
+			bad_text(v, at, all,
+				 "error parsing succeededIndexes: non-increasing order, previous: "
+				 "%lld, "
+				 "current: %lld",
+				 (long long)before, (long long)x);
+			return;
+		}
+		before = y;
+	}
+}
+
+static void check_success_policy(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *rules = GET(GET(spec, "successPolicy"), "rules");
+	const struct path *rules_at = MEMBER(at, "rules");
+	if (json_count(rules) == 0)
+		required(
+			v, rules_at,
+			"at least one rules must be specified when the successPolicy is specified");
+	if (json_count(rules) > 20)
+		too_many(v, rules_at, json_count(rules), 20);
+	FOR_ITEMS(i, rule, rules)
+	{
+		const struct path *here = ITEM(rules_at, i);
+		const struct json *count = GET(rule, "succeededCount");
+		const struct json *indexes = GET(rule, "succeededIndexes");
+		if (!count && !indexes)
+			required(v, here,
+				 "at least one of succeededCount or succeededIndexes must be "
+				 "specified");
+		if (indexes)
+			check_indexes(v, MEMBER(here, "succeededIndexes"), json_str(indexes),
+				      INT(spec, "completions"));
+		check_not_negative(v, MEMBER(here, "succeededCount"), count);
+		if (count && json_i64(count) > INT(spec, "completions"))
+			bad(v, MEMBER(here, "succeededCount"), count,
+			    "must be less than or equal to %lld "
+			    "(the number of specified completions)",
+			    (long long)INT(spec, "completions"));
+	}
+}
+
+static void check_indexed_limits(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *per_index = GET(spec, "backoffLimitPerIndex");
+	const struct json *most = GET(spec, "maxFailedIndexes");
+	bool is_indexed = str_is(TEXT(spec, "completionMode"), "Indexed");
+	check_not_negative(v, MEMBER(at, "backoffLimitPerIndex"), per_index);
+	check_not_negative(v, MEMBER(at, "maxFailedIndexes"), most);
+	if (most && !per_index)
+		required(v, MEMBER(at, "backoffLimitPerIndex"),
+			 "when maxFailedIndexes is specified");
+	if (per_index && !is_indexed && TEXT(spec, "completionMode").len > 0)
+		bad(v, MEMBER(at, "backoffLimitPerIndex"), per_index,
+		    "requires indexed completion mode");
+	if (most && is_indexed && json_i64(most) > INT(spec, "completions"))
+		bad(v, MEMBER(at, "maxFailedIndexes"), most,
+		    "must be less than or equal to completions");
+}
+
+static void check_managed_by(struct check *v, const struct path *at, const struct json *manager)
+{
+	if (!manager)
+		return;
+	struct str text = json_str(manager);
+	if (text.len == 0)
+		required(v, at, "%s", "");
+	else
+		check_name(v, at, NAME_DOMAIN_PREFIXED, text);
+	if (text.len > 63)
+		too_long(v, at, 63);
+}
+
+static void check_job_template(struct check *v, const struct path *at, const struct json *template)
+{
+	struct str restart = TEXT(GET(template, "spec"), "restartPolicy");
+	const struct path *here = MEMBER(MEMBER(at, "spec"), "restartPolicy");
+	check_pod_template(v, at, template);
+	if (restart.len == 0 || str_is(restart, "Always"))
+		required(v, here, "valid values: \"OnFailure\", \"Never\"");
+	else if (!text_in(restart, "OnFailure,Never"))
+		unsupported(v, here, restart, "OnFailure,Never");
+}
+
+static void check_job_spec(struct check *v, const struct path *at, const struct json *spec)
+{
+	static const char *const counts[] = {"parallelism", "completions", "activeDeadlineSeconds",
+					     "backoffLimit", "ttlSecondsAfterFinished"};
+	const struct json *success = GET(spec, "successPolicy");
+	struct str mode = TEXT(spec, "completionMode");
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		check_not_negative(v, MEMBER(at, counts[i]), json_get(spec, str_of(counts[i])));
+	check_indexed_limits(v, at, spec);
+	check_managed_by(v, MEMBER(at, "managedBy"), GET(spec, "managedBy"));
+	if (GET(spec, "completionMode"))
+		check_enum(v, MEMBER(at, "completionMode"), mode, "NonIndexed,Indexed");
+	if (GET(spec, "podFailurePolicy"))
+		check_failure_policy(v, MEMBER(at, "podFailurePolicy"), spec);
+	if (success && !str_is(mode, "Indexed"))
+		bad(v, MEMBER(at, "successPolicy"), go_struct(v, "SuccessPolicy", success),
+		    "requires indexed completion mode");
+	else if (success)
+		check_success_policy(v, MEMBER(at, "successPolicy"), spec);
+	check_optional_enum(v, MEMBER(at, "podReplacementPolicy"),
+			    GET(spec, "podReplacementPolicy"), "Failed,TerminatingOrFailed");
+	check_job_template(v, MEMBER(at, "template"), GET(spec, "template"));
+}
+
+static void check_job_selector(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *selector = GET(spec, "selector");
+	const struct json *labels = GET(GET(GET(spec, "template"), "metadata"), "labels");
+	const struct path *at = ROOT("spec");
+	struct str uid = TEXT(GET(tree, "metadata"), "uid");
+	struct str own = TEXT(GET(selector, "matchLabels"), "batch.kubernetes.io/controller-uid");
+	if (!selector)
+		required(v, MEMBER(at, "selector"), "%s", "");
+	else
+		check_label_selector(v, MEMBER(at, "selector"), selector);
+	if (!IS(spec, "manualSelector") &&
+	    (COUNT(selector, "matchLabels") != 1 || COUNT(selector, "matchExpressions") > 0 ||
+	     !str_eq(own, uid)))
+		bad(v, MEMBER(at, "selector"), selector, "`selector` not auto-generated");
+	if (!selector_fits(v, selector, labels))
+		bad(v, MEMBER(MEMBER(MEMBER(at, "template"), "metadata"), "labels"), labels,
+		    "`selector` does not match template `labels`");
+}
+
+/* Pods of an Indexed job are named after it and their index. */
+static void check_indexed_name(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec");
+	struct str name = TEXT(GET(tree, "metadata"), "name");
+	int64_t completions = INT(spec, "completions");
+	if (!str_is(TEXT(spec, "completionMode"), "Indexed") || completions <= 0)
+		return;
+	struct str pod =
+		arena_printf(v->arena, "%.*s-%lld", STR_FMT(name), (long long)(completions - 1));
+	if (!name_is(NAME_DNS_LABEL, pod))
+		bad_text(v, MEMBER(ROOT("metadata"), "name"), name,
+			 "will not able to create pod with invalid DNS label: %.*s", STR_FMT(pod));
+}
+
+void job_rules(struct check *v, const struct json *tree)
+{
+	check_job_selector(v, tree);
+	check_job_spec(v, ROOT("spec"), GET(tree, "spec"));
+	check_indexed_name(v, tree);
+}
+
+void job_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
+{
+	static const char *const fixed[] = {"completionMode", "podFailurePolicy",
+					    "backoffLimitPerIndex", "managedBy", "successPolicy"};
+	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
+	const struct path *at = ROOT("spec");
+	bool is_suspended = IS(old, "suspend") && !TEXT(GET(old_tree, "status"), "startTime").at;
+	job_rules(v, tree);
+	if (!value_equal(GET(old, "completions"), GET(spec, "completions")) &&
+	    !(str_is(TEXT(spec, "completionMode"), "Indexed") &&
+	      value_equal(GET(spec, "completions"), GET(spec, "parallelism"))))
+		check_immutable(v, MEMBER(at, "completions"), GET(spec, "completions"),
+				GET(old, "completions"));
+	check_immutable(v, MEMBER(at, "selector"), GET(spec, "selector"), GET(old, "selector"));
+	if (!is_suspended)
+		check_immutable(v, MEMBER(at, "template"), GET(spec, "template"),
+				GET(old, "template"));
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		check_immutable(v, MEMBER(at, fixed[i]), json_get(spec, str_of(fixed[i])),
+				json_get(old, str_of(fixed[i])));
+}
+
+void cron_job_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec");
+	const struct json *template = GET(spec, "jobTemplate"), *job = GET(template, "spec");
+	const struct path *at = ROOT("spec"), *template_at = MEMBER(at, "jobTemplate");
+	if (TEXT(GET(tree, "metadata"), "name").len > 52)
+		bad_text(v, MEMBER(ROOT("metadata"), "name"), TEXT(GET(tree, "metadata"), "name"),
+			 "must be no more than 52 characters");
+	if (TEXT(spec, "schedule").len == 0)
+		required(v, MEMBER(at, "schedule"), "%s", "");
+	else
+		check_schedule(v, MEMBER(at, "schedule"), TEXT(spec, "schedule"));
+	check_not_negative(v, MEMBER(at, "startingDeadlineSeconds"),
+			   GET(spec, "startingDeadlineSeconds"));
+	check_time_zone(v, MEMBER(at, "timeZone"), GET(spec, "timeZone"));
+	check_required_enum(v, MEMBER(at, "concurrencyPolicy"), TEXT(spec, "concurrencyPolicy"),
+			    "Allow,Forbid,Replace");
+	check_labels(v, MEMBER(template_at, "labels"), GET(GET(template, "metadata"), "labels"));
+	if (IS(job, "manualSelector"))
+		field_error_not_supported(
+			v->errors,
+			path_text(v, MEMBER(MEMBER(template_at, "spec"), "manualSelector")),
+			GET(job, "manualSelector"), STR("nil,false"));
+	check_job_spec(v, MEMBER(template_at, "spec"), job);
+	check_not_negative(v, MEMBER(at, "successfulJobsHistoryLimit"),
+			   GET(spec, "successfulJobsHistoryLimit"));
+	check_not_negative(v, MEMBER(at, "failedJobsHistoryLimit"),
+			   GET(spec, "failedJobsHistoryLimit"));
+}

@@ -1,0 +1,6 @@
+/* (next) */
+#include "api/validate-int.h"
+
+const struct kind_rules validate_storage[] = {
+	{},
+};

@@ -1,0 +1,715 @@
+/* Volume sources of pods and persistent volumes, mounts and devices. */
+#include "api/validate-int.h"
+
+typedef void source_check(struct check *v, const struct path *at, const struct json *s);
+
+void check_no_backsteps(struct check *v, const struct path *at, struct str text)
+{
+	struct str part, rest = text;
+	for (bool more = true; more;) {
+		more = str_cut(rest, '/', &part, &rest);
+		if (str_is(part, "..")) {
+			bad_text(v, at, text, "must not contain '..'");
+			return;
+		}
+	}
+}
+
+void check_descending_path(struct check *v, const struct path *at, struct str text)
+{
+	if (str_has_prefix(text, STR("/")))
+		bad_text(v, at, text, "must be a relative path");
+	check_no_backsteps(v, at, text);
+}
+
+static void check_volume_path(struct check *v, const struct path *at, struct str text)
+{
+	check_descending_path(v, at, text);
+	if (str_has_prefix(text, STR("..")) && !str_has_prefix(text, STR("../")) &&
+	    !str_is(text, ".."))
+		bad_text(v, at, text, "must not start with '..'");
+}
+
+static void check_mode(struct check *v, const struct path *at, const struct json *mode)
+{
+	if (mode && (json_i64(mode) < 0 || json_i64(mode) > 0777))
+		bad(v, at, mode, "must be a number between 0 and 0777 (octal), both inclusive");
+}
+
+static void need(struct check *v, const struct path *at, const struct json *s, const char *name)
+{
+	check_required(v, MEMBER(at, name), json_str(json_get(s, str_of(name))));
+}
+
+static void check_empty_dir(struct check *v, const struct path *at, const struct json *s)
+{
+	struct quantity q;
+	if (quantity_at(s, "sizeLimit", &q) && quantity_sign(q) < 0)
+		forbidden(v, MEMBER(at, "sizeLimit"),
+			  "SizeLimit field must be a valid resource quantity");
+}
+
+static void check_host_path(struct check *v, const struct path *at, const struct json *s)
+{
+	struct str path = TEXT(s, "path");
+	if (path.len == 0)
+		required(v, MEMBER(at, "path"), "%s", "");
+	else
+		check_no_backsteps(v, MEMBER(at, "path"), path);
+	check_optional_enum(v, MEMBER(at, "type"), GET(s, "type"),
+			    ",BlockDevice,CharDevice,Directory,DirectoryOrCreate,File,FileOrCreate,"
+			    "Socket");
+}
+
+static void check_git(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "repository");
+	check_descending_path(v, MEMBER(at, "directory"), TEXT(s, "directory"));
+}
+
+static void check_gce(struct check *v, const struct path *at, const struct json *s)
+{
+	int64_t partition = INT(s, "partition");
+	need(v, at, s, "pdName");
+	if (partition < 0 || partition > 255)
+		bad(v, MEMBER(at, "partition"), GET(s, "partition"),
+		    "must be between 0 and 255, inclusive");
+}
+
+static void check_aws(struct check *v, const struct path *at, const struct json *s)
+{
+	int64_t partition = INT(s, "partition");
+	need(v, at, s, "volumeID");
+	if (partition < 0 || partition > 255)
+		bad(v, MEMBER(at, "partition"), GET(s, "partition"),
+		    "must be between 0 and 255, inclusive");
+}
+
+static void check_key_to_path(struct check *v, const struct path *at, const struct json *items)
+{
+	FOR_ITEMS(i, item, items)
+	{
+		const struct path *here = ITEM(at, i);
+		need(v, here, item, "key");
+		if (TEXT(item, "path").len == 0)
+			need(v, here, item, "path");
+		else
+			check_volume_path(v, MEMBER(here, "path"), TEXT(item, "path"));
+		check_mode(v, MEMBER(here, "mode"), GET(item, "mode"));
+	}
+}
+
+static void check_secret(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "secretName");
+	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
+	check_key_to_path(v, MEMBER(at, "items"), GET(s, "items"));
+}
+
+static void check_config_map(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "name");
+	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
+	check_key_to_path(v, MEMBER(at, "items"), GET(s, "items"));
+}
+
+static void check_nfs(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "server");
+	need(v, at, s, "path");
+	if (!str_has_prefix(TEXT(s, "path"), STR("/")))
+		bad_text(v, MEMBER(at, "path"), TEXT(s, "path"), "must be an absolute path");
+}
+
+static void check_iscsi(struct check *v, const struct path *at, const struct json *s)
+{
+	struct str iqn = TEXT(s, "iqn");
+	int64_t lun = INT(s, "lun");
+	need(v, at, s, "targetPortal");
+	if (iqn.len == 0)
+		need(v, at, s, "iqn");
+	else if (!str_has_prefix(iqn, STR("iqn")) && !str_has_prefix(iqn, STR("eui")) &&
+		 !str_has_prefix(iqn, STR("naa")))
+		bad_text(v, MEMBER(at, "iqn"), iqn,
+			 "must be valid format starting with iqn, eui, or naa");
+	if (lun < 0 || lun > 255)
+		bad(v, MEMBER(at, "lun"), GET(s, "lun"), "must be between 0 and 255, inclusive");
+	if ((IS(s, "chapAuthDiscovery") || IS(s, "chapAuthSession")) && !GET(s, "secretRef"))
+		required(v, MEMBER(at, "secretRef"), "%s", "");
+}
+
+static void check_glusterfs(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "endpoints");
+	need(v, at, s, "path");
+}
+
+static void check_flocker(struct check *v, const struct path *at, const struct json *s)
+{
+	struct str name = TEXT(s, "datasetName");
+	if (name.len == 0 && TEXT(s, "datasetUUID").len == 0)
+		required(v, at, "one of datasetName and datasetUUID is required");
+	if (name.len > 0 && TEXT(s, "datasetUUID").len > 0)
+		bad_text(v, at, STR("resource"),
+			 "datasetName and datasetUUID can not be specified "
+			 "simultaneously");
+	if (name.len > 0 && memchr(name.at, '/', name.len))
+		bad_text(v, MEMBER(at, "datasetName"), name, "must not contain '/'");
+}
+
+static void check_claim_ref(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "claimName");
+}
+
+static void check_rbd(struct check *v, const struct path *at, const struct json *s)
+{
+	if (COUNT(s, "monitors") == 0)
+		required(v, MEMBER(at, "monitors"), "%s", "");
+	need(v, at, s, "image");
+}
+
+static void check_cinder(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "volumeID");
+}
+
+static void check_cephfs(struct check *v, const struct path *at, const struct json *s)
+{
+	if (COUNT(s, "monitors") == 0)
+		required(v, MEMBER(at, "monitors"), "%s", "");
+}
+
+static bool is_host_port(struct str s)
+{
+	struct str host, port;
+	return str_cut_last(s, ':', &host, &port) && host.len > 0 && port.len > 0;
+}
+
+static void check_quobyte(struct check *v, const struct path *at, const struct json *s)
+{
+	struct str registry = TEXT(s, "registry");
+	if (registry.len == 0)
+		required(v, MEMBER(at, "registry"),
+			 "must be a host:port pair or multiple pairs separated by commas");
+	else if (!is_host_port(registry))
+		bad_text(v, MEMBER(at, "registry"), registry,
+			 "must be a host:port pair or multiple pairs separated by commas");
+	need(v, at, s, "volume");
+}
+
+static void check_downward_item(struct check *v, const struct path *at, const struct json *item)
+{
+	if (TEXT(item, "path").len == 0)
+		need(v, at, item, "path");
+	else
+		check_volume_path(v, MEMBER(at, "path"), TEXT(item, "path"));
+	if (GET(item, "fieldRef")) {
+		check_field_ref(v, MEMBER(at, "fieldRef"), GET(item, "fieldRef"), true);
+		if (GET(item, "resourceFieldRef"))
+			bad_text(v, at, STR("resource"),
+				 "fieldRef and resourceFieldRef can not be specified "
+				 "simultaneously");
+	} else if (GET(item, "resourceFieldRef")) {
+		check_resource_ref(v, MEMBER(at, "resourceFieldRef"), GET(item, "resourceFieldRef"),
+				   true);
+	} else {
+		required(v, at, "one of fieldRef and resourceFieldRef is required");
+	}
+	check_mode(v, MEMBER(at, "mode"), GET(item, "mode"));
+}
+
+static void check_downward(struct check *v, const struct path *at, const struct json *s)
+{
+	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
+	FOR_ITEMS(i, item, GET(s, "items"))
+	{
+		check_downward_item(v, at, item);
+	}
+}
+
+static void check_fc(struct check *v, const struct path *at, const struct json *s)
+{
+	size_t names = COUNT(s, "targetWWNs"), ids = COUNT(s, "wwids");
+	const struct json *lun = GET(s, "lun");
+	if ((names == 0) == (ids == 0))
+		(names ? forbidden
+		       : required)(v, MEMBER(at, "targetWWNs"),
+				   "must specify either targetWWNs or wwids, but not both");
+	if (names == 0)
+		return;
+	if (!lun)
+		required(v, MEMBER(at, "lun"), "lun is required if targetWWNs is specified");
+	else if (json_i64(lun) < 0 || json_i64(lun) > 255)
+		bad(v, MEMBER(at, "lun"), lun, "must be between 0 and 255, inclusive");
+}
+
+static void check_flex(struct check *v, const struct path *at, const struct json *s)
+{
+	const struct json *options = GET(s, "options");
+	need(v, at, s, "driver");
+	for (size_t i = 0; i < json_count(options); i++) {
+		struct str key = options->object.members[i].key, domain, rest;
+		str_cut(key, '/', &domain, &rest);
+		if (rest.at && (str_is(domain, "kubernetes.io") || str_is(domain, "k8s.io") ||
+				str_has_suffix(domain, STR(".kubernetes.io")) ||
+				str_has_suffix(domain, STR(".k8s.io"))))
+			bad_text(v, KEY(MEMBER(at, "options"), key), key,
+				 "kubernetes.io and k8s.io namespaces are reserved");
+	}
+}
+
+static void check_azure_file(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "secretName");
+	need(v, at, s, "shareName");
+}
+
+static void check_azure_disk(struct check *v, const struct path *at, const struct json *s)
+{
+	struct str uri = TEXT(s, "diskURI"), kind = TEXT(s, "kind");
+	bool is_managed = str_is(kind, "Managed");
+	need(v, at, s, "diskName");
+	need(v, at, s, "diskURI");
+	check_optional_enum(v, MEMBER(at, "cachingMode"), GET(s, "cachingMode"),
+			    "None,ReadOnly,ReadWrite");
+	check_optional_enum(v, MEMBER(at, "kind"), GET(s, "kind"), "Dedicated,Managed,Shared");
+	if (is_managed && uri.len > 0 && !str_has_prefix(uri, STR("/subscriptions/")))
+		unsupported(v, MEMBER(at, "diskURI"), uri,
+			    "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/"
+			    "microsoft.compute/disks/{disk-id}");
+	if (!is_managed && kind.len > 0 && !str_has_prefix(uri, STR("https://")))
+		unsupported(v, MEMBER(at, "diskURI"), uri,
+			    "https://{account-name}.blob.core.windows.net/{container-name}/"
+			    "{disk-name}.vhd");
+}
+
+static void check_storageos(struct check *v, const struct path *at, const struct json *s)
+{
+	if (TEXT(s, "volumeName").len == 0)
+		need(v, at, s, "volumeName");
+}
+
+static void check_token(struct check *v, const struct path *at, const struct json *token)
+{
+	int64_t seconds = INT(token, "expirationSeconds");
+	if (seconds < 600)
+		bad(v, MEMBER(at, "expirationSeconds"), json_int(v->arena, seconds),
+		    "may not specify a duration less than 10 minutes");
+	else if (seconds > (1ll << 32))
+		bad(v, MEMBER(at, "expirationSeconds"), json_int(v->arena, seconds),
+		    "may not specify a duration larger than 2^32 seconds");
+	need(v, at, token, "path");
+}
+
+struct projected {
+	struct str paths[256];
+	size_t count;
+	const struct path *at;
+};
+
+static void projected_path(struct check *v, struct projected *p, struct str path)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (str_eq(p->paths[i], path)) {
+			bad_text(v, p->at, path, "conflicting duplicate paths");
+			return;
+		}
+	if (path.len > 0 && p->count < ARRAY_LEN(p->paths))
+		p->paths[p->count++] = path;
+}
+
+static void projected_paths(struct check *v, struct projected *p, const struct json *items)
+{
+	FOR_ITEMS(i, item, items)
+	{
+		projected_path(v, p, TEXT(item, "path"));
+	}
+}
+
+static void check_projected_source(struct check *v, struct projected *p, const struct path *at,
+				   const struct json *source)
+{
+	static const char *const names[] = {"secret",
+					    "configMap",
+					    "downwardAPI",
+					    "serviceAccountToken",
+					    "clusterTrustBundle",
+					    "podCertificate"};
+	size_t count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct json *s = json_get(source, str_of(names[i]));
+		const struct path *here = MEMBER(at, names[i]);
+		if (!s)
+			continue;
+		if (count++ > 0) {
+			forbidden(v, at, "may not specify more than 1 volume type per source");
+			continue;
+		}
+		if (i < 2) {
+			need(v, here, s, "name");
+			check_key_to_path(v, MEMBER(here, "items"), GET(s, "items"));
+			projected_paths(v, p, GET(s, "items"));
+		} else if (i == 2) {
+			FOR_ITEMS(k, item, GET(s, "items"))
+			{
+				check_downward_item(v, here, item);
+			}
+			projected_paths(v, p, GET(s, "items"));
+		} else if (i == 3) {
+			check_token(v, here, s);
+			projected_path(v, p, TEXT(s, "path"));
+		}
+	}
+}
+
+static void check_projected(struct check *v, const struct path *at, const struct json *s)
+{
+	struct projected p = {.at = at};
+	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
+	FOR_ITEMS(i, source, GET(s, "sources"))
+	{
+		check_projected_source(v, &p, ITEM(MEMBER(at, "sources"), i), source);
+	}
+}
+
+static void check_vsphere(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "volumePath");
+}
+
+static void check_photon(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "pdID");
+}
+
+static void check_portworx(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "volumeID");
+}
+
+static void check_scaleio(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "gateway");
+	need(v, at, s, "system");
+	need(v, at, s, "volumeName");
+}
+
+static void check_driver_name(struct check *v, const struct path *at, struct str driver)
+{
+	struct faults f;
+	if (driver.len == 0)
+		required(v, at, "%s", "");
+	if (driver.len > 63)
+		too_long(v, at, 63);
+	if (driver.len == 0)
+		return;
+	char *low = arena_cstr(v->arena, driver);
+	for (size_t i = 0; i < driver.len; i++)
+		if (low[i] >= 'A' && low[i] <= 'Z')
+			low[i] = (char)(low[i] - 'A' + 'a');
+	name_check(&f, NAME_DNS_SUBDOMAIN, str_n(low, driver.len));
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, at, driver, "%s", f.at[i]);
+}
+
+static void check_csi(struct check *v, const struct path *at, const struct json *s)
+{
+	check_driver_name(v, MEMBER(at, "driver"), TEXT(s, "driver"));
+	const struct json *ref = GET(s, "nodePublishSecretRef");
+	if (ref)
+		need(v, MEMBER(at, "nodePublishSecretRef"), ref, "name");
+}
+
+static void check_csi_persistent(struct check *v, const struct path *at, const struct json *s)
+{
+	static const char *const refs[] = {"controllerPublishSecretRef",
+					   "controllerExpandSecretRef", "nodePublishSecretRef",
+					   "nodeExpandSecretRef"};
+	check_driver_name(v, MEMBER(at, "driver"), TEXT(s, "driver"));
+	need(v, at, s, "volumeHandle");
+	for (size_t i = 0; i < ARRAY_LEN(refs); i++) {
+		const struct json *ref = json_get(s, str_of(refs[i]));
+		const struct path *here = MEMBER(at, refs[i]);
+		if (!ref)
+			continue;
+		need(v, here, ref, "name");
+		need(v, here, ref, "namespace");
+	}
+}
+
+static void check_ephemeral(struct check *v, const struct path *at, const struct json *s)
+{
+	if (!GET(s, "volumeClaimTemplate"))
+		required(v, MEMBER(at, "volumeClaimTemplate"), "%s", "");
+	else
+		check_claim_template_spec(v, MEMBER(at, "volumeClaimTemplate"),
+					  GET(s, "volumeClaimTemplate"));
+}
+
+static void check_image(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "reference");
+	check_required_enum(v, MEMBER(at, "pullPolicy"), TEXT(s, "pullPolicy"),
+			    "Always,IfNotPresent,Never");
+}
+
+static void check_local(struct check *v, const struct path *at, const struct json *s)
+{
+	need(v, at, s, "path");
+	if (TEXT(s, "path").len > 0)
+		check_no_backsteps(v, MEMBER(at, "path"), TEXT(s, "path"));
+}
+
+struct source {
+	const char *name, *path; /* path NULL: as the name */
+	source_check *check;
+};
+
+static const struct source pod_sources[] = {
+	{"emptyDir", NULL, check_empty_dir},
+	{"hostPath", NULL, check_host_path},
+	{"gitRepo", NULL, check_git},
+	{"gcePersistentDisk", "persistentDisk", check_gce},
+	{"awsElasticBlockStore", NULL, check_aws},
+	{"secret", NULL, check_secret},
+	{"nfs", NULL, check_nfs},
+	{"iscsi", NULL, check_iscsi},
+	{"glusterfs", NULL, check_glusterfs},
+	{"flocker", NULL, check_flocker},
+	{"persistentVolumeClaim", NULL, check_claim_ref},
+	{"rbd", NULL, check_rbd},
+	{"cinder", NULL, check_cinder},
+	{"cephfs", NULL, check_cephfs},
+	{"quobyte", NULL, check_quobyte},
+	{"downwardAPI", NULL, check_downward},
+	{"fc", NULL, check_fc},
+	{"flexVolume", NULL, check_flex},
+	{"configMap", NULL, check_config_map},
+	{"azureFile", NULL, check_azure_file},
+	{"vsphereVolume", NULL, check_vsphere},
+	{"photonPersistentDisk", NULL, check_photon},
+	{"portworxVolume", NULL, check_portworx},
+	{"azureDisk", NULL, check_azure_disk},
+	{"storageos", NULL, check_storageos},
+	{"projected", NULL, check_projected},
+	{"scaleIO", NULL, check_scaleio},
+	{"csi", NULL, check_csi},
+	{"ephemeral", NULL, check_ephemeral},
+	{"image", NULL, check_image},
+};
+
+static const struct source persistent_sources[] = {
+	{"hostPath", NULL, check_host_path},
+	{"gcePersistentDisk", NULL, check_gce},
+	{"awsElasticBlockStore", NULL, check_aws},
+	{"glusterfs", NULL, check_glusterfs},
+	{"flocker", NULL, check_flocker},
+	{"nfs", NULL, check_nfs},
+	{"rbd", NULL, check_rbd},
+	{"quobyte", NULL, check_quobyte},
+	{"cephfs", NULL, check_cephfs},
+	{"iscsi", NULL, check_iscsi},
+	{"cinder", NULL, check_cinder},
+	{"fc", NULL, check_fc},
+	{"flexVolume", NULL, check_flex},
+	{"azureFile", NULL, check_azure_file},
+	{"vsphereVolume", NULL, check_vsphere},
+	{"photonPersistentDisk", NULL, check_photon},
+	{"portworxVolume", NULL, check_portworx},
+	{"azureDisk", NULL, check_azure_disk},
+	{"scaleIO", NULL, check_scaleio},
+	{"local", NULL, check_local},
+	{"storageos", NULL, check_storageos},
+	{"csi", NULL, check_csi_persistent},
+};
+
+static void check_sources(struct check *v, const struct path *at, const struct json *holder,
+			  const struct source *sources, size_t source_count)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < source_count; i++) {
+		const struct json *s = json_get(holder, str_of(sources[i].name));
+		const struct path *here =
+			MEMBER(at, sources[i].path ? sources[i].path : sources[i].name);
+		if (!s)
+			continue;
+		if (count++ > 0)
+			forbidden(v, here, "may not specify more than 1 volume type");
+		else
+			sources[i].check(v, here, s);
+	}
+	if (count == 0)
+		required(v, at, "must specify a volume type");
+}
+
+void check_persistent_source(struct check *v, const struct path *at, const struct json *spec,
+			     struct str name)
+{
+	check_sources(v, at, spec, persistent_sources, ARRAY_LEN(persistent_sources));
+}
+
+/* The claim that an ephemeral volume makes is named after the pod. */
+static void check_ephemeral_name(struct check *v, const struct path *at, struct str name,
+				 const struct json *volume, const struct json *meta)
+{
+	struct faults f;
+	if (!GET(volume, "ephemeral") || !GET(GET(volume, "ephemeral"), "volumeClaimTemplate") ||
+	    TEXT(meta, "name").len == 0)
+		return;
+	struct str claim =
+		arena_printf(v->arena, "%.*s-%.*s", STR_FMT(TEXT(meta, "name")), STR_FMT(name));
+	name_check(&f, NAME_DNS_SUBDOMAIN, claim);
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, at, name, "PVC name \"%.*s\": %s", STR_FMT(claim), f.at[i]);
+}
+
+struct json *check_volumes(struct check *v, const struct path *at, const struct json *volumes,
+			   const struct json *meta)
+{
+	struct json *valid = json_array(v->arena);
+	FOR_ITEMS(i, volume, volumes)
+	{
+		const struct path *here = ITEM(at, i), *name_at = MEMBER(here, "name");
+		struct str name = TEXT(volume, "name");
+		size_t before = v->errors->count;
+		check_sources(v, here, volume, pod_sources, ARRAY_LEN(pod_sources));
+		check_ephemeral_name(v, name_at, name, volume, meta);
+		check_required_name(v, name_at, NAME_DNS_LABEL, name);
+		FOR_ITEMS(k, other, valid)
+		{
+			if (str_eq(TEXT(other, "name"), name))
+				duplicate(v, name_at, name);
+		}
+		if (v->errors->count == before)
+			json_append(v->arena, valid, (struct json *)volume);
+	}
+	return valid;
+}
+
+static const struct json *named(const struct json *list, const char *key, struct str name)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_str(json_get(json_at(list, i), str_of(key))), name))
+			return json_at(list, i);
+	return NULL;
+}
+
+static const struct json *named_before(const struct json *list, size_t count, const char *key,
+				       struct str name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(json_str(json_get(json_at(list, i), str_of(key))), name))
+			return json_at(list, i);
+	return NULL;
+}
+
+static void check_propagation(struct check *v, const struct path *at, const struct json *mount,
+			      const struct json *container)
+{
+	const struct json *mode = GET(mount, "mountPropagation");
+	if (!mode)
+		return;
+	check_enum(v, at, json_str(mode), "Bidirectional,HostToContainer,None");
+	if (str_is(json_str(mode), "Bidirectional") &&
+	    !IS(GET(container, "securityContext"), "privileged"))
+		forbidden(v, at,
+			  "Bidirectional mount propagation is available only to privileged "
+			  "containers");
+}
+
+static void check_recursive(struct check *v, const struct path *at, const struct json *mount)
+{
+	const struct json *mode = GET(mount, "recursiveReadOnly");
+	struct str propagation = TEXT(mount, "mountPropagation");
+	if (!mode)
+		return;
+	check_enum(v, at, json_str(mode), "Disabled,Enabled,IfPossible");
+	if (!text_in(json_str(mode), "Enabled,IfPossible"))
+		return;
+	if (!IS(mount, "readOnly"))
+		forbidden(v, at, "may only be specified when readOnly is true");
+	if (propagation.len > 0 && !str_is(propagation, "None"))
+		forbidden(v, at,
+			  "may only be specified when mountPropagation is None or not specified");
+}
+
+static void check_mount(struct check *v, const struct path *at, const struct path *list_at,
+			const struct json *mount, const struct json *container)
+{
+	struct str sub = TEXT(mount, "subPath"), expr = TEXT(mount, "subPathExpr");
+	const struct json *devices = GET(container, "volumeDevices");
+	if (named(devices, "name", TEXT(mount, "name")))
+		bad_text(v, MEMBER(at, "name"), TEXT(mount, "name"),
+			 "must not already exist in volumeDevices");
+	if (named(devices, "devicePath", TEXT(mount, "mountPath")))
+		bad_text(v, MEMBER(at, "mountPath"), TEXT(mount, "mountPath"),
+			 "must not already exist as a path in volumeDevices");
+	if (sub.len > 0)
+		check_descending_path(v, MEMBER(list_at, "subPath"), sub);
+	if (expr.len > 0 && sub.len > 0)
+		bad_text(v, MEMBER(at, "subPathExpr"), expr,
+			 "subPathExpr and subPath are mutually exclusive");
+	if (expr.len > 0)
+		check_descending_path(v, MEMBER(list_at, "subPathExpr"), expr);
+	check_propagation(v, MEMBER(list_at, "mountPropagation"), mount, container);
+	check_recursive(v, MEMBER(list_at, "recursiveReadOnly"), mount);
+}
+
+void check_mounts(struct check *v, const struct path *at, const struct json *container,
+		  const struct pod_check *pod)
+{
+	const struct json *list = GET(container, "volumeMounts");
+	FOR_ITEMS(i, mount, list)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(mount, "name"), path = TEXT(mount, "mountPath");
+		check_required(v, MEMBER(here, "name"), name);
+		if (!named(pod->volumes, "name", name))
+			not_found(v, MEMBER(here, "name"), name, "%s", "");
+		check_required(v, MEMBER(here, "mountPath"), path);
+		if (named_before(list, i, "mountPath", path))
+			bad_text(v, MEMBER(here, "mountPath"), path, "must be unique");
+		check_mount(v, here, at, mount, container);
+	}
+}
+
+static void check_device_path(struct check *v, const struct path *at, const struct json *list,
+			      size_t i)
+{
+	struct str path = TEXT(json_at(list, i), "devicePath");
+	check_required(v, at, path);
+	if (path.len > 0 && named_before(list, i, "devicePath", path))
+		bad_text(v, at, path, "must be unique");
+	if (memmem(path.at ? path.at : "", path.len, "..", 2))
+		bad_text(v, at, path, "can not contain backsteps ('..')");
+}
+
+void check_devices(struct check *v, const struct path *at, const struct json *container,
+		   const struct pod_check *pod)
+{
+	const struct json *list = GET(container, "volumeDevices");
+	const struct json *mounts = GET(container, "volumeMounts");
+	FOR_ITEMS(i, device, list)
+	{
+		const struct path *here = ITEM(at, i), *name_at = MEMBER(here, "name");
+		struct str name = TEXT(device, "name"), path = TEXT(device, "devicePath");
+		const struct json *volume = named(pod->volumes, "name", name);
+		check_required(v, name_at, name);
+		if (name.len > 0 && named_before(list, i, "name", name))
+			bad_text(v, name_at, name, "must be unique");
+		if (volume && !GET(volume, "persistentVolumeClaim") && !GET(volume, "ephemeral"))
+			bad_text(v, name_at, name,
+				 "can only use volume source type of PersistentVolumeClaim or "
+				 "Ephemeral "
+				 "for block mode");
+		if (!volume)
+			not_found(v, name_at, name, "%s", "");
+		check_device_path(v, MEMBER(here, "devicePath"), list, i);
+		if (named(mounts, "name", name))
+			bad_text(v, name_at, name, "must not already exist in volumeMounts");
+		if (named(mounts, "mountPath", path))
+			bad_text(v, MEMBER(here, "devicePath"), path,
+				 "must not already exist as a path in volumeMounts");
+	}
+}
