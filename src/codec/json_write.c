@@ -40,14 +40,30 @@ static const char *write_escape(struct buf *out, const char *at, const char *end
 	return at + 1;
 }
 
+static void write_plain(struct buf *out, struct str s)
+{
+	char *room = buf_reserve(out, s.len + 2);
+	if (!room)
+		return;
+	room[0] = '"';
+	memcpy(room + 1, s.at, s.len);
+	room[s.len + 1] = '"';
+	buf_grew(out, s.len + 2);
+}
+
 void json_write_string(struct buf *out, struct str s)
 {
 	const char *at = s.at ? s.at : "", *end = at + s.len;
+	const char *special = text_scan_plain(at, end, true);
+	if (special == end) {
+		write_plain(out, str_n(at, s.len));
+		return;
+	}
 	buf_add_char(out, '"');
 	while (at < end) {
-		const char *special = text_scan_plain(at, end, true);
 		buf_add(out, at, (size_t)(special - at));
 		at = special < end ? write_escape(out, special, end) : end;
+		special = text_scan_plain(at, end, true);
 	}
 	buf_add_char(out, '"');
 }
