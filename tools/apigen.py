@@ -41,6 +41,7 @@ Words after the type:
     required       absent is an error of validation; implies that the zero value is written
     omitempty      the zero value is left out although required
     always         the zero value is written although not required
+    keepempty      an empty list says something and is kept, although omitted when absent
     omitzero       a struct or time that is zero is left out (they are written otherwise)
     = JSON         default
     list=atomic | list=set | list=map(k1,k2)
@@ -367,6 +368,8 @@ class Model:
                 continue
             if w == 'atomic':
                 f.flags.add('MAP_ATOMIC')
+            elif w == 'keepempty':
+                f.flags.add('KEEP_EMPTY')
             elif w == 'immutable':
                 f.flags.add('IMMUTABLE')
             elif not m:

@@ -478,7 +478,7 @@ static bool is_left_out(const struct api_field *f, const struct json *out)
 	if (!out)
 		return true;
 	if (f->shape != SHAPE_ONE)
-		return json_count(out) == 0;
+		return json_count(out) == 0 && !(f->flags & FIELD_KEEP_EMPTY);
 	if (f->flags & FIELD_POINTER)
 		return false;
 	switch (out->type) {
