@@ -31,7 +31,13 @@ static struct json *value_of(struct arena *a, const char *text)
 
 static void set_absent(struct arena *a, struct json *parent, struct str name, const char *value)
 {
-	if (parent->type == JSON_OBJECT && json_is_absent(json_get(parent, name)))
+	const struct json *had = json_get(parent, name);
+	bool is_set = had && had->type != JSON_NULL;
+	if (name.at[0] == '?') {
+		name = str_skip(name, 1);
+		is_set = !json_is_absent(json_get(parent, name));
+	}
+	if (parent->type == JSON_OBJECT && !is_set)
 		json_set(a, parent, name, value_of(a, value));
 }
 

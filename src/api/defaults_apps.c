@@ -42,7 +42,7 @@ static const struct default_rule cron_job_rules[] = {
 static const struct default_rule job_rules[] = {
 	{"spec.completionMode", "\"NonIndexed\""},
 	{"spec.suspend", "false"},
-	{"spec.podFailurePolicy.rules[].onPodConditions[].status", "\"True\""},
+	{"spec.podFailurePolicy.rules[].onPodConditions[].?status", "\"True\""},
 	{"spec.manualSelector", "false"},
 };
 

@@ -35,7 +35,7 @@ static const struct default_rule policy_rules[] = {
 static const struct default_rule binding_rules[] = {MATCH_RULES("spec.matchResources")};
 static const struct default_rule crd_rules[] = {
 	{"spec.conversion", "{}"},
-	{"spec.conversion.strategy", "\"None\""},
+	{"spec.conversion.?strategy", "\"None\""},
 	{"spec.conversion.webhook.clientConfig.service.port", "443"},
 };
 static const struct default_rule api_service_rules[] = {{"spec.service.port", "443"}};
@@ -58,7 +58,7 @@ static const struct default_rule csi_driver_rules[] = {
 static const struct default_rule claim_rules[] = {DEVICE_RULES("spec.devices")};
 static const struct default_rule claim_template_rules[] = {DEVICE_RULES("spec.spec.devices")};
 static const struct default_rule role_ref_rules[] = {
-	{"roleRef.apiGroup", "\"rbac.authorization.k8s.io\""},
+	{"roleRef.?apiGroup", "\"rbac.authorization.k8s.io\""},
 };
 
 static void subject_defaults(struct arena *a, struct json *subject)

@@ -17,6 +17,8 @@ struct prepare_row {
 extern const struct prepare_row prepare_rows[]; /* ends with a row without kind */
 const struct prepare_row *prepare_find(const struct api_kind *kind);
 
+void service_addresses(struct arena *a, struct json *spec);
+
 /* Appends value to the list of strings `name` of parent unless it is there. */
 void list_add_string(struct arena *a, struct json *parent, const char *name, struct str value);
 

@@ -18,6 +18,7 @@ static void volume_create(struct arena *a, struct json *tree, int64_t now_us);
 static void class_create(struct arena *a, struct json *tree, int64_t now_us);
 static void crd_create(struct arena *a, struct json *tree, int64_t now_us);
 static void csr_create(struct arena *a, struct json *tree, int64_t now_us);
+static void service_create(struct arena *a, struct json *tree, int64_t now_us);
 static void account_create(struct arena *a, struct json *tree, int64_t now_us);
 
 /* group, kind, what counts as a change for generation (comma separated members; "" none; "*" all
@@ -31,7 +32,7 @@ const struct prepare_row prepare_rows[] = {
 	{"", "PersistentVolumeClaim", "", true, false, claim_create},
 	{"", "PersistentVolume", "", true, false, volume_create},
 	{"", "ResourceQuota", "", true, false, NULL},
-	{"", "Service", "", true, false, NULL},
+	{"", "Service", "", true, false, service_create},
 	{"", "ServiceAccount", "", false, false, account_create},
 	{"apps", "Deployment", "spec", true, false, NULL},
 	{"apps", "ReplicaSet", "spec", true, false, NULL},
@@ -133,7 +134,8 @@ static struct json *app_armor_profile(struct arena *a, struct str text)
 		json_set_str(a, profile, STR("type"), STR("Unconfined"));
 	} else if (str_has_prefix(text, STR("localhost/"))) {
 		json_set_str(a, profile, STR("type"), STR("Localhost"));
-		json_set_str(a, profile, STR("localhostProfile"), str_skip(text, strlen("localhost/")));
+		json_set_str(a, profile, STR("localhostProfile"),
+			     str_skip(text, strlen("localhost/")));
 	} else {
 		return NULL;
 	}
@@ -147,7 +149,8 @@ static void app_armor_from_annotations(struct arena *a, struct json *tree, const
 	const struct json *list = json_get(json_get(tree, STR("spec")), str_of(list_name));
 	for (size_t i = 0; annotations && i < json_count(list); i++) {
 		struct json *c = json_at(list, i);
-		struct str key = arena_printf(a, "container.apparmor.security.beta.kubernetes.io/%.*s",
+		struct str key = arena_printf(a,
+					      "container.apparmor.security.beta.kubernetes.io/%.*s",
 					      STR_FMT(json_path_str(c, "name")));
 		struct json *profile = app_armor_profile(a, json_str(json_get(annotations, key)));
 		if (!profile || json_path(c, "securityContext.appArmorProfile"))
@@ -307,6 +310,25 @@ static void csr_create(struct arena *a, struct json *tree, int64_t now_us)
 	struct json *spec = json_need_object(a, tree, STR("spec"));
 	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
 		json_remove(spec, str_of(identity[i]));
+}
+
+static void service_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *spec = json_get(tree, STR("spec"));
+	if (spec)
+		service_addresses(a, spec);
+}
+
+/* clusterIP and the first of clusterIPs are one thing. */
+void service_addresses(struct arena *a, struct json *spec)
+{
+	struct json *ip = json_get(spec, STR("clusterIP")),
+		    *ips = json_get(spec, STR("clusterIPs"));
+	if (!json_is_absent(ip) && json_count(ips) == 0) {
+		ips = json_array(a);
+		json_append(a, ips, ip);
+		json_set(a, spec, STR("clusterIPs"), ips);
+	}
 }
 
 static void account_create(struct arena *a, struct json *tree, int64_t now_us)

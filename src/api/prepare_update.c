@@ -88,6 +88,34 @@ static void daemon_set_template(struct arena *a, const struct json *old, struct 
 		     STR(DAEMON_SET_GENERATION), arena_printf(a, "%lld", (long long)count));
 }
 
+/* What only belongs to the former type of a Service, and is as it was, goes with it; what a client
+ * does not repeat stays. */
+static void service_update(struct arena *a, const struct json *old, struct json *spec)
+{
+	static const char *const kept[] = {"clusterIP", "clusterIPs", "healthCheckNodePort"};
+	static const char *const internal[] = {"clusterIP", "clusterIPs", "ipFamilies",
+					       "ipFamilyPolicy", "internalTrafficPolicy"};
+	struct str was = json_path_str(old, "type"), is = json_path_str(spec, "type");
+	if (!spec)
+		return;
+	if (!str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
+		for (size_t i = 0; i < ARRAY_LEN(kept) - !str_eq(was, is); i++)
+			if (!json_get(spec, str_of(kept[i])))
+				take(a, spec, old, str_of(kept[i]));
+	if (str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
+		for (size_t i = 0; i < ARRAY_LEN(internal); i++)
+			if (member_equal(old, spec, str_of(internal[i])))
+				json_remove(spec, str_of(internal[i]));
+	if (str_is(is, "ExternalName") ||
+	    (str_is(is, "ClusterIP") && !json_count(json_get(spec, STR("externalIPs")))))
+		if (!str_eq(was, is) && member_equal(old, spec, STR("externalTrafficPolicy")))
+			json_remove(spec, STR("externalTrafficPolicy"));
+	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer") &&
+	    member_equal(old, spec, STR("allocateLoadBalancerNodePorts")))
+		json_remove(spec, STR("allocateLoadBalancerNodePorts"));
+	service_addresses(a, spec);
+}
+
 static void update_main(struct arena *a, const struct prepare_row *row, const struct json *old,
 			struct json *tree)
 {
@@ -98,6 +126,8 @@ static void update_main(struct arena *a, const struct prepare_row *row, const st
 		     STR("finalizers"));
 	if (!strcmp(row->kind, "DaemonSet"))
 		daemon_set_template(a, old, tree);
+	if (!strcmp(row->kind, "Service"))
+		service_update(a, json_get(old, STR("spec")), json_get(tree, STR("spec")));
 	if (*row->counted)
 		set_generation(a, tree, old, is_changed(row, old, tree));
 }
@@ -207,11 +237,27 @@ static void update_pod_part(struct arena *a, const struct prepare_row *row, cons
 	set_generation(a, tree, old, is_changed(row, old, tree));
 }
 
+/* What no client writes: taken over when it is not repeated, generation and times always. */
+static void keep_system_fields(struct arena *a, const struct json *old, struct json *tree)
+{
+	struct json *metadata = json_need_object(a, tree, STR("metadata"));
+	const struct json *was = json_get(old, STR("metadata"));
+	static const char *const absent[] = {"namespace", "uid", "deletionGracePeriodSeconds"};
+	for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+		if (!json_get(metadata, str_of(absent[i])))
+			take(a, metadata, was, str_of(absent[i]));
+	if (json_path_str(was, "deletionTimestamp").len > 0)
+		take(a, metadata, was, STR("deletionTimestamp"));
+	take(a, metadata, was, STR("creationTimestamp"));
+	take(a, metadata, was, STR("generation"));
+}
+
 void api_prepare_update(struct arena *a, const struct api_kind *kind, const struct json *old,
 			struct json *tree, const char *subresource, int64_t now_us)
 {
 	const struct prepare_row *row = prepare_find(kind);
 	ASSERT(old->type == JSON_OBJECT && tree->type == JSON_OBJECT);
+	keep_system_fields(a, old, tree);
 	if (!row)
 		return;
 	if (!*subresource || !strcmp(subresource, "scale"))

@@ -7,7 +7,8 @@
 #include "codec/json.h"
 
 /* "spec.ports[].protocol": members by name, `[]` every item of a list, `{}` every value of a map.
- * value is JSON; it is set where the parent exists and the member is absent, null or "". */
+ * value is JSON; it is set where the parent exists and the member is absent or null, with `?`
+ * before its name also where it is "" (strings that Go writes although they are empty). */
 struct default_rule {
 	const char *path, *value;
 };

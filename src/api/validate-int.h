@@ -31,11 +31,18 @@ struct check {
 #define KEY(up, text)	   (&(struct path){.parent = (up), .index = -1, .key = (text)})
 #define ROOT(member)	   MEMBER(NULL, member)
 
-#define GET(node, member)   json_get(node, STR(member))
+#define GET(node, member)   member_of(node, STR(member))
 #define TEXT(node, member)  json_str(json_get(node, STR(member)))
 #define INT(node, member)   json_i64(json_get(node, STR(member)))
 #define IS(node, member)    json_is_true(json_get(node, STR(member)))
 #define COUNT(node, member) json_count(json_get(node, STR(member)))
+
+/* NULL for null, too: a pointer that is not set. */
+static inline struct json *member_of(const struct json *node, struct str name)
+{
+	struct json *value = json_get(node, name);
+	return value && value->type != JSON_NULL ? value : NULL;
+}
 
 /* for each item of the list (or NULL) */
 #define FOR_ITEMS(i, item, list)                                                                   \
@@ -186,6 +193,9 @@ void pod_update_rules(struct check *v, const struct json *old, const struct json
 void pod_template_rules(struct check *v, const struct json *tree);
 
 /* ---- tables of kinds ---- */
+#define NAME_GENERIC                                                                               \
+	NAME_NONE /* only what every object must have, and only when the rest is good */
+
 struct kind_rules {
 	const char *group, *kind;
 	enum name_rule name;

@@ -19,9 +19,13 @@ void api_validate_create(const struct api_kind *kind, const struct json *tree,
 {
 	const struct kind_rules *rules = rules_find(kind);
 	struct check v = {.errors = errors, .arena = errors->arena, .kind = kind};
-	check_meta_create(&v, tree, rules ? rules->name : NAME_DNS_SUBDOMAIN);
+	bool is_generic = rules && rules->name == NAME_GENERIC;
+	if (!is_generic)
+		check_meta_create(&v, tree, rules ? rules->name : NAME_DNS_SUBDOMAIN);
 	if (rules && rules->create)
 		rules->create(&v, tree);
+	if (is_generic && errors->count == 0)
+		check_meta_path_segment(&v, tree);
 }
 
 void api_validate_update(const struct api_kind *kind, const struct json *old,
@@ -35,7 +39,7 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 	check_meta_path_segment(&v, tree);
 	check_meta_update(&v, old, tree);
 	check_meta_update(&v, old, tree);
-	if (!rules || !rules->judges_meta_once)
+	if (!rules || (!rules->judges_meta_once && rules->name != NAME_GENERIC))
 		if (!*subresource)
 			check_meta_create(&v, tree, rules ? rules->name : NAME_DNS_SUBDOMAIN);
 	if (!rules)

@@ -414,6 +414,6 @@ const struct kind_rules validate_apps[] = {
 	{"batch", "CronJob", NAME_DNS_SUBDOMAIN, cron_job_rules, NULL, true, NULL},
 	{"autoscaling", "HorizontalPodAutoscaler", NAME_DNS_SUBDOMAIN, autoscaler_rules, NULL, true,
 	 NULL},
-	{"policy", "PodDisruptionBudget", NAME_DNS_SUBDOMAIN, budget_rules, NULL, true, NULL},
+	{"policy", "PodDisruptionBudget", NAME_GENERIC, budget_rules, NULL, true, NULL},
 	{},
 };

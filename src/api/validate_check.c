@@ -260,6 +260,11 @@ static struct str go_name(struct arena *a, struct str name)
 		{"apiVersion", "APIVersion"},
 		{"apiGroup", "APIGroup"},
 		{"seLinuxChangePolicy", "SELinuxChangePolicy"},
+		{"gcePersistentDisk", "GCEPersistentDisk"},
+		{"awsElasticBlockStore", "AWSElasticBlockStore"},
+		{"cephfs", "CephFS"},
+		{"scaleIO", "ScaleIO"},
+		{"storageos", "StorageOS"},
 		{"setHostnameAsFQDN", "SetHostnameAsFQDN"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -236,8 +236,6 @@ static void event_rules(struct check *v, const struct json *tree)
 	const struct json *involved = GET(tree, "involvedObject");
 	struct str its = TEXT(involved, "namespace");
 	const struct path *at = MEMBER(ROOT("involvedObject"), "namespace");
-	if (!str_is(v->kind->group, ""))
-		return;
 	if (its.len == 0 && !str_is(own, "default") && !str_is(own, "kube-system"))
 		bad_text(v, at, its, "does not match event.namespace");
 	else if (its.len > 0 && !str_eq(its, own))
@@ -297,8 +295,7 @@ const struct kind_rules validate_core[] = {
 	{"", "Secret", NAME_DNS_SUBDOMAIN, secret_rules, secret_update_rules, false, NULL},
 	{"", "Namespace", NAME_DNS_LABEL, namespace_rules, NULL, true, NULL},
 	{"", "Node", NAME_DNS_SUBDOMAIN, node_rules, node_update_rules, true, NULL},
-	{"", "Event", NAME_NONE, event_rules, NULL, false, NULL},
-	{"events.k8s.io", "Event", NAME_NONE, event_rules, NULL, false, NULL},
+	{"", "Event", NAME_GENERIC, event_rules, NULL, false, NULL},
 	{"", "ServiceAccount", NAME_DNS_SUBDOMAIN, NULL, NULL, false, NULL},
 	{"", "Service", NAME_DNS_1035, service_rules, service_update_rules, false, NULL},
 	{"", "Endpoints", NAME_DNS_SUBDOMAIN, endpoints_rules, NULL, true, NULL},

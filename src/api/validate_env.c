@@ -8,7 +8,7 @@
 	"metadata.annotations,metadata.labels,metadata.name,metadata.namespace,metadata.uid"
 #define POD_FIELDS                                                                                 \
 	ENV_FIELDS "," VOLUME_FIELDS ",spec.restartPolicy,spec.schedulerName,status.phase,spec."   \
-				     "host"
+		   "host"
 #define RESOURCE_FIELDS                                                                            \
 	"limits.cpu,limits.ephemeral-storage,limits.memory,requests.cpu,requests.ephemeral-"       \
 	"storage,"                                                                                 \

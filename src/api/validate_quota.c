@@ -154,8 +154,8 @@ static void limit_read(const struct json *item, struct str key, struct limit *re
 	}
 }
 
-static void too_great(struct check *v, const struct path *at, const struct limit *l, int shown,
-		      int high, int low, const char *high_name, const char *low_name)
+static void too_great(struct check *v, const struct path *at, const struct limit *l, int named,
+		      int shown, int high, int low, const char *high_name, const char *low_name)
 {
 	char high_text[QUANTITY_TEXT_MAX], low_text[QUANTITY_TEXT_MAX],
 		shown_text[QUANTITY_TEXT_MAX];
@@ -164,7 +164,7 @@ static void too_great(struct check *v, const struct path *at, const struct limit
 	quantity_format(l->q[high], high_text);
 	quantity_format(l->q[low], low_text);
 	quantity_format(l->q[shown], shown_text);
-	bad_text(v, KEY(MEMBER(at, limit_lists[shown]), l->key),
+	bad_text(v, KEY(MEMBER(at, limit_lists[named]), l->key),
 		 arena_str(v->arena, str_of(shown_text)), "%s value %s is greater than %s value %s",
 		 high_name, high_text, low_name, low_text);
 }
@@ -189,16 +189,16 @@ static void check_ratio(struct check *v, const struct path *at, const struct lim
 
 static void check_limit(struct check *v, const struct path *at, const struct limit *l)
 {
-	too_great(v, at, l, MIN_, MIN_, MAX_, "min", "max");
+	too_great(v, at, l, MIN_, MIN_, MIN_, MAX_, "min", "max");
 	if (l->has[REQUEST_]) {
-		too_great(v, at, l, REQUEST_, MIN_, REQUEST_, "min", "default request");
-		too_great(v, at, l, REQUEST_, REQUEST_, MAX_, "default request", "max");
-		too_great(v, at, l, REQUEST_, REQUEST_, DEFAULT_, "default request",
+		too_great(v, at, l, REQUEST_, REQUEST_, MIN_, REQUEST_, "min", "default request");
+		too_great(v, at, l, REQUEST_, REQUEST_, REQUEST_, MAX_, "default request", "max");
+		too_great(v, at, l, REQUEST_, REQUEST_, REQUEST_, DEFAULT_, "default request",
 			  "default limit");
 	}
 	if (l->has[DEFAULT_]) {
-		too_great(v, at, l, MIN_, MIN_, DEFAULT_, "min", "default");
-		too_great(v, at, l, MAX_, DEFAULT_, MAX_, "default", "max");
+		too_great(v, at, l, DEFAULT_, MIN_, MIN_, DEFAULT_, "min", "default");
+		too_great(v, at, l, DEFAULT_, MAX_, DEFAULT_, MAX_, "default", "max");
 	}
 	check_ratio(v, at, l);
 }

@@ -308,22 +308,24 @@ struct projected {
 	const struct path *at;
 };
 
-static void projected_path(struct check *v, struct projected *p, struct str path)
+/* shown: what upstream names as the culprit */
+static void projected_path(struct check *v, struct projected *p, struct str path, struct str shown)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (str_eq(p->paths[i], path)) {
-			bad_text(v, p->at, path, "conflicting duplicate paths");
+			bad_text(v, p->at, shown, "conflicting duplicate paths");
 			return;
 		}
 	if (path.len > 0 && p->count < ARRAY_LEN(p->paths))
 		p->paths[p->count++] = path;
 }
 
-static void projected_paths(struct check *v, struct projected *p, const struct json *items)
+static void projected_paths(struct check *v, struct projected *p, const struct json *items,
+			    struct str name)
 {
 	FOR_ITEMS(i, item, items)
 	{
-		projected_path(v, p, TEXT(item, "path"));
+		projected_path(v, p, TEXT(item, "path"), name.at ? name : TEXT(item, "path"));
 	}
 }
 
@@ -349,16 +351,16 @@ static void check_projected_source(struct check *v, struct projected *p, const s
 		if (i < 2) {
 			need(v, here, s, "name");
 			check_key_to_path(v, MEMBER(here, "items"), GET(s, "items"));
-			projected_paths(v, p, GET(s, "items"));
+			projected_paths(v, p, GET(s, "items"), TEXT(s, "name"));
 		} else if (i == 2) {
 			FOR_ITEMS(k, item, GET(s, "items"))
 			{
 				check_downward_item(v, here, item);
 			}
-			projected_paths(v, p, GET(s, "items"));
+			projected_paths(v, p, GET(s, "items"), (struct str){});
 		} else if (i == 3) {
 			check_token(v, here, s);
-			projected_path(v, p, TEXT(s, "path"));
+			projected_path(v, p, TEXT(s, "path"), TEXT(s, "path"));
 		}
 	}
 }

@@ -70,6 +70,18 @@ def json_patch(doc, ops):
     return doc
 
 
+def admit_pod(spec):
+    """What the admission plugins ServiceAccount, Priority and DefaultTolerationSeconds do."""
+    spec.setdefault("serviceAccountName", spec.get("serviceAccount") or "default")
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    tolerations = spec.setdefault("tolerations", [])
+    if isinstance(tolerations, list) and not tolerations:
+        for key in ("not-ready", "unreachable"):
+            tolerations.append({"key": "node.kubernetes.io/" + key, "operator": "Exists",
+                                "effect": "NoExecute", "tolerationSeconds": 300})
+
+
 class Server:
     """Enough of an API server to bring the rules what they judge."""
 
@@ -86,6 +98,8 @@ class Server:
                 return 400, None
         key = (kind["group"], kind["plural"], kind["namespace"], name)
         if method == "POST" and not name:
+            if kind["plural"] == "pods" and isinstance(body.get("spec"), dict):
+                admit_pod(body["spec"])
             answer = self.rules.ask(op="create", body=body, **kind)
             if "body" in answer and "dryRun=All" not in (request.get("query") or ""):
                 made = answer["body"]
@@ -222,6 +236,8 @@ def run_case(server, case):
             continue
         else:
             diffs = compare_body(expected, answer["body"], only)
+            if step.get("subset") or case.get("subset") or case["family"] == "validation":
+                diffs = [d for d in diffs if d[1] != "-"]
         result = (result or []) + diffs
     return result
 
