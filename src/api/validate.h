@@ -14,7 +14,7 @@
 #include "api/schema.h"
 #include "codec/json.h"
 
-/* kind is the served version the tree is in. */
+/* kind is the served kind that the request named; the tree is in the kind's storage version. */
 void api_validate_create(const struct api_kind *kind, const struct json *tree,
 			 struct field_errors *errors);
 /* subresource: "" for the object itself, else "status", "scale", "approval", … */

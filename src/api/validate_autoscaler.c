@@ -1,4 +1,4 @@
-/* HorizontalPodAutoscaler, v2; v1 is judged as what it converts to. */
+/* HorizontalPodAutoscaler, in version 2 as it is stored. */
 #include "api/validate-int.h"
 
 #define TYPES "ContainerResource,External,Object,Pods,Resource"
@@ -213,7 +213,6 @@ static bool scales_from_zero(const struct json *list)
 void autoscaler_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *least = GET(spec, "minReplicas");
-	const struct json *use = GET(spec, "targetCPUUtilizationPercentage");
 	const struct path *at = ROOT("spec"), *metrics_at = MEMBER(at, "metrics");
 	int64_t most = INT(spec, "maxReplicas");
 	if (least && json_i64(least) < 1)
@@ -229,11 +228,6 @@ void autoscaler_rules(struct check *v, const struct json *tree)
 	{
 		check_metric(v, ITEM(metrics_at, i), metric);
 	}
-	if (use && json_i64(use) < 1)
-		bad(v,
-		    MEMBER(MEMBER(MEMBER(ITEM(metrics_at, 0), "resource"), "target"),
-			   "averageUtilization"),
-		    use, "must be greater than 0");
 	if (least && json_i64(least) == 0 && !scales_from_zero(GET(spec, "metrics")))
 		forbidden(
 			v, metrics_at,

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "api/convert.h"
+#include "api/decode.h"
 #include "api/defaults.h"
 #include "api/field_error.h"
 #include "api/strategic.h"
@@ -24,11 +26,19 @@ static const struct api_kind *kind_of(const struct json *request)
 			       json_path_str(request, "version"), json_path_str(request, "plural"));
 }
 
-static struct json *normalised(struct arena *a, const struct api_kind *kind,
-			       const struct json *tree)
+static const struct api_kind *stored_kind(const struct api_kind *kind)
 {
+	const struct api_kind *stored = api_by_stored(api_builtin(), kind->stored_id);
+	return stored ? stored : kind;
+}
+
+/* NULL with err set when the document can not be of this kind. */
+static struct json *normalised(struct arena *a, const struct api_kind *kind,
+			       const struct json *tree, struct err *err)
+{
+	struct json *result = NULL;
 	const struct api_type *type = api_type(api_builtin(), kind->type);
-	return view_to_tree(a, type, view_from_tree(a, type, tree));
+	return api_normalise(a, type, tree, NULL, &result, err) == RC_OK ? result : NULL;
 }
 
 static struct json *error_answer(struct arena *a, const struct err *err)
@@ -58,7 +68,9 @@ static struct json *errors_answer(struct arena *a, const struct field_errors *li
 static struct json *body_answer(struct arena *a, const struct api_kind *kind, struct json *tree)
 {
 	struct json *answer = json_object(a);
-	json_set(a, answer, STR("body"), normalised(a, kind, tree));
+	struct err err;
+	struct json *shown = convert_tree(a, stored_kind(kind), kind, tree);
+	json_set(a, answer, STR("body"), normalised(a, kind, shown, &err));
 	return answer;
 }
 
@@ -80,29 +92,48 @@ static void system_fields(struct arena *a, const struct json *request, struct js
 	json_remove(metadata, STR("selfLink"));
 }
 
+/* The body in the stored version, with defaults; NULL with err set. */
+static struct json *stored_body(struct arena *a, const struct api_kind *kind,
+				const struct json *request, struct err *err)
+{
+	struct json *tree = normalised(a, kind, json_path(request, "body"), err);
+	if (!tree)
+		return NULL;
+	api_default(a, kind, tree);
+	return convert_tree(a, kind, stored_kind(kind), tree);
+}
+
 static struct json *do_create(struct arena *a, const struct json *request)
 {
-	const struct api_kind *kind = kind_of(request);
-	struct json *tree = normalised(a, kind, json_path(request, "body"));
+	const struct api_kind *kind = kind_of(request), *stored = stored_kind(kind);
 	struct field_errors errors = {.arena = a};
-	api_default(a, kind, tree);
+	struct err err;
+	struct json *tree = stored_body(a, kind, request, &err);
+	if (!tree)
+		return error_answer(a, &err);
 	system_fields(a, request, tree);
-	api_prepare_create(a, kind, tree, NOW_US);
-	tree = normalised(a, kind, tree);
+	api_prepare_create(a, stored, tree, NOW_US);
+	tree = normalised(a, stored, tree, &err);
+	if (!tree)
+		return error_answer(a, &err);
 	api_validate_create(kind, tree, &errors);
 	return errors.count ? errors_answer(a, &errors) : body_answer(a, kind, tree);
 }
 
 static struct json *do_update(struct arena *a, const struct json *request)
 {
-	const struct api_kind *kind = kind_of(request);
-	struct json *old = json_path(request, "old");
-	struct json *tree = normalised(a, kind, json_path(request, "body"));
+	const struct api_kind *kind = kind_of(request), *stored = stored_kind(kind);
 	struct field_errors errors = {.arena = a};
+	struct err err;
+	struct json *tree = stored_body(a, kind, request, &err);
+	struct json *old = convert_tree(a, kind, stored, json_path(request, "old"));
 	const char *subresource = arena_cstr(a, json_path_str(request, "subresource"));
-	api_default(a, kind, tree);
-	api_prepare_update(a, kind, old, tree, subresource, NOW_US);
-	tree = normalised(a, kind, tree);
+	if (!tree)
+		return error_answer(a, &err);
+	api_prepare_update(a, stored, old, tree, subresource, NOW_US);
+	tree = normalised(a, stored, tree, &err);
+	if (!tree)
+		return error_answer(a, &err);
 	api_validate_update(kind, old, tree, subresource, &errors);
 	return errors.count ? errors_answer(a, &errors) : body_answer(a, kind, tree);
 }
