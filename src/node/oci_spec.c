@@ -266,6 +266,13 @@ static bool has_mount_at(const struct runtime_container_config *c, const char *p
 	return false;
 }
 
+static void mount_unless_given(struct arena *a, const struct oci_spec_input *in, struct json *list,
+			       const struct mount_row *row)
+{
+	if (!has_mount_at(in->config, row->destination))
+		mount_append(a, list, row);
+}
+
 static void system_mounts(struct arena *a, const struct oci_spec_input *in, struct json *list)
 {
 	bool is_privileged = in->config->security.is_privileged;
@@ -276,20 +283,20 @@ static void system_mounts(struct arena *a, const struct oci_spec_input *in, stru
 				   "cgroup",
 				   {"nosuid", "noexec", "nodev", "relatime", access}};
 	for (size_t i = 0; i < ARRAY_LEN(mounts_default); i++)
-		mount_append(a, list, &mounts_default[i]);
-	mount_append(a, list, &sys);
-	mount_append(a, list, &cgroup);
-	if (in->shm_path && !has_mount_at(in->config, "/dev/shm")) {
+		mount_unless_given(a, in, list, &mounts_default[i]);
+	mount_unless_given(a, in, list, &sys);
+	mount_unless_given(a, in, list, &cgroup);
+	if (in->shm_path) {
 		struct mount_row shm = {
 			"/dev/shm", "bind", in->shm_path, {"rbind", "rprivate", "rw"}};
-		mount_append(a, list, &shm);
+		mount_unless_given(a, in, list, &shm);
 	}
-	if (in->hostname_path && !has_mount_at(in->config, "/etc/hostname")) {
+	if (in->hostname_path) {
 		struct mount_row name = {
 			"/etc/hostname", "bind", in->hostname_path, {"bind", "rprivate", "ro"}};
 		if (!in->config->security.is_root_read_only)
 			name.options[2] = "rw";
-		mount_append(a, list, &name);
+		mount_unless_given(a, in, list, &name);
 	}
 }
 
@@ -316,14 +323,41 @@ static bool path_is_clean(struct str path)
 	return true;
 }
 
+static size_t path_depth(struct str path)
+{
+	size_t depth = 0;
+	while (path.len > 0) {
+		struct str part;
+		str_cut(path, '/', &part, &path);
+		depth += part.len > 0;
+	}
+	return depth;
+}
+
+/* Outer ones first, whatever order the pod names them in; equals keep theirs. */
+static const struct runtime_mount **mounts_sorted(struct arena *a,
+						  const struct runtime_container_config *c)
+{
+	const struct runtime_mount **sorted =
+		ARENA_ARRAY(a, const struct runtime_mount *, c->mount_count + 1);
+	for (size_t i = 0; i < c->mount_count; i++) {
+		size_t at = i, depth = path_depth(c->mounts[i].container_path);
+		for (; at > 0 && path_depth(sorted[at - 1]->container_path) > depth; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = &c->mounts[i];
+	}
+	return sorted;
+}
+
 static enum rc volume_mounts(struct arena *a, const struct oci_spec_input *in, struct json *list,
 			     struct err *err)
 {
 	const struct runtime_container_config *c = in->config;
 	if (c->mount_count > RUNTIME_MOUNTS_MAX)
 		return err_set(err, RC_TOO_LARGE, "more than %d mounts", RUNTIME_MOUNTS_MAX);
+	const struct runtime_mount **sorted = mounts_sorted(a, c);
 	for (size_t i = 0; i < c->mount_count; i++) {
-		const struct runtime_mount *m = &c->mounts[i];
+		const struct runtime_mount *m = sorted[i];
 		if (!path_is_clean(m->container_path) || !path_is_clean(m->host_path))
 			return err_set(err, RC_INVALID,
 				       "mount path '%.*s' must be absolute and without '..'",

@@ -136,6 +136,27 @@ static void test_privileged(void **state)
 	assert_golden(build(&in), "oci-privileged.json");
 }
 
+static void test_mount_order(void **state)
+{
+	static const struct runtime_mount mounts[] = {
+		{STR_INIT("/1"), STR_INIT("/a/b/c"), false, 0},
+		{STR_INIT("/2"), STR_INIT("/a"), false, 0},
+		{STR_INIT("/3"), STR_INIT("/a//d/"), false, 0},
+		{STR_INIT("/4"), STR_INIT("/dev/shm"), false, 0},
+	};
+	static const char *const order[] = {"/2", "/3", "/4", "/1"};
+	struct runtime_container_config config = plain_config();
+	config.mounts = mounts;
+	config.mount_count = 4;
+	struct oci_spec_input in = input_of(&config);
+	const struct json *list = json_get(build(&in), STR("mounts"));
+	size_t count = json_count(list);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(
+			str_is(json_path_str(json_at(list, count - 4 + i), "source"), order[i]));
+	assert_int_equal(count, 11); /* ours on /dev/shm gives way */
+}
+
 static struct str word(const struct json *spec, size_t index)
 {
 	return json_str(json_at(json_path(spec, "process.args"), index));
@@ -308,10 +329,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_restricted), cmocka_unit_test(test_privileged),
-		cmocka_unit_test(test_command),	   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_exec),	   cmocka_unit_test(test_capabilities),
-		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_restricted),   cmocka_unit_test(test_privileged),
+		cmocka_unit_test(test_command),	     cmocka_unit_test(test_mount_order),
+		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_seccomp),
 	};
 	return cmocka_run_group_tests(tests, NULL, teardown);
 }
