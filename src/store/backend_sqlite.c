@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "store/sqlite.h"
 
-#define CHECKPOINT_PAGES 1000
+#define CHECKPOINT_PAGES      1000
+#define CHECKPOINT_PAGES_FULL 50 /* on a full disk the WAL must not take what deletes need */
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -198,7 +199,9 @@ static enum rc open_file(struct backend *b, const char *vfs, struct err *err)
 	return sqlite_run(b,
 			  "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 			  "PRAGMA synchronous = FULL; PRAGMA cache_size = -2048;"
-			  "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+			  "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+			  /* Zeroing each freed page would cost a page of WAL each. */
+			  "PRAGMA secure_delete = FAST;",
 			  err);
 }
 
@@ -257,7 +260,7 @@ static enum rc sqlite_open(const struct backend_config *config, struct backend *
 
 static enum rc sqlite_tidy(struct backend *b, struct err *err)
 {
-	if (b->wal_pages < CHECKPOINT_PAGES)
+	if (b->wal_pages < (b->is_full ? CHECKPOINT_PAGES_FULL : CHECKPOINT_PAGES))
 		return RC_OK;
 	int code = sqlite3_wal_checkpoint_v2(b->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	b->wal_pages = 0;

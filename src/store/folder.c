@@ -112,7 +112,7 @@ static bool has_room(const struct folder *f)
 	struct statvfs disk;
 	if (fstatvfs(f->dir_fd, &disk) != 0)
 		return false;
-	return (uint64_t)disk.f_bavail * disk.f_frsize >= 4ull * BALLAST_BYTES;
+	return (uint64_t)disk.f_bavail * disk.f_frsize >= BALLAST_BYTES / 4 * 5ull;
 }
 
 void folder_restore_ballast(struct folder *f)

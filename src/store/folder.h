@@ -1,7 +1,7 @@
 /* folder: the data folder of a database: made, locked, and with a ballast against a full disk.
  *
  * The ballast is a file of BALLAST_BYTES that is given up when the disk is full, so that deletes
- * find room for their own records, and made again when there is room for four of it.
+ * find room for their own records, and made again when there is room for it and a quarter more.
  *
  * Owns: descriptors.  Threads: one at a time.  Errors: name the path and the remedy. */
 #ifndef SKEG_STORE_FOLDER_H
