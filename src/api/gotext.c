@@ -299,7 +299,9 @@ static int64_t days_since_epoch(int64_t year, int month, int day)
 	return era * 146097 + day_of_era - 719468;
 }
 
-#define ZERO_TIME_US (-62135596800 * 1000000) /* 0001-01-01T00:00:00Z */
+#define ZERO_TIME_US	   (INT64_C(-62135596800) * 1000000) /* 0001-01-01T00:00:00Z */
+#define YEAR_0_SECONDS	   INT64_C(-62167219200)
+#define YEAR_10000_SECONDS INT64_C(253402300800)
 
 enum rc gotext_time(struct str text, bool is_micro, int64_t *ret_time_us, bool *ret_is_zero,
 		    struct err *err)
@@ -324,7 +326,10 @@ enum rc gotext_time(struct str text, bool is_micro, int64_t *ret_time_us, bool *
 	TRY(read_end(&r, &c));
 	int64_t minutes = days_since_epoch(c.year, c.month, c.day) * 1440 + c.hour * 60 + c.minute -
 			  c.offset_minutes;
-	*ret_time_us = (minutes * 60 + c.second) * 1000000 + c.micros;
+	int64_t seconds = minutes * 60 + c.second;
+	if (seconds < YEAR_0_SECONDS || seconds >= YEAR_10000_SECONDS)
+		return out_of_range(&r, "year"); /* the offset leads out of what text can say */
+	*ret_time_us = seconds * 1000000 + c.micros;
 	*ret_is_zero = *ret_time_us == ZERO_TIME_US;
 	return RC_OK;
 }

@@ -25,7 +25,10 @@ static size_t format(int64_t time_us, bool has_fraction, char out[TIME_TEXT_MAX]
 	time_t s = split(time_us, &us);
 	struct tm parts;
 	gmtime_r(&s, &parts);
-	size_t len = strftime(out, TIME_TEXT_MAX - 9, "%Y-%m-%dT%H:%M:%S", &parts);
+	size_t len = (size_t)snprintf(out, TIME_TEXT_MAX - 9, "%04d-%02d-%02dT%02d:%02d:%02d",
+				      (parts.tm_year + 1900) % 10000, parts.tm_mon + 1,
+				      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+	len = MIN(len, (size_t)TIME_TEXT_MAX - 10);
 	if (has_fraction)
 		return len + (size_t)snprintf(out + len, TIME_TEXT_MAX - len, ".%06dZ", us);
 	memcpy(out + len, "Z", 2);
@@ -105,8 +108,8 @@ bool time_parse(struct str s, int64_t *ret_time_us)
 	parts.tm_hour = literal(&s, 'T') ? digits(&s, 2) : -1;
 	parts.tm_min = literal(&s, ':') ? digits(&s, 2) : -1;
 	parts.tm_sec = literal(&s, ':') ? digits(&s, 2) : -1;
-	if (!is_date(year, month, day) || parts.tm_hour < 0 || parts.tm_hour > 23 || parts.tm_min < 0 ||
-	    parts.tm_min > 59 || parts.tm_sec < 0 || parts.tm_sec > 59)
+	if (!is_date(year, month, day) || parts.tm_hour < 0 || parts.tm_hour > 23 ||
+	    parts.tm_min < 0 || parts.tm_min > 59 || parts.tm_sec < 0 || parts.tm_sec > 59)
 		return false;
 	if (literal(&s, '.'))
 		us = fraction_us(&s);
@@ -144,7 +147,8 @@ size_t time_format_age(int64_t age_us, char out[TIME_TEXT_MAX])
 		i++;
 	int64_t sub = rows[i].sub_s ? age_s % rows[i].unit_s / rows[i].sub_s : 0;
 	if (sub == 0)
-		return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c", (int)(age_s / rows[i].unit_s), rows[i].unit);
-	return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c%d%c", (int)(age_s / rows[i].unit_s), rows[i].unit,
-				(int)sub, rows[i].sub);
+		return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c", (int)(age_s / rows[i].unit_s),
+					rows[i].unit);
+	return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c%d%c", (int)(age_s / rows[i].unit_s),
+				rows[i].unit, (int)sub, rows[i].sub);
 }

@@ -208,6 +208,9 @@ static void times_are_read_as_go_does(void **state)
 		 "parsing time \"2026-01-02T03:04:05\" as \"2006-01-02T15:04:05Z07:00\": cannot "
 		 "parse "
 		 "\"\" as \"Z07:00\""},
+		{"0026-01-02T03:04:05Z", false, NULL},
+		{"9999-12-31T23:59:59-01:00", false,
+		 "parsing time \"9999-12-31T23:59:59-01:00\": year out of range"},
 		{"2026-13-02T03:04:05Z", false,
 		 "parsing time \"2026-13-02T03:04:05Z\": month out of range"},
 		{"2026-02-30T03:04:05Z", false,
