@@ -4,10 +4,10 @@
  * requests share one, but a request with on_data and without a timeout (a watch) has its own.
  * Redirects are not followed unless asked for, and never from https to http.  Proxies of the
  * environment are used only when asked for.
- * Threads: a client belongs to its loop's thread; http_fetch() works anywhere but on a loop's thread.
- * Errors of a request: RC_TIMEOUT, RC_UNAVAILABLE (could not connect, name unknown), RC_TOO_LARGE
- * (body limit), RC_IO (broken off), RC_INVALID (URL, PEM), RC_UNAUTHORIZED (server certificate does
- * not verify).
+ * Threads: a client belongs to its loop's thread; http_fetch() works anywhere but on a loop's
+ * thread. Errors of a request: RC_TIMEOUT, RC_UNAVAILABLE (could not connect, name unknown),
+ * RC_TOO_LARGE (body limit), RC_IO (broken off), RC_INVALID (URL, PEM), RC_UNAUTHORIZED (server
+ * certificate does not verify).
  */
 #ifndef SKEG_HTTP_CLIENT_H
 #define SKEG_HTTP_CLIENT_H

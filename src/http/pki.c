@@ -88,8 +88,7 @@ bool pki_pem_block(struct str pem, const char *type, size_t n, struct str *ret_b
 	snprintf(end, sizeof(end), "-----END %s-----", type);
 	struct str rest = pem;
 	for (;;) {
-		const char *from = rest.len ? memmem(rest.at, rest.len, begin, strlen(begin))
-					    : NULL;
+		const char *from = rest.at ? memmem(rest.at, rest.len, begin, strlen(begin)) : NULL;
 		if (!from)
 			return false;
 		rest = str_skip(rest, (size_t)(from - rest.at));
