@@ -363,7 +363,7 @@ static void test_channels_survive_bad_frames(void **state)
 			 "abc"),			      /* not masked */
 		STR_INIT("\xf2\x80\0\0\0\0"),		      /* reserved bits */
 		STR_INIT("\x8f\x80\0\0\0\0"),		      /* unknown opcode */
-		STR_INIT("\x82\xff\0\0\1\0\0\0\0\0\0\0\0\0"), /* a terabyte */
+		STR_INIT("\x82\xff\0\0\1\0\0\0\0\0\0\0\0\0x"), /* a terabyte */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
 		struct end e = exec_open("v5.channel.k8s.io");
