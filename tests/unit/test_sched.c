@@ -105,7 +105,7 @@ static void filters_refuse_in_upstreams_words(void **state)
 		{"node selector",
 		 NODE("n1", "") NODE("n2", "") POD("p", "", ", nodeSelector: {zone: z-n2}"), "n2"},
 		{"node selector without a node",
-		 NODE("n1", "") POD("p", "", ", nodeSelector: {zone: no}"),
+		 NODE("n1", "") POD("p", "", ", nodeSelector: {zone: none}"),
 		 "0/1 nodes are available: 1 node(s) didn't match Pod's node "
 		 "affinity/selector." HELPLESS("1")},
 		{"required node affinity, terms are alternatives",
@@ -113,7 +113,7 @@ static void filters_refuse_in_upstreams_words(void **state)
 			 "p", "",
 			 ", affinity: {nodeAffinity: {" REQUIRED
 			 ": {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: In, "
-			 "values: [no]}]}, "
+			 "values: [none]}]}, "
 			 "{matchExpressions: [{key: zone, operator: NotIn, values: [z-n1]}]}]}}}"),
 		 "n2"},
 		{"node affinity by name",
@@ -276,7 +276,7 @@ static void pods_are_spread(void **state)
 		 NODE("n1", "") NODE("n2", "") "---\nkind: Service\napiVersion: v1\nmetadata: "
 					       "{name: web}\nspec: {selector: {app: web}}\n" POD(
 						       "a", LABELS("app: web"), ON("n1"))
-						       POD("b", LABELS("app: no"), ON("n2"))
+						       POD("b", LABELS("app: other"), ON("n2"))
 							       POD("p", LABELS("app: web"), ""),
 		 "n2"},
 		{"least allocated",
