@@ -56,6 +56,15 @@ static void write_text(yaml_emitter_t *e, struct str text)
 		write_scalar(e, text, YAML_PLAIN_SCALAR_STYLE);
 }
 
+static void write_key(yaml_emitter_t *e, struct str key)
+{
+	/* Plain it would be read as a merge key. */
+	if (str_is(key, "<<"))
+		write_scalar(e, key, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+	else
+		write_text(e, key);
+}
+
 static void write_number(yaml_emitter_t *e, const struct json *value)
 {
 	CLEANUP_BUF text = BUF_INIT(64);
@@ -93,7 +102,7 @@ static void write_object(yaml_emitter_t *e, const struct json *object, int depth
 							  YAML_BLOCK_MAPPING_STYLE);
 	emit(e, is_made, &event);
 	for (size_t i = 0; i < object->object.count; i++) {
-		write_text(e, object->object.members[i].key);
+		write_key(e, object->object.members[i].key);
 		write_node(e, object->object.members[i].value, depth + 1);
 	}
 	is_made = yaml_mapping_end_event_initialize(&event);

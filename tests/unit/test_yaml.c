@@ -385,6 +385,7 @@ static void test_writing(void **state)
 		 "a: |\n  x\n  y\nb: |-\n  x\n  y\nc: |+\n  x\n\n\nd: |2-\n   x\n  y\ne: \"x "
 		 "\\ny\"\n"},
 		{"{\"a\":\"x\\n\\n\"}", "a: |+\n  x\n\n"},
+		{"{\"<<\":\"<<\"}", "\"<<\": <<\n"},
 		{"{\"yes\":1,\"1\":2,\"a: b\":3,\"\":4}",
 		 "\"yes\": 1\n\"1\": 2\n'a: b': 3\n\"\": 4\n"},
 		{"{\"long\":\"the quick brown fox jumps over the lazy dog the quick brown fox "
