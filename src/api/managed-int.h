@@ -35,4 +35,44 @@ void managed_cap(struct arena *a, struct managed_entries *entries);
 /* What nobody owns: name, uid, resourceVersion and so on. */
 [[nodiscard]] struct field_set managed_without_meta(struct arena *a, const struct field_set *set);
 
+/* ---- One write ---- */
+
+struct managing {
+	struct arena *a;
+	const struct managed_request *q;
+	struct managed_entries entries;
+	struct managed_conflicts conflicts;
+};
+
+struct change {
+	const struct json *before, *after;
+	const struct managed_entry *by; /* left alone */
+};
+
+[[nodiscard]] struct managed_request managed_request_of(const struct api_kind *kind,
+							struct str manager, struct str subresource,
+							int64_t now_us);
+struct str managed_name(struct str manager); /* "unknown" for none */
+/* Go's new object of the kind: what a create is compared with. */
+[[nodiscard]] struct json *managed_zero_tree(struct arena *a, const struct managed_request *q);
+/* tree in another version; NULL when the kind has no such version. */
+const struct json *managed_tree_in_version(struct managing *m, const struct json *tree,
+					   struct str api_version, struct schema_ref *ret_schema);
+/* tree but for its managedFields. */
+[[nodiscard]] struct json *managed_without_managed(struct arena *a, const struct json *tree);
+/* What this way in cannot change: it owns nothing of it. */
+[[nodiscard]] struct field_set managed_reset_fields(const struct managing *m);
+[[nodiscard]] struct typed_diff managed_difference(struct managing *m, struct schema_ref schema,
+						   const struct json *before,
+						   const struct json *after);
+/* One conflict for each member of set; members of one level come before what is below. */
+void managed_add_conflicts(struct managing *m, struct str manager, const struct field_set *set,
+			   struct buf *path);
+/* With is_forced owners lose what is changed; otherwise that is a conflict, and nothing is done. */
+void managed_take_over(struct managing *m, const struct change *c, const struct typed_diff *own,
+		       bool is_forced);
+/* A write by manager turned before into after. */
+void managed_record(struct managing *m, const struct json *before, const struct json *after,
+		    struct str manager);
+
 #endif
