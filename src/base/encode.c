@@ -1,5 +1,8 @@
 #include "base/encode.h"
 
+#include <endian.h>
+#include <pthread.h>
+
 static const char STANDARD[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char URL[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -11,7 +14,8 @@ static void add_base64(struct buf *out, struct str bytes, const char *alphabet, 
 		uint32_t word = (uint32_t)in[i] << 16 | (n > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
 				(n > 2 ? in[i + 2] : 0);
 		char four[4] = {alphabet[word >> 18], alphabet[word >> 12 & 63],
-				n > 1 ? alphabet[word >> 6 & 63] : '=', n > 2 ? alphabet[word & 63] : '='};
+				n > 1 ? alphabet[word >> 6 & 63] : '=',
+				n > 2 ? alphabet[word & 63] : '='};
 		buf_add(out, four, is_padded ? 4 : n + 1);
 	}
 }
@@ -71,14 +75,46 @@ void hex_add(struct buf *out, struct str bytes)
 	}
 }
 
+/* Eight bytes a step with eight tables ("slicing by 8"); tables[k] carries a byte over k more. */
+#define CRC32C_POLYNOMIAL 0x82f63b78u
+
+static uint32_t crc_tables[8][256];
+
+static void crc_tables_make(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t crc = i;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0);
+		crc_tables[0][i] = crc;
+	}
+	for (int k = 1; k < 8; k++)
+		for (uint32_t i = 0; i < 256; i++) {
+			uint32_t crc = crc_tables[k - 1][i];
+			crc_tables[k][i] = crc >> 8 ^ crc_tables[0][crc & 0xff];
+		}
+}
+
+static uint32_t crc_step(uint32_t crc, const uint8_t *in)
+{
+	uint64_t word;
+	memcpy(&word, in, sizeof(word));
+	word = le64toh(word) ^ crc;
+	crc = 0;
+	for (int k = 0; k < 8; k++)
+		crc ^= crc_tables[7 - k][word >> (8 * k) & 0xff];
+	return crc;
+}
+
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const uint8_t *in = bytes;
+	pthread_once(&once, crc_tables_make);
 	crc = ~crc;
-	for (size_t i = 0; i < len; i++) {
-		crc ^= in[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
-	}
+	for (; len >= 8; len -= 8, in += 8)
+		crc = crc_step(crc, in);
+	for (; len > 0; len--, in++)
+		crc = crc >> 8 ^ crc_tables[0][(crc ^ *in) & 0xff];
 	return ~crc;
 }

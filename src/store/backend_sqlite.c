@@ -19,8 +19,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_CURRENT] = "SELECT id FROM current WHERE kind = ?1 AND key = ?2",
-	[STATEMENT_INSERT] = "INSERT INTO log(id, kind, key, prev_id, flags, crc, payload) "
-			     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[STATEMENT_INSERT] = "INSERT INTO log(id, kind, key, prev_id, time_s, flags, crc, "
+			     "payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[STATEMENT_SET_CURRENT] = "INSERT INTO current(kind, key, id) VALUES(?1, ?2, ?3) "
 				  "ON CONFLICT(kind, key) DO UPDATE SET id = ?3",
 	[STATEMENT_DROP_CURRENT] = "DELETE FROM current WHERE kind = ?1 AND key = ?2",
@@ -33,7 +33,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 
 static const char schema[] =
 	"CREATE TABLE log(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key BLOB NOT NULL, "
-	"prev_id INTEGER NOT NULL, flags INTEGER NOT NULL, crc INTEGER NOT NULL, "
+	"prev_id INTEGER NOT NULL, time_s INTEGER NOT NULL, flags INTEGER NOT NULL, crc INTEGER "
+	"NOT NULL, "
 	"payload BLOB NOT NULL);"
 	"CREATE TABLE current(kind INTEGER NOT NULL, key BLOB NOT NULL, id INTEGER NOT NULL, "
 	"PRIMARY KEY(kind, key)) WITHOUT ROWID;"

@@ -2,13 +2,20 @@
  *
  * The schema (format 1, in the file's user_version; application_id "skeg"):
  *
- *   log(id, kind, key, prev_id, flags, crc, payload)   every state, once.  id is revision * 1024 +
- * place in its commit; key is namespace, zero byte, name; prev_id is the state before, 0 for none;
- * a delete has the final state as payload current(kind, key, id)                             the
- * states that exist now kinds(id, name, has_lazy)                          numbers of this file for
- * resource names meta(one row)                                      reserved_until: revisions below
- * may be in use; clean_revision: the last one, after a clean stop, else 0; floor_id: rows up to it
- * are compacted
+ *   log(id, kind, key, prev_id, time_s, flags, crc, payload)
+ *       every state, once.  id is revision * 1024 + place in its commit; key is namespace, zero
+ *       byte, name; prev_id is the state before, 0 for none; time_s is when it was written (UTC);
+ *       a delete has the final state as payload.
+ *
+ *   current(kind, key, id)
+ *       the states that exist now.
+ *
+ *   kinds(id, name, has_lazy)
+ *       numbers of this file for resource names.
+ *
+ *   meta (one row)
+ *       reserved_until: revisions below it may be in use; clean_revision: the last one, after a
+ *       clean stop, else 0; floor_id: rows up to it are compacted.
  *
  * The log from floor_id on is the durable ring.  Compaction walks it from the old end: a row that
  * leaves the ring takes with it the state it replaced and, when it is a delete, itself.  So garbage

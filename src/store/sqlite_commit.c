@@ -62,9 +62,10 @@ static enum rc insert_row(struct backend *b, const struct entry *e, struct str k
 	sqlite3_bind_int64(s, 2, b->kind_rows[e->stored_id]);
 	sqlite3_bind_blob(s, 3, key.at, (int)key.len, SQLITE_STATIC);
 	sqlite3_bind_int64(s, 4, prev_id);
-	sqlite3_bind_int64(s, 5, e->is_delete ? ROW_DELETE : 0);
-	sqlite3_bind_int64(s, 6, sqlite_crc(key, payload));
-	sqlite3_bind_blob(s, 7, payload.at, (int)payload.len, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 5, world_wall_us() / 1000000);
+	sqlite3_bind_int64(s, 6, e->is_delete ? ROW_DELETE : 0);
+	sqlite3_bind_int64(s, 7, sqlite_crc(key, payload));
+	sqlite3_bind_blob(s, 8, payload.at, (int)payload.len, SQLITE_STATIC);
 	TRY(sqlite_step(b, s, &step, err));
 	sqlite3_reset(s);
 	*bytes += payload.len;

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "store/sqlite.h"
 
+#define REPLAY_BYTES (4 << 20)
+
 struct row {
 	int64_t id, prev_id;
 	bool is_delete;
@@ -258,18 +260,42 @@ static enum rc replay(struct loading *l, int stored_id, const struct row *row, s
 	return RC_OK;
 }
 
-static enum rc replay_all(struct loading *l, struct err *err)
+/* The row after which replaying begins: no older than rings would keep it, no more than is read in
+ * the blink of an eye. */
+static enum rc find_replay_start(struct loading *l, int64_t *ret_after_id, struct err *err)
 {
 	CLEANUP(finalize_p) sqlite3_stmt *s = NULL;
+	int64_t oldest_s = (world_wall_us() / 1000 - STORE_RING_AGE_MS) / 1000, bytes = 0;
+	int64_t floor_id = l->b->numbers.floor_id;
 	int step;
-	TRY(prepare(l->b, "SELECT " ROW_COLUMNS ", l.kind FROM log l WHERE l.id > ?1 ORDER BY l.id",
+	TRY(prepare(l->b,
+		    "SELECT id, time_s, length(payload) FROM log WHERE id > ?1 ORDER BY id DESC",
 		    &s, err));
-	sqlite3_bind_int64(s, 1, l->b->numbers.floor_id);
+	sqlite3_bind_int64(s, 1, floor_id);
+	*ret_after_id = floor_id;
 	for (;;) {
 		TRY(sqlite_step(l->b, s, &step, err));
 		if (step != SQLITE_ROW)
 			return RC_OK;
 		l->b->numbers.ring_count++;
+		bytes += sqlite3_column_int64(s, 2);
+		bool is_too_much = bytes > REPLAY_BYTES || sqlite3_column_int64(s, 1) < oldest_s;
+		if (is_too_much && *ret_after_id == floor_id)
+			*ret_after_id = sqlite3_column_int64(s, 0);
+	}
+}
+
+static enum rc replay_all(struct loading *l, int64_t after_id, struct err *err)
+{
+	CLEANUP(finalize_p) sqlite3_stmt *s = NULL;
+	int step;
+	TRY(prepare(l->b, "SELECT " ROW_COLUMNS ", l.kind FROM log l WHERE l.id > ?1 ORDER BY l.id",
+		    &s, err));
+	sqlite3_bind_int64(s, 1, after_id);
+	for (;;) {
+		TRY(sqlite_step(l->b, s, &step, err));
+		if (step != SQLITE_ROW)
+			return RC_OK;
 		struct row row = row_of(s);
 		int stored_id = stored_id_of(l, sqlite3_column_int64(s, 6));
 		if (stored_id >= 0 && (l->is_clean || !l->load->is_kind_lazy[stored_id]))
@@ -277,9 +303,9 @@ static enum rc replay_all(struct loading *l, struct err *err)
 	}
 }
 
-static void set_floors(struct loading *l)
+static void set_floors(struct loading *l, int64_t after_id)
 {
-	int64_t floor = STATE_ID_REVISION(l->b->numbers.floor_id);
+	int64_t floor = STATE_ID_REVISION(after_id);
 	for (uint32_t i = 0; i < l->load->api->stored_count; i++) {
 		bool is_lost = !l->is_clean && l->load->is_kind_lazy[i];
 		ring_set_floor(&l->load->rings[i], is_lost ? l->load->revision : floor);
@@ -288,9 +314,11 @@ static void set_floors(struct loading *l)
 
 static enum rc read_ring(struct loading *l, struct err *err)
 {
-	set_floors(l);
+	int64_t after_id;
+	TRY(find_replay_start(l, &after_id, err));
+	set_floors(l, after_id);
 	TRY(prepare(l->b, "SELECT " ROW_COLUMNS " FROM log l WHERE l.id = ?1", &l->by_id, err));
-	enum rc rc = replay_all(l, err);
+	enum rc rc = replay_all(l, after_id, err);
 	for (struct map_entry *e = map_next(&l->states, NULL); e; e = map_next(&l->states, e))
 		object_unref(e->value);
 	return rc;
