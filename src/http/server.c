@@ -138,6 +138,8 @@ static void deadline_on(struct loop_timer *timer)
 static void opened_on(struct stream *s, void *user)
 {
 	struct connection *c = user;
+	if (c->protocol)
+		return; /* adopted before its stream was open */
 	c->active_ms = c->written_ms = world_mono_ms();
 	if (str_is(stream_alpn(s), "h2"))
 		http2_attach(c);

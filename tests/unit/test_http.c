@@ -99,10 +99,9 @@ static size_t headers_on(struct http_exchange *x, void *ctx)
 static void gone_on(struct http_exchange *x, void *ctx)
 {
 	gone_count++;
-	if (x == parked) {
+	if (x == parked)
 		parked = NULL;
-		http_abort(x);
-	}
+	http_abort(x);
 }
 
 static void done_on(struct http_exchange *x, void *ctx)
@@ -589,6 +588,109 @@ static void test_port_taken(void **state)
 	server_end();
 }
 
+/* --- abuse of HTTP/2 --- */
+
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+
+static void frame_add(struct buf *out, int type, int flags, uint32_t stream, struct str payload)
+{
+	const char head[9] = {(char)(payload.len >> 16),
+			      (char)(payload.len >> 8),
+			      (char)payload.len,
+			      (char)type,
+			      (char)flags,
+			      (char)(stream >> 24),
+			      (char)(stream >> 16),
+			      (char)(stream >> 8),
+			      (char)stream};
+	buf_add(out, head, sizeof(head));
+	buf_add_str(out, payload);
+}
+
+/* GET /park, by HPACK's static table and one literal. */
+static const struct str get_park = STR_INIT("\x82\x86\x01\x01x\x04\x05/park");
+
+static bool ends_by_server(struct str bytes)
+{
+	int fd = raw_connect(http_server_port(server));
+	CLEANUP_BUF got = BUF_INIT(16 << 20);
+	raw_send(fd, bytes);
+	int64_t due = world_mono_ms() + 2000;
+	bool has_ended = false;
+	while (!has_ended && world_mono_ms() < due) {
+		has_ended = !raw_read(fd, &got);
+		loop_run_once(loop, 5);
+	}
+	close(fd);
+	return has_ended;
+}
+
+static void test_http2_abuse_is_cut(void **state)
+{
+	CLEANUP_BUF out = BUF_INIT(16 << 20);
+	server_start(false, NULL);
+	/* Streams that are opened and reset at once (CVE-2023-44487). */
+	buf_add(&out, PREFACE, sizeof(PREFACE) - 1);
+	for (uint32_t id = 1; id < 4000; id += 2) {
+		frame_add(&out, 1, 5, id, get_park);
+		frame_add(&out, 3, 0, id, STR("\0\0\0\x08"));
+	}
+	assert_true(ends_by_server(buf_str(&out)));
+	assert_in_range(request_count, 100, 450);
+	WAIT_FOR(done_count == request_count);
+	/* A head without an end (CVE-2024-28182). */
+	buf_reset(&out);
+	buf_add(&out, PREFACE, sizeof(PREFACE) - 1);
+	frame_add(&out, 1, 1, 1, get_park);
+	for (int i = 0; i < 100; i++)
+		frame_add(&out, 9, 0, 1, STR("\x40\x01x\x01y"));
+	assert_true(ends_by_server(buf_str(&out)));
+	/* Settings without end, and pings that are not read. */
+	buf_reset(&out);
+	buf_add(&out, PREFACE, sizeof(PREFACE) - 1);
+	for (int i = 0; i < 200000; i++)
+		frame_add(&out, 6, 0, 0, STR("12345678"));
+	int fd = raw_connect(http_server_port(server));
+	raw_send(fd, str_n(out.data, out.len / 8));
+	close(fd);
+	WAIT_FOR(http_server_connections(server) == 0);
+	server_end();
+}
+
+static void test_http2_streams_are_limited(void **state)
+{
+	CLEANUP_BUF out = BUF_INIT(16 << 20);
+	CLEANUP_BUF got = BUF_INIT(16 << 20);
+	server_start(false, NULL);
+	buf_add(&out, PREFACE, sizeof(PREFACE) - 1);
+	for (uint32_t id = 1; id < 400; id += 2)
+		frame_add(&out, 1, 5, id, get_park);
+	int fd = raw_connect(http_server_port(server));
+	raw_send(fd, buf_str(&out));
+	WAIT_FOR(request_count == 100);
+	for (int i = 0; i < 5; i++)
+		loop_run_once(loop, 10);
+	assert_int_equal(request_count, 100);
+	close(fd);
+	WAIT_FOR(gone_count == 100);
+	server_end();
+}
+
+/* A connection that came another way: a node serves on the one it opened itself. */
+static void test_adopted_streams_are_served(void **state)
+{
+	int fds[2];
+	CLEANUP_BUF got = BUF_INIT(1 << 20);
+	server_start(false, NULL);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	http_server_adopt(server, stream_new(loop, fds[1], NULL, NULL, NULL, NULL));
+	raw_send(fds[0], STR("GET /close HTTP/1.1\r\nHost: x\r\n\r\n"));
+	WAIT_FOR(!raw_read(fds[0], &got));
+	assert_non_null(strstr(got.data, "bye"));
+	close(fds[0]);
+	server_end();
+}
+
 /* --- the client's refusals --- */
 
 static void test_client_errors(void **state)
@@ -641,6 +743,9 @@ int main(void)
 		cmocka_unit_test(test_stop_waits_for_replies),
 		cmocka_unit_test(test_grace_ends),
 		cmocka_unit_test(test_port_taken),
+		cmocka_unit_test(test_http2_abuse_is_cut),
+		cmocka_unit_test(test_http2_streams_are_limited),
+		cmocka_unit_test(test_adopted_streams_are_served),
 		cmocka_unit_test(test_client_errors),
 	};
 	return cmocka_run_group_tests(tests, harness_setup, harness_teardown);
