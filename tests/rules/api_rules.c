@@ -13,6 +13,7 @@
 #include "api/decode.h"
 #include "api/defaults.h"
 #include "api/field_error.h"
+#include "api/print.h"
 #include "api/strategic.h"
 #include "api/validate.h"
 #include "api/view.h"
@@ -158,6 +159,21 @@ static struct json *do_strategic(struct arena *a, const struct json *request)
 	return answer;
 }
 
+static struct json *do_row(struct arena *a, const struct json *request)
+{
+	const struct api_kind *kind = kind_of(request), *stored = stored_kind(kind);
+	struct json *tree = convert_tree(a, kind, stored, json_path(request, "body"));
+	struct json *cells = NULL, *answer = json_object(a);
+	struct err err;
+	CLEANUP_BUF text = BUF_INIT(LINE_MAX_BYTES);
+	const void *view = view_from_tree(a, api_type(api_builtin(), stored->type), tree);
+	api_print_cells(&text, kind, view, NOW_US);
+	if (json_parse(a, arena_str(a, buf_str(&text)), &cells, NULL, &err) != RC_OK)
+		return error_answer(a, &err);
+	json_set(a, answer, STR("cells"), cells);
+	return answer;
+}
+
 static const struct {
 	const char *name;
 	struct json *(*run)(struct arena *a, const struct json *request);
@@ -165,6 +181,7 @@ static const struct {
 	{"create", do_create},
 	{"update", do_update},
 	{"strategic", do_strategic},
+	{"row", do_row},
 };
 
 static struct json *answer(struct arena *a, const struct json *request)

@@ -107,6 +107,12 @@ class Server:
                 self.objects[key[:3] + (made["metadata"]["name"],)] = made
             return (201, answer) if "body" in answer else (400 if "error" in answer else 422, answer)
         old = self.objects.get(key)
+        accept = request.get("headers", {}).get("Accept", "")
+        if method == "GET" and "as=Table" in accept:
+            made = [o for k, o in self.objects.items() if k[:2] == key[:2] and (not name or k[3] == name)]
+            if not made:
+                return 404, None
+            return 200, {"body": {"rows": [self.rules.ask(op="row", body=made[0], **kind)]}, "table": True}
         if method == "GET":
             return (200, {"body": old}) if old else (404, None)
         if method == "DELETE":
@@ -204,6 +210,22 @@ def compare_errors(expected, answer, only):
     return [] if all(m in message for _, m in got) and got else [("message", message, got)]
 
 
+def cells_equal(want, got):
+    """Ages, times and addresses are masked in the recording."""
+    if len(want) != len(got or []):
+        return False
+    for w, g in zip(want, got):
+        if isinstance(w, str):
+            pattern = re.escape(w)
+            for m in ("<age>", "<time>", "<uid>", "<allocated>"):
+                pattern = pattern.replace(re.escape(m), ".*")
+            if not re.fullmatch(re.sub(r"\d+y\d*d?", ".*", pattern), g if isinstance(g, str) else ""):
+                return False
+        elif w != g:
+            return False
+    return True
+
+
 def run_case(server, case):
     """None: skipped; [] passed; else the differences."""
     steps = case.get("steps") or [case]
@@ -235,6 +257,16 @@ def run_case(server, case):
         elif not answer or not answer.get("body"):
             continue
         else:
+            if "as=Table" in request.get("headers", {}).get("Accept", "") and "rows" not in answer["body"]:
+                kind = route(request["path"].split("?")[0])[0]
+                row = server.rules.ask(op="row", body=answer["body"], **kind)
+                answer = {"table": True, "body": {"rows": [row]}}
+            if answer.get("table"):
+                want = expected.get("/rows/0/cells")
+                got = answer["body"]["rows"][0].get("cells")
+                result = (result or []) + ([] if want is None or cells_equal(want, got) else
+                                           [("cells", json.dumps(want), json.dumps(got))])
+                continue
             diffs = compare_body(expected, answer["body"], only)
             if step.get("subset") or case.get("subset") or case["family"] == "validation":
                 diffs = [d for d in diffs if d[1] != "-"]
