@@ -6,6 +6,7 @@
 
 #include "api/api_ids.h"
 #include "api/decode.h"
+#include "api/gates.h"
 #include "api/gotext.h"
 #include "wire_objects.h"
 
@@ -174,6 +175,25 @@ static void what_is_wrong_comes_in_gos_order(void **state)
 	}
 }
 
+/* Nobody can begin to use a feature that is off; who uses it goes on. */
+static void fields_of_features_that_are_off_are_dropped(void **state)
+{
+	static const char with[] = "{\"containers\":[{\"name\":\"c\",\"lifecycle\":{\"stopSignal\":"
+				   "\"SIGUSR1\"}}],\"workloadRef\":{\"name\":\"w\"},\"os\":{}}";
+	CLEANUP_ARENA a = {};
+	const struct api_type *type = api_type(api_builtin(), TYPE_CORE_V1_POD_SPEC);
+	struct json *tree = parse(&a, str_of(with), NULL), *old = parse(&a, str_of(with), NULL);
+	api_drop_gated(type, tree, NULL);
+	wire_assert_same(
+		STR("dropped"), tree,
+		parse(&a, STR("{\"containers\":[{\"name\":\"c\",\"lifecycle\":{}}],\"os\":{}}"),
+		      NULL));
+	tree = parse(&a, str_of(with), NULL);
+	json_remove(old, STR("workloadRef"));
+	api_drop_gated(type, tree, old);
+	wire_assert_same(STR("kept"), tree, old);
+}
+
 static void yaml_faults_have_lines(void **state)
 {
 	CLEANUP_ARENA a = {};
@@ -268,6 +288,7 @@ int main(void)
 		cmocka_unit_test(faults_are_told_in_the_words_of_go),
 		cmocka_unit_test(values_become_normal),
 		cmocka_unit_test(what_is_wrong_comes_in_gos_order),
+		cmocka_unit_test(fields_of_features_that_are_off_are_dropped),
 		cmocka_unit_test(yaml_faults_have_lines),
 		cmocka_unit_test(times_are_read_as_go_does),
 		cmocka_unit_test(base64_is_read_as_go_does),
