@@ -472,6 +472,54 @@ static void test_attach_and_logs(void **state)
 	container_remove(id);
 }
 
+/* --- the host's namespaces, all rights, a terminal --- */
+
+static void test_host(void **state)
+{
+	char id[RUNTIME_ID_MAX], own[64], path[256];
+	struct str out, uid = STR("host-pod");
+	struct runtime_sandbox sandbox;
+	struct runtime_sandbox_config sandbox_config = {
+		.pod_uid = uid,
+		.is_host_network = true,
+		.is_host_ipc = true,
+		.is_host_pid = true,
+	};
+	const struct runtime_mount mounts[] = {
+		{str_of(w.folder), STR_INIT("/host"), true, RUNTIME_PROPAGATION_HOST_TO_CONTAINER}};
+	struct runtime_container_config config = config_of("host", NULL, 0);
+	WAITED(call);
+	OPS->sandbox_create(w.runtime, &sandbox_config, &sandbox, &call.call);
+	MUST(await(&call));
+	assert_string_equal(sandbox.netns_path, "");
+	config.pod_uid = uid;
+	config.is_host_pid = true;
+	config.is_tty = true;
+	config.security.is_privileged = true;
+	config.security.run_as_user = 0;
+	config.mounts = mounts;
+	config.mount_count = 1;
+	container_run_server(&config, id);
+	assert_false(log_has("hello from 1\r")); /* not the first process of a namespace */
+	assert_int_equal(inside(id, "/bin/guest id", &out), 0);
+	assert_has(out, "uid=0 gid=0");
+	assert_has(out, "Seccomp:\t0");
+	assert_int_equal(inside(id, "/bin/guest touch /host/file", &out), 1);
+	gethostname(own, sizeof(own));
+	assert_int_equal(inside(id, "/bin/guest name", &out), 0);
+	assert_has(out, own);
+	int before = w.exits;
+	container_kill(id, SIGKILL);
+	until_exits(before + 1);
+	assert_int_equal(w.exit.exit_code, 137);
+	assert_false(w.exit.is_oom_killed);
+	container_remove(id);
+	OPS->sandbox_remove(w.runtime, uid, &call.call);
+	MUST(await(&call));
+	snprintf(path, sizeof(path), "%s/node/sandboxes/host-pod", w.folder);
+	assert_false(file_exists(path));
+}
+
 /* --- adoption --- */
 
 /* As another process: starts two containers, names them, waits to be killed. */
@@ -704,6 +752,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_attach_and_logs),
+		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_adoption),
 		cmocka_unit_test(test_lost_monitor),
 		cmocka_unit_test(test_nothing_left),
