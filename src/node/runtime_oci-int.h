@@ -19,6 +19,7 @@ struct runtime_oci {
 	struct runtime base;
 	/* constant after opening: */
 	char *dir, *cgroup, *upper_dir;
+	bool is_upper_volatile; /* a tmpfs, mounted while there are containers */
 	char program[PROGRAM_PATH_MAX], monitor[PROGRAM_PATH_MAX];
 	char version[96];
 	struct image_store *images;
@@ -127,6 +128,7 @@ void oci_log_rotate(struct runtime *r, struct str id, int64_t max_bytes, int max
 
 /* runtime_oci_mount.c */
 [[nodiscard]] enum rc oci_upper_find(struct runtime_oci *oci, struct err *err);
+void oci_upper_release(const struct runtime_oci *oci);
 [[nodiscard]] enum rc oci_root_mount(const struct runtime_oci *oci, const char *id,
 				     const struct image_config *image, struct err *err);
 [[nodiscard]] enum rc oci_root_unmount(const struct runtime_oci *oci, const char *id,

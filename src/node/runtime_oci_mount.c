@@ -127,6 +127,8 @@ static enum rc folder_make(const char *path, mode_t mode, struct err *err)
 	return RC_OK;
 }
 
+static enum rc volatile_mount(const char *path, struct err *err);
+
 static enum rc overlay_paths(const struct runtime_oci *oci, const char *id, struct overlay *o,
 			     struct err *err)
 {
@@ -135,6 +137,8 @@ static enum rc overlay_paths(const struct runtime_oci *oci, const char *id, stru
 	snprintf(o->upper, sizeof(o->upper), "%.400s/upper", own);
 	snprintf(o->work, sizeof(o->work), "%.400s/work", own);
 	oci_path(oci, id, "rootfs", o->target);
+	if (oci->is_upper_volatile)
+		TRY(volatile_mount(oci->upper_dir, err));
 	TRY(folder_make(own, 0700, err));
 	TRY(folder_make(o->upper, 0755, err));
 	TRY(folder_make(o->work, 0700, err));
@@ -205,20 +209,24 @@ static enum rc trial_mount(const char *dir, struct err *err)
 }
 
 /* A file system that is an overlay itself, NFS and some others cannot; memory always can. */
-static enum rc volatile_mount(struct runtime_oci *oci, struct err *err)
+static enum rc volatile_mount(const char *path, struct err *err)
 {
-	char path[RUNTIME_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/volatile", oci->dir);
-	TRY(folder_make(path, 0700, err));
 	struct stat own, above;
-	if (stat(path, &own) < 0 || stat(oci->dir, &above) < 0)
+	char parent[RUNTIME_PATH_MAX];
+	snprintf(parent, sizeof(parent), "%.400s/..", path);
+	if (stat(path, &own) < 0 || stat(parent, &above) < 0)
 		return err_sys(err, RC_IO, errno, "look at %s", path);
 	if (own.st_dev == above.st_dev &&
 	    mount("skeg", path, "tmpfs", MS_NODEV, VOLATILE_OPTIONS) < 0)
 		return err_sys(err, RC_IO, errno, "mount tmpfs on %s", path);
-	free(oci->upper_dir);
-	oci->upper_dir = mem_strdup(path);
 	return RC_OK;
+}
+
+/* Without MNT_DETACH: one that a container uses stays. */
+void oci_upper_release(const struct runtime_oci *oci)
+{
+	if (oci->is_upper_volatile)
+		umount2(oci->upper_dir, UMOUNT_NOFOLLOW);
 }
 
 enum rc oci_upper_find(struct runtime_oci *oci, struct err *err)
@@ -235,5 +243,8 @@ enum rc oci_upper_find(struct runtime_oci *oci, struct err *err)
 		 "%s: what containers write goes to memory; give a data folder on ext4, xfs or "
 		 "btrfs",
 		 cause.text);
-	return volatile_mount(oci, err);
+	free(oci->upper_dir);
+	oci->upper_dir = mem_printf("%s/volatile", oci->dir);
+	oci->is_upper_volatile = true;
+	return folder_make(oci->upper_dir, 0700, err);
 }

@@ -297,8 +297,10 @@ static enum rc remove_run(struct oci_job *job, struct err *err)
 	oci_cgroup_path(oci, uid, "", job->cgroup);
 	TRY(cgroup_remove(&oci->cgroups, job->cgroup, err));
 	TRY(sandbox_destroy(oci, uid, err));
-	if (!has_sandboxes(oci))
-		cgroup_remove_empty(&oci->cgroups, oci->cgroup);
+	if (has_sandboxes(oci))
+		return RC_OK;
+	cgroup_remove_empty(&oci->cgroups, oci->cgroup);
+	oci_upper_release(oci);
 	return RC_OK;
 }
 
