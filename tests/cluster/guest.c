@@ -65,6 +65,11 @@ static int touch(const char *path)
 	return f ? 0 : 1;
 }
 
+static int show(const char *path)
+{
+	return freopen(path, "r", stdin) ? copy() : 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "serve";
@@ -80,6 +85,8 @@ int main(int argc, char **argv)
 		return copy();
 	if (!strcmp(verb, "touch"))
 		return touch(argv[2]);
+	if (!strcmp(verb, "show"))
+		return show(argv[2]);
 	if (!strcmp(verb, "env"))
 		return puts(getenv(argv[2]) ? getenv(argv[2]) : "(none)") < 0;
 	if (!strcmp(verb, "sleep"))

@@ -57,20 +57,20 @@ static inline void blob_put(struct tar *t, struct str bytes, char digest[IMAGE_D
 	tar_add(t, name, AE_IFREG, 0644, bytes);
 }
 
-/* Compiles the guest and writes <dir>/image.tar with the image `name`. */
-static inline enum rc image_build(const char *dir, const char *source, const char *name,
-				  struct err *err)
+/* Compiles the guest; gives its bytes, in a. */
+static inline enum rc guest_build(struct arena *a, const char *dir, const char *source,
+				  struct str *ret_guest, struct err *err)
 {
-	CLEANUP_ARENA a = {};
-	struct str guest;
-	struct tar layer, tar;
-	char layer_digest[IMAGE_DIGEST_MAX], config_digest[IMAGE_DIGEST_MAX];
-	char manifest_digest[IMAGE_DIGEST_MAX];
-	const char *binary = arena_printf(&a, "%s/guest", dir).at;
+	const char *binary = arena_printf(a, "%s/guest", dir).at;
 	const char *argv[] = {"gcc", "-static", "-O1", "-w", "-o", binary, source, NULL};
 	struct spawn_opts opts = {.argv = argv, .timeout_ms = 120000};
 	TRY(spawn_check(&opts, NULL, err));
-	TRY(file_read(binary, 16u << 20, &a, &guest, err));
+	return file_read(binary, 16u << 20, a, ret_guest, err);
+}
+
+static inline struct str layer_build(struct arena *a, struct str guest)
+{
+	struct tar layer;
 	tar_open(&layer, 32u << 20);
 	tar_add(&layer, "bin/", AE_IFDIR, 0755, STR(""));
 	tar_add(&layer, "bin/guest", AE_IFREG, 0755, guest);
@@ -79,26 +79,55 @@ static inline enum rc image_build(const char *dir, const char *source, const cha
 		STR("root:x:0:0::/:/bin/guest\nweb:x:1234:2345::/home/web:/bin/guest\n"));
 	tar_add(&layer, "etc/group", AE_IFREG, 0644, STR("root:x:0:\nstaff:x:3456:web\n"));
 	tar_add(&layer, "tmp/", AE_IFDIR, 0777, STR(""));
-	struct str layer_bytes = tar_close(&layer);
+	struct str bytes = arena_str(a, tar_close(&layer));
+	free(layer.bytes);
+	return bytes;
+}
+
+/* One that only holds its own number. */
+static inline struct str layer_build_tiny(struct arena *a, int number)
+{
+	struct tar layer;
+	tar_open(&layer, 64u << 10);
+	tar_add(&layer, "number", AE_IFREG, 0644, arena_printf(a, "%d\n", number));
+	struct str bytes = arena_str(a, tar_close(&layer));
+	free(layer.bytes);
+	return bytes;
+}
+
+/* Writes <dir>/image.tar with the image `name`: the guest's layer and tiny ones above it. */
+static inline enum rc image_build(const char *dir, const char *source, const char *name,
+				  int tiny_layers, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF diff_ids = BUF_INIT(1u << 20);
+	CLEANUP_BUF layers = BUF_INIT(1u << 20);
+	struct str guest;
+	struct tar tar;
+	char digest[IMAGE_DIGEST_MAX], config_digest[IMAGE_DIGEST_MAX];
+	TRY(guest_build(&a, dir, source, &guest, err));
 	tar_open(&tar, 64u << 20);
-	blob_put(&tar, layer_bytes, layer_digest);
+	for (int i = 0; i <= tiny_layers; i++) {
+		struct str layer = i ? layer_build_tiny(&a, i) : layer_build(&a, guest);
+		blob_put(&tar, layer, digest);
+		buf_printf(&diff_ids, "%s\"%s\"", i ? "," : "", digest);
+		buf_printf(&layers, "%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}",
+			   i ? "," : "", MEDIA_OCI_LAYER, digest, layer.len);
+	}
 	struct str config = arena_printf(
 		&a,
 		"{\"architecture\":\"%s\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\","
-		"\"diff_ids\":[\"%s\"]},\"config\":{\"Entrypoint\":[\"/bin/"
+		"\"diff_ids\":[%s]},\"config\":{\"Entrypoint\":[\"/bin/"
 		"guest\"],\"Cmd\":[\"serve\"],"
 		"\"Env\":[\"FROM_IMAGE=yes\"],\"User\":\"web\"}}",
-		image_architecture(), layer_digest);
+		image_architecture(), diff_ids.data);
 	blob_put(&tar, config, config_digest);
 	struct str manifest = arena_printf(
 		&a,
 		"{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":{\"mediaType\":\"%s\","
-		"\"digest\":\"%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\"%s\",\"digest\":\"%"
-		"s\","
-		"\"size\":%zu}]}",
-		MEDIA_OCI_MANIFEST, MEDIA_OCI_CONFIG, config_digest, config.len, MEDIA_OCI_LAYER,
-		layer_digest, layer_bytes.len);
-	blob_put(&tar, manifest, manifest_digest);
+		"\"digest\":\"%s\",\"size\":%zu},\"layers\":[%s]}",
+		MEDIA_OCI_MANIFEST, MEDIA_OCI_CONFIG, config_digest, config.len, layers.data);
+	blob_put(&tar, manifest, digest);
 	tar_add(&tar, "oci-layout", AE_IFREG, 0644, STR("{\"imageLayoutVersion\":\"1.0.0\"}"));
 	tar_add(&tar, "index.json", AE_IFREG, 0644,
 		arena_printf(
@@ -106,11 +135,10 @@ static inline enum rc image_build(const char *dir, const char *source, const cha
 			"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\",\"digest\":\"%"
 			"s\","
 			"\"size\":%zu,\"annotations\":{\"io.containerd.image.name\":\"%s\"}}]}",
-			MEDIA_OCI_MANIFEST, manifest_digest, manifest.len, name));
+			MEDIA_OCI_MANIFEST, digest, manifest.len, name));
 	struct str bytes = tar_close(&tar);
 	enum rc rc =
 		file_write_volatile(arena_printf(&a, "%s/image.tar", dir).at, bytes, 0644, err);
-	free(layer.bytes);
 	free(tar.bytes);
 	return rc;
 }

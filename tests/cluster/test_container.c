@@ -24,6 +24,7 @@
 
 #define SKIPPED	   77
 #define IMAGE	   "registry.example/guest:1"
+#define MANY	   "registry.example/many:1"
 #define POD_UID	   "0f4c5a0e-1111-4222-8333-444455556666"
 #define CGROUP	   "skegtest/one/n1"
 #define WAIT_MS	   60000
@@ -215,19 +216,24 @@ static int inside(const char *id, const char *words, struct str *out)
 
 /* --- tests, in their order --- */
 
-static void test_load(void **state)
+static struct str image_load(void)
 {
 	char path[128];
 	struct str *names;
 	size_t count;
-	struct runtime_image_info info;
-	WAITED(call);
 	snprintf(path, sizeof(path), "%s/image.tar", w.folder);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	MUST(image_archive_load(w.images, fd, (struct str){}, &w.arena, &names, &count, &err));
 	close(fd);
 	assert_int_equal(count, 1);
-	assert_true(str_is(names[0], IMAGE));
+	return names[0];
+}
+
+static void test_load(void **state)
+{
+	struct runtime_image_info info;
+	WAITED(call);
+	assert_true(str_is(image_load(), IMAGE));
 	OPS->image_status(w.runtime, STR(IMAGE), &w.arena, &info, &call.call);
 	MUST(await(&call));
 	assert_true(str_is(info.user_name, "web"));
@@ -362,6 +368,27 @@ static void test_memory(void **state)
 	assert_int_equal(w.exit.exit_code, 137);
 	assert_true(w.exit.is_oom_killed);
 	container_remove(id);
+}
+
+/* More layers than a page of mount options holds. */
+static void test_many_layers(void **state)
+{
+	char id[RUNTIME_ID_MAX];
+	struct str out;
+	struct runtime_image_info info;
+	struct runtime_container_config config = config_of("many", NULL, 0);
+	WAITED(call);
+	MUST(image_build(w.folder, TEST_SOURCE "/guest.c", MANY, 90, &err));
+	assert_true(str_is(image_load(), MANY));
+	OPS->image_status(w.runtime, STR(MANY), &w.arena, &info, &call.call);
+	MUST(await(&call));
+	config.image_id = info.id;
+	container_run(&config, id);
+	assert_int_equal(inside(id, "/bin/guest show /number", &out), 3);
+	assert_true(str_is(out, "90\n"));
+	container_remove(id);
+	OPS->image_remove(w.runtime, STR(MANY), &call.call);
+	MUST(await(&call));
 }
 
 /* --- streams --- */
@@ -713,7 +740,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(w.log, sizeof(w.log), "%s/log", w.folder);
 	w.loop = loop_new();
-	MUST(image_build(w.folder, TEST_SOURCE "/guest.c", IMAGE, &err));
+	MUST(image_build(w.folder, TEST_SOURCE "/guest.c", IMAGE, 0, &err));
 	images_open();
 	runtime_start();
 	return 0;
@@ -745,17 +772,12 @@ int main(int argc, char **argv)
 		return SKIPPED;
 	}
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_sandbox),
-		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_attach_and_logs),
-		cmocka_unit_test(test_host),
-		cmocka_unit_test(test_adoption),
-		cmocka_unit_test(test_lost_monitor),
-		cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_load),	     cmocka_unit_test(test_sandbox),
+		cmocka_unit_test(test_life),	     cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_many_layers),
+		cmocka_unit_test(test_streams),	     cmocka_unit_test(test_attach_and_logs),
+		cmocka_unit_test(test_host),	     cmocka_unit_test(test_adoption),
+		cmocka_unit_test(test_lost_monitor), cmocka_unit_test(test_nothing_left),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
