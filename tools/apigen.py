@@ -104,7 +104,7 @@ class Field:
     """One line of a type, resolved: form, shape, C type."""
     name = ''
     tag = 0
-    inline = False
+    inline = has_enum = False
     default = None
     list_type = 'NONE'
     list_keys = merge_key = enum = go = ''
@@ -134,6 +134,8 @@ class Type:
 class Kind:
     def __init__(self, pkg, words, where):
         self.pkg, self.where = pkg, where
+        if len(words) < 3:
+            fail(where, "a kind is written 'kind Name plural namespaced', not '%s'" % ' '.join(words))
         self.name, self.plural, scope = words[:3]
         if scope not in ('namespaced', 'cluster'):
             fail(where, "scope of %s is '%s': write namespaced or cluster" % (self.name, scope))
@@ -146,6 +148,8 @@ class Kind:
 
     def line(self, words, where):
         what, rest = words[0], words[1:]
+        if what in ('subresource', 'column') and len(rest) < 2:
+            fail(where, "a %s has a name and a type" % what)
         if what == 'verbs':
             self.verbs = rest
         elif what == 'subresource':
@@ -287,7 +291,7 @@ class Model:
         if m:
             one = Field()
             self.resolve_type(one, pkg, m[1] or m[3], where)
-            f.form, f.type, f.enum = one.form, one.type, one.enum
+            f.form, f.type, f.enum, f.has_enum = one.form, one.type, one.enum, one.has_enum
             f.element_go = one.go
             if m[1]:
                 if one.shape != 'ONE':
@@ -315,8 +319,8 @@ class Model:
                     f.flags.add('WRAPPED')
             else:
                 f.form, f.c = 'STRING', 'struct str'
-                f.enum = ','.join(words) if what == 'enum' else ''
                 f.has_enum = what == 'enum'
+                f.enum = ','.join(words) if f.has_enum else ''
             f.go = go
         elif name in home.types:
             f.form, f.type, f.go = 'STRUCT', home.types[name], go
@@ -342,9 +346,11 @@ class Model:
         f = Field()
         head, _, default = text.partition(' = ')
         if default:
-            f.default, _, tail = self.cut_json(default)
+            f.default, tail = self.cut_json(default)
             head += ' ' + tail
         words = head.split()
+        if len(words) < 3 or not words[1].isdigit():
+            fail(where, "a field is written 'name tag type words', not '%s'" % text)
         f.name, f.tag, spec, words = words[0], int(words[1]), words[2], words[3:]
         self.resolve_type(f, t.pkg, spec, where)
         loose = f.shape == 'ONE' and 'POINTER' not in f.flags and f.form in (
@@ -383,16 +389,15 @@ class Model:
                     f.flags.add({'merge': 'PATCH_MERGE', 'replace': 'PATCH_REPLACE',
                                  'retainKeys': 'PATCH_RETAIN_KEYS'}[p])
                 f.merge_key = m[3] or ''
-        if 'POINTER' in f.flags and f.c not in ('struct str', 'int64_t', 'const struct json *') or (
-                'POINTER' in f.flags and f.form == 'INT64'):
+        has_absent = f.c in ('struct str', 'const struct json *') or f.form in ('TIME', 'MICRO_TIME')
+        if 'POINTER' in f.flags and not has_absent:
             f.c = 'const %s *' % f.c
-        f.member = f.name
         return f
 
     @staticmethod
     def cut_json(text):
         m = re.match(r'"(?:[^"\\]|\\.)*"|\S+', text)
-        return m[0], '', text[m.end():]
+        return m[0], text[m.end():]
 
     def resolve(self, t):
         if t.fields is not None:
@@ -505,7 +510,7 @@ def write_fields(m, out):
                                ('element_go_type', f.element_go)):
                 if value:
                     row.append('.%s = %s' % (key, c_str(value)))
-            if f.enum or getattr(f, 'has_enum', False):
+            if f.has_enum:
                 row.append('.enum_values = ' + c_str(f.enum))
             if not f.inline:
                 row.append('.view_offset = offsetof(struct %s, %s)' % (t.c, member(f.name)))
@@ -622,7 +627,7 @@ def write_tables(m, out):
     by_kind = write_index(m, out, 'by_kind',
                           [(i, (k.pkg.group, k.pkg.version, k.name)) for i, k in kinds])
     out.append('static const uint16_t by_stored[] = {\n\t0, %s,\n};\n' % ', '.join(
-        str(k.type and m.kinds.index(k) + 1) for k in m.stored))
+        str(m.kinds.index(k) + 1) for k in m.stored))
     out.append('static const struct api_index indexes = {\n\t.by_resource = by_resource,\n'
                '\t.resource_slots = %d,\n\t.by_kind = by_kind,\n\t.kind_slots = %d,\n'
                '\t.by_stored = by_stored,\n};\n' % (by_resource, by_kind))
