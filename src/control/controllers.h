@@ -13,5 +13,10 @@ extern const struct controller service_account_controller;
 extern const struct controller root_ca_controller;
 extern const struct controller namespace_controller;
 extern const struct controller garbage_controller;
+extern const struct controller node_ipam_controller;
+extern const struct controller node_lifecycle_controller;
+extern const struct controller taint_eviction_controller;
+extern const struct controller pod_garbage_controller;
+extern const struct controller load_balancer_controller;
 
 #endif

@@ -15,7 +15,7 @@
 
 struct sched {
 	struct client *client;
-	struct cache *cache;
+	struct cache *cache, *own_cache;
 	const char *name;
 	struct cache_listener listener;
 	struct cluster cluster;
@@ -401,6 +401,8 @@ struct sched *sched_new(struct client *client, struct cache *cache,
 {
 	struct sched *s = NEW(struct sched);
 	s->client = client;
+	if (!cache)
+		cache = s->own_cache = cache_new(client, kinds, ARRAY_LEN(kinds), NULL);
 	s->cache = cache;
 	s->name = settings && settings->name ? settings->name : COMPONENT;
 	s->listener.on_event = changed;
@@ -432,6 +434,7 @@ void sched_free(struct sched *s)
 	queue_done(&s->queue);
 	cluster_done(&s->cluster);
 	event_recorder_free(s->events);
+	cache_free(s->own_cache);
 	free(s);
 }
 

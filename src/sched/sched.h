@@ -22,7 +22,8 @@ struct sched_settings {
 
 struct sched;
 
-/* The cache has to hold the kinds of sched_kinds(); work begins when it is synced. */
+/* The cache has to hold the kinds of sched_kinds(), NULL: one of its own; work begins when it is
+ * synced.  settings may be NULL. */
 [[nodiscard]] struct sched *sched_new(struct client *client, struct cache *cache,
 				      const struct sched_settings *settings);
 void sched_free(struct sched *s);
