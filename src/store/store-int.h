@@ -203,5 +203,10 @@ struct store {
 };
 
 void store_wake_listeners(struct store *store);
+void store_publish(struct store *store, int64_t revision);
+void store_count(struct store *store, const struct object *old, const struct object *new);
+void store_advance_all(struct store *store); /* makes visible all that is durable */
+void store_batches_on(void *ctx);	     /* of the writer */
+void store_turn_on(struct loop_msg *msg);
 
 #endif

@@ -12,10 +12,10 @@
  *   (turn of loop)     everything accepted in this turn goes to the writer together
  *   writer thread      one transaction, one sync, for all that has arrived
  *   batches_on()       marks the commits durable
- *   advance()          takes commits from the head of `commits` as long as they are durable:
- * applies them to the table, publishes one snapshot, appends to the rings, wakes listeners,
- *                      completes tickets: in this order, so whoever has an event or a reply also
- * finds it in the newest snapshot
+ *   advance()          takes durable commits from the head of `commits`, a slice of them, applies
+ *                      them to the table, publishes one snapshot, appends to the rings, wakes
+ *                      listeners, completes tickets: in this order, so whoever has an event or a
+ *                      reply also finds it in the newest snapshot
  *
  * Order.  Revisions become visible in the order in which they were given, with no exception: a lazy
  * write that needs no disk still waits behind a durable one that was accepted before it.  So one
@@ -41,12 +41,14 @@
 #include "base/mem.h"
 #include "store/store-int.h"
 
-static void batches_on(void *ctx);
-static void turn_on(struct loop_msg *msg);
+/* What is published at once, so that the owner's thread is not held up and rings are not overrun.
+ */
+#define SLICE_EVENTS 512
+#define SLICE_BYTES  (STORE_RING_BYTES / 2)
 
 /* --- publishing --- */
 
-static void publish(struct store *store, int64_t revision)
+void store_publish(struct store *store, int64_t revision)
 {
 	struct snapshot *s = snapshot_new(store->trees, store->kind_count, revision);
 	ASSERT(revision >= store->published_revision);
@@ -58,7 +60,7 @@ static void publish(struct store *store, int64_t revision)
 	snapshot_unref(former);
 }
 
-static void count_change(struct store *store, const struct object *old, const struct object *new)
+void store_count(struct store *store, const struct object *old, const struct object *new)
 {
 	uint64_t more = new ? object_size(new) : 0, less = old ? object_size(old) : 0;
 	atomic_fetch_add(&store->object_count, (uint64_t)(new != NULL) - (uint64_t)(old != NULL));
@@ -73,7 +75,7 @@ static void apply(struct store *store, struct entry *e)
 		e->former = btree_remove(tree, (struct btree_key){o->namespace, o->name});
 	else
 		e->former = btree_set(tree, object_ref(o));
-	count_change(store, e->former, e->is_delete ? NULL : o);
+	store_count(store, e->former, e->is_delete ? NULL : o);
 }
 
 static void lazy_timer_on(struct loop_timer *timer);
@@ -139,31 +141,54 @@ static void complete(struct list *commits, enum rc rc, const struct err *err)
 	}
 }
 
-/* Makes visible what has become durable. */
-static void advance(struct store *store)
+/* Applies durable commits from the head to the table, up to a slice; returns the last revision. */
+static int64_t take_durable(struct store *store, struct list *finished)
 {
-	struct list finished;
 	int64_t revision = 0;
-	list_init(&finished);
-	for (struct commit *c; (c = LIST_FIRST(&store->commits, struct commit, link));) {
-		if (!c->is_durable)
+	size_t events = 0, bytes = 0;
+	while (events < SLICE_EVENTS && bytes < SLICE_BYTES) {
+		struct commit *c = LIST_FIRST(&store->commits, struct commit, link);
+		if (!c || !c->is_durable)
 			break;
 		list_remove(&c->link);
-		list_append(&finished, &c->link);
+		list_append(finished, &c->link);
 		overlay_remove(&store->overlay, c);
 		for (size_t i = 0; i < c->count; i++) {
-			apply(store, &c->entries[i]);
-			note_lazy(store, c, &c->entries[i]);
+			struct entry *e = &c->entries[i];
+			apply(store, e);
+			note_lazy(store, c, e);
+			bytes += e->former ? object_size(e->former) : 0;
 		}
+		events += c->count;
 		revision = c->revision;
 		atomic_fetch_add(&store->commit_count, 1);
 	}
+	return revision;
+}
+
+/* Makes visible what has become durable, a slice of it; false when there was nothing.  The rest
+ * waits for the loop's next turn, so that those who follow the rings on this thread get theirs. */
+static bool advance(struct store *store)
+{
+	struct list finished;
+	list_init(&finished);
+	int64_t revision = take_durable(store, &finished);
 	if (list_is_empty(&finished))
-		return;
-	publish(store, revision);
+		return false;
+	struct commit *next = LIST_FIRST(&store->commits, struct commit, link);
+	if (next && next->is_durable)
+		loop_defer(store->loop, &store->turn_msg);
+	store_publish(store, revision);
 	emit_all(store, &finished, revision);
 	store_wake_listeners(store);
 	complete(&finished, RC_OK, NULL);
+	return true;
+}
+
+void store_advance_all(struct store *store)
+{
+	while (advance(store))
+		;
 }
 
 /* Drops everything that waits; nobody but its writers knew of it. */
@@ -180,7 +205,7 @@ static void drop_pending(struct store *store, enum rc rc, const struct err *err)
 	}
 	overlay_reset(&store->overlay);
 	if (store->last_revision > store->published_revision) {
-		publish(store, store->last_revision);
+		store_publish(store, store->last_revision);
 		atomic_store(&store->rings_revision, store->last_revision);
 		store_wake_listeners(store);
 	}
@@ -202,13 +227,12 @@ static void batch_succeeded(struct store *store, struct batch *b)
 			commit_free(TAKE_PTR(store->lazy.in_flight));
 		}
 	}
-	advance(store);
 }
 
 static void batch_failed(struct store *store, struct batch *b)
 {
 	struct commit *c;
-	advance(store); /* lazy writes that were accepted before the batch */
+	store_advance_all(store); /* what is durable is not dropped */
 	LIST_FOR_EACH (c, &b->commits, queue_link)
 		list_remove(&c->queue_link);
 	if (b->rc == RC_IO && !store->is_dead) {
@@ -222,7 +246,7 @@ static void batch_failed(struct store *store, struct batch *b)
 		loop_timer_start(store->loop, &store->lazy_timer, LAZY_SOON_MS, lazy_timer_on);
 }
 
-static void batches_on(void *ctx)
+void store_batches_on(void *ctx)
 {
 	struct store *store = ctx;
 	for (struct batch *b; (b = writer_take(&store->writer));) {
@@ -232,9 +256,10 @@ static void batches_on(void *ctx)
 			batch_failed(store, b);
 		free(b);
 	}
+	advance(store);
 }
 
-static void turn_on(struct loop_msg *msg)
+void store_turn_on(struct loop_msg *msg)
 {
 	struct store *store = CONTAINER_OF(msg, struct store, turn_msg);
 	if (store->lazy.soon_count > LAZY_SOON_MAX)
@@ -382,193 +407,4 @@ enum rc store_commit(struct store *store, struct store_write *writes, size_t cou
 		writer_send(&store->writer, c);
 	loop_defer(store->loop, &store->turn_msg);
 	return RC_OK;
-}
-
-/* --- opening and closing --- */
-
-static bool is_soon(const struct api *api, uint16_t stored_id)
-{
-	const struct api_kind *kind = api_by_stored(api, stored_id);
-	return kind && str_is(kind->plural, "events");
-}
-
-static struct store *store_new(const struct store_config *config)
-{
-	struct store *store = NEW(struct store);
-	store->magic = STORE_MAGIC;
-	store->api = config->api;
-	store->loop = config->loop;
-	store->on_fatal = config->on_fatal;
-	store->ctx = config->ctx;
-	store->kind_count = config->api->stored_count;
-	store->trees = mem_alloc(store->kind_count * sizeof(store->trees[0]));
-	store->rings = mem_alloc(store->kind_count * sizeof(store->rings[0]));
-	store->is_kind_lazy = mem_alloc(store->kind_count);
-	store->is_kind_soon = mem_alloc(store->kind_count);
-	store->turn_msg.fn = turn_on;
-	list_init(&store->commits);
-	list_init(&store->listeners);
-	pthread_mutex_init(&store->publish_lock, NULL);
-	pthread_mutex_init(&store->listen_lock, NULL);
-	for (uint32_t i = 0; i < store->kind_count; i++) {
-		store->trees[i].type = &object_tree_type;
-		store->is_kind_soon[i] = is_soon(config->api, (uint16_t)i);
-		ring_init(&store->rings[i], 0);
-	}
-	return store;
-}
-
-static void store_free(struct store *store)
-{
-	snapshot_unref(store->published);
-	for (uint32_t i = 0; i < store->kind_count; i++) {
-		btree_done(&store->trees[i]);
-		ring_done(&store->rings[i]);
-	}
-	lazy_done(&store->lazy);
-	overlay_reset(&store->overlay);
-	pthread_mutex_destroy(&store->publish_lock);
-	pthread_mutex_destroy(&store->listen_lock);
-	free(store->trees);
-	free(store->rings);
-	free(store->is_kind_lazy);
-	free(store->is_kind_soon);
-	store->magic = 0;
-	free(store);
-}
-
-static void count_all(struct store *store)
-{
-	for (uint32_t i = 0; i < store->kind_count; i++) {
-		struct btree_iter it;
-		btree_first(&it, &store->trees[i]);
-		for (struct object *o; (o = btree_next(&it));)
-			count_change(store, NULL, o);
-	}
-}
-
-static enum rc load(struct store *store, struct err *err)
-{
-	struct backend_load found = {
-		.api = store->api,
-		.trees = store->trees,
-		.rings = store->rings,
-		.is_kind_lazy = store->is_kind_lazy,
-	};
-	TRY(store->writer.ops->load(store->writer.backend, &found, err));
-	store->last_revision = found.revision;
-	store->reserved_until = found.reserved_until;
-	store->lost_after = found.lost_after;
-	store->lost_until = found.revision;
-	atomic_store(&store->rings_revision, found.revision);
-	count_all(store);
-	publish(store, found.revision);
-	return RC_OK;
-}
-
-enum rc store_open(const struct store_config *config, struct store **ret_store, struct err *err)
-{
-	const struct backend_ops *ops = config->folder ? &backend_sqlite : &backend_memory;
-	struct backend_config backend = {config->api, config->folder, config->vfs};
-	struct store *store = store_new(config);
-	struct writer *w = &store->writer;
-	*w = (struct writer){.ops = ops, .loop = config->loop, .on_done = batches_on, .ctx = store};
-	enum rc rc = ops->open(&backend, &w->backend, err);
-	if (rc == RC_OK)
-		rc = load(store, err);
-	if (rc != RC_OK) {
-		if (w->backend)
-			ops->close(w->backend, 0);
-		store_free(store);
-		return rc;
-	}
-	writer_start(w, ops->needs_thread && !config->is_inline);
-	*ret_store = store;
-	return RC_OK;
-}
-
-/* The writer has stopped: the backend is the owner's. */
-static bool write_lazy(struct store *store)
-{
-	struct commit *flush = lazy_flush(&store->lazy, true);
-	if (!flush)
-		return true;
-	const struct backend_ops *ops = store->writer.ops;
-	struct list commits;
-	struct err err;
-	int64_t reserved_until;
-	uint64_t bytes;
-	list_init(&commits);
-	list_append(&commits, &flush->queue_link);
-	enum rc rc = ops->commit(store->writer.backend, &commits, &reserved_until, &bytes, &err);
-	if (rc != RC_OK)
-		log_warn("store", "last heartbeats and renewals are not written: %s", err.text);
-	list_remove(&flush->queue_link);
-	commit_free(TAKE_PTR(store->lazy.in_flight));
-	return rc == RC_OK;
-}
-
-void store_close(struct store *store)
-{
-	if (!store)
-		return;
-	ASSERT(store->magic == STORE_MAGIC);
-	store->is_closing = true;
-	loop_timer_stop(&store->lazy_timer);
-	loop_defer_cancel(&store->turn_msg);
-	writer_stop(&store->writer);
-	advance(store);
-	loop_timer_stop(&store->lazy_timer);
-	bool is_clean = !store->is_dead && write_lazy(store);
-	store->writer.ops->close(store->writer.backend, is_clean ? store->last_revision : 0);
-	ASSERT(list_is_empty(&store->commits));
-	store_free(store);
-}
-
-/* --- listeners and numbers --- */
-
-static void listener_on(struct loop_msg *msg)
-{
-	struct store_listener *l = CONTAINER_OF(msg, struct store_listener, msg);
-	atomic_store(&l->is_posted, false);
-	l->fn(l);
-}
-
-void store_listen(struct store *store, struct store_listener *l)
-{
-	l->msg.fn = listener_on;
-	pthread_mutex_lock(&store->listen_lock);
-	list_append(&store->listeners, &l->link);
-	pthread_mutex_unlock(&store->listen_lock);
-}
-
-void store_unlisten(struct store *store, struct store_listener *l)
-{
-	pthread_mutex_lock(&store->listen_lock);
-	list_remove(&l->link);
-	pthread_mutex_unlock(&store->listen_lock);
-	loop_post_cancel(l->loop, &l->msg); /* nobody can post it any more */
-	atomic_store(&l->is_posted, false);
-}
-
-void store_wake_listeners(struct store *store)
-{
-	struct store_listener *l;
-	pthread_mutex_lock(&store->listen_lock);
-	LIST_FOR_EACH (l, &store->listeners, link)
-		if (!atomic_exchange(&l->is_posted, true))
-			loop_post(l->loop, &l->msg);
-	pthread_mutex_unlock(&store->listen_lock);
-}
-
-void store_stats(struct store *store, struct store_stats *ret_stats)
-{
-	*ret_stats = (struct store_stats){
-		.commits = atomic_load(&store->commit_count),
-		.transactions = atomic_load(&store->writer.transactions),
-		.written_bytes = atomic_load(&store->writer.written_bytes),
-		.objects = atomic_load(&store->object_count),
-		.object_bytes = atomic_load(&store->object_bytes),
-		.revision = atomic_load(&store->published_revision),
-	};
 }

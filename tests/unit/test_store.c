@@ -398,6 +398,46 @@ static void test_other_threads_follow_without_gap(void **state)
 	}
 }
 
+struct reader { /* on the owner's own loop */
+	struct store_listener listener;
+	struct store *store;
+	struct cursor cursor;
+	int count;
+	enum rc rc;
+};
+
+static void reader_on(struct store_listener *l)
+{
+	struct reader *me = CONTAINER_OF(l, struct reader, listener);
+	struct store_event events[64];
+	size_t count = ARRAY_LEN(events);
+	while (me->rc == RC_OK && count == ARRAY_LEN(events)) {
+		me->rc = store_cursor_read(me->store, &me->cursor, events, ARRAY_LEN(events),
+					   &count, NULL);
+		for (size_t i = 0; me->rc == RC_OK && i < count; i++, me->count++)
+			store_event_done(&events[i]);
+	}
+}
+
+static void test_flood_does_not_overrun_readers_on_the_same_loop(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter w = waiter_make();
+	struct reader me = {.store = f->store, .listener = {.loop = f->loop, .fn = reader_on}};
+	assert_int_equal(store_cursor_open(f->store, KIND_POD, revision(f), &me.cursor, &f->err),
+			 RC_OK);
+	store_listen(f->store, &me.listener);
+	for (int i = 1; i < STORE_PENDING_MAX; i++)
+		assert_int_equal(put(f, KIND_POD, "n", "a", i, EXPECT_ANY, NULL), RC_OK);
+	assert_int_equal(put(f, KIND_POD, "n", "a", 0, EXPECT_ANY, &w), RC_OK);
+	assert_int_equal(waiter_wait(f, &w), RC_OK);
+	for (int i = 0; i < 100 && me.rc == RC_OK && me.count < STORE_PENDING_MAX; i++)
+		loop_run_once(f->loop, 10);
+	store_unlisten(f->store, &me.listener);
+	assert_int_equal(me.rc, RC_OK);
+	assert_int_equal(me.count, STORE_PENDING_MAX);
+}
+
 static void test_numbers_add_up(void **state)
 {
 	struct fixture *f = *state;
@@ -536,16 +576,23 @@ static void test_lazy_writes_reach_the_disk_at_a_clean_stop(void **state)
 static void test_durable_write_overtakes_a_lazy_one(void **state)
 {
 	struct fixture *f = *state;
+	struct cursor c;
 	put_lazy(f, KIND_EVENT, "e", 1, NULL);
 	put_wait(f, KIND_POD, "n", "a", 1, EXPECT_ANY);
 	put_lazy(f, KIND_EVENT, "e", 2, NULL);
 	put_lazy(f, KIND_EVENT, "gone", 2, NULL);
 	loop_run_once(f->loop, 0);
-	put_wait(f, KIND_EVENT, "n", "e", 3, EXPECT_ANY);
-	drop_wait(f, KIND_EVENT, "n", "gone", EXPECT_ANY);
+	int64_t seen = revision(f);
+	int64_t changed = put_wait(f, KIND_EVENT, "n", "e", 3, EXPECT_ANY);
+	int64_t gone = drop_wait(f, KIND_EVENT, "n", "gone", EXPECT_ANY);
 	fixture_restart(f);
 	assert_int_equal(get(f, KIND_EVENT, "n", "e"), 3);
 	assert_int_equal(get(f, KIND_EVENT, "n", "gone"), -1);
+	/* Who saw it come, though it never reached the disk, is told that it went. */
+	assert_int_equal(store_cursor_open(f->store, KIND_EVENT, seen, &c, &f->err), RC_OK);
+	expect_event(f, &c, changed, 1, 3, -1);
+	expect_event(f, &c, gone, -2, -1, -2);
+	expect_nothing(f, &c);
 }
 
 static void test_events_are_written_soon(void **state)
@@ -727,6 +774,7 @@ int main(void)
 		ON_ALL(test_slow_cursor_expires),
 		ON_ALL(test_listener_is_woken_until_it_leaves),
 		ON_ALL(test_other_threads_follow_without_gap),
+		ON_ALL(test_flood_does_not_overrun_readers_on_the_same_loop),
 		ON_ALL(test_numbers_add_up),
 		ON_ALL(test_lazy_writes_wait_for_their_turn),
 		ON_DISK(test_restart_keeps_everything),
