@@ -159,6 +159,10 @@ void check_claim_template_spec(struct check *v, const struct path *at, const str
 void check_persistent_source(struct check *v, const struct path *at, const struct json *spec,
 			     struct str name);
 
+/* Webhooks of admission and of conversion. */
+void check_webhook_client(struct check *v, const struct path *at, const struct json *client);
+void check_review_versions(struct check *v, const struct path *at, const struct json *versions);
+
 /* As upstream prints a value of its internal types: Go's field names, zero values included. */
 struct json *go_struct(struct check *v, const char *type, const struct json *tree);
 /* The unified difference of two values in that form, each line with its newline. */
@@ -209,6 +213,7 @@ struct kind_rules {
 };
 
 extern const struct kind_rules validate_core[], validate_apps[], validate_net[], validate_storage[],
-	validate_admission[], validate_other[];
+	validate_rbac[], validate_flow[], validate_admission[], validate_device[], validate_crd[],
+	validate_other[];
 
 #endif

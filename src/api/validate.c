@@ -1,8 +1,8 @@
 #include "api/validate-int.h"
 
 static const struct kind_rules *const groups[] = {
-	validate_core,	  validate_apps,      validate_net,
-	validate_storage, validate_admission, validate_other,
+	validate_core, validate_apps,	   validate_net,    validate_storage, validate_rbac,
+	validate_flow, validate_admission, validate_device, validate_crd,     validate_other,
 };
 
 static const struct kind_rules *rules_find(const struct api_kind *kind)

@@ -1,6 +1,446 @@
-/* (next) */
+/* Webhook configurations and admission policies; expressions are compiled elsewhere. */
 #include "api/validate-int.h"
 
+static bool has_star(const struct json *list)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_is(json_str(json_at(list, i)), "*"))
+			return true;
+	return false;
+}
+
+static void check_list(struct check *v, const struct path *at, const struct json *list,
+		       const char *what)
+{
+	if (json_count(list) == 0)
+		required(v, at, "%s", "");
+	else if (has_star(list) && json_count(list) > 1)
+		bad(v, at, list, "if '*' is present, must not specify other %s", what);
+	FOR_ITEMS(i, item, list)
+	{
+		if (!strcmp(what, "API versions") && json_str(item).len == 0)
+			required(v, ITEM(at, i), "%s", "");
+	}
+}
+
+static void check_resources(struct check *v, const struct path *at, const struct json *list)
+{
+	if (json_count(list) == 0)
+		required(v, at, "%s", "");
+	if (has_star(list) && json_count(list) > 1)
+		bad(v, at, list,
+		    "if '*' is present, must not specify other resources without subresources");
+	FOR_ITEMS(i, item, list)
+	{
+		if (json_str(item).len == 0)
+			required(v, ITEM(at, i), "%s", "");
+	}
+}
+
+static void check_operations(struct check *v, const struct path *at, const struct json *list)
+{
+	if (json_count(list) == 0)
+		required(v, at, "%s", "");
+	else if (has_star(list) && json_count(list) > 1)
+		bad(v, at, list, "if '*' is present, must not specify other operations");
+	FOR_ITEMS(i, item, list)
+	{
+		check_enum(v, ITEM(at, i), json_str(item), "*,CONNECT,CREATE,DELETE,UPDATE");
+	}
+}
+
+static void check_rule(struct check *v, const struct path *at, const struct json *rule)
+{
+	check_operations(v, MEMBER(at, "operations"), GET(rule, "operations"));
+	check_list(v, MEMBER(at, "apiGroups"), GET(rule, "apiGroups"), "API groups");
+	check_list(v, MEMBER(at, "apiVersions"), GET(rule, "apiVersions"), "API versions");
+	check_resources(v, MEMBER(at, "resources"), GET(rule, "resources"));
+	check_optional_enum(v, MEMBER(at, "scope"), GET(rule, "scope"), "*,Cluster,Namespaced");
+}
+
+/* ---- clients of webhooks, shared with CustomResourceDefinition ---- */
+
+struct url_parts {
+	struct str scheme, user, host, query, fragment;
+	bool has_user, has_query, has_fragment;
+};
+
+static struct url_parts url_cut(struct str url)
+{
+	struct url_parts p = {};
+	struct str rest = url, authority, path, head;
+	p.has_fragment = str_cut(rest, '#', &rest, &p.fragment);
+	p.has_query = str_cut(rest, '?', &rest, &p.query);
+	if (str_cut(rest, ':', &head, &path)) {
+		p.scheme = head;
+		rest = path;
+	}
+	if (!str_has_prefix(rest, STR("//")))
+		return p;
+	str_cut(str_skip(rest, 2), '/', &authority, &path);
+	p.has_user = str_cut_last(authority, '@', &p.user, &p.host);
+	if (!p.has_user)
+		p.host = authority;
+	return p;
+}
+
+static void check_url(struct check *v, const struct path *at, struct str url)
+{
+	static const char form[] = "; desired format: https://host[/path]";
+	struct url_parts p = url_cut(url);
+	if (!str_is(p.scheme, "https"))
+		bad_text(v, at, p.scheme.at ? p.scheme : STR(""),
+			 "'https' is the only allowed URL scheme%s", form);
+	if (p.host.len == 0)
+		bad_text(v, at, STR(""), "host must be specified%s", form);
+	if (p.has_user)
+		bad_text(v, at, p.user, "user information is not permitted in the URL");
+	if (p.has_fragment && p.fragment.len > 0)
+		bad_text(v, at, p.fragment, "fragments are not permitted in the URL");
+	if (p.has_query && p.query.len > 0)
+		bad_text(v, at, p.query, "query parameters are not permitted in the URL");
+}
+
+static void check_service_path(struct check *v, const struct path *at, struct str path)
+{
+	struct str segment, rest = path;
+	size_t i = 0;
+	if (str_is(path, "/"))
+		return;
+	if (!str_has_prefix(path, STR("/")))
+		bad_text(v, at, path, "must start with a '/'");
+	else
+		rest = str_skip(path, 1);
+	if (str_has_suffix(rest, STR("/")))
+		rest.len--;
+	for (bool more = true; more; i++) {
+		struct faults f;
+		more = str_cut(rest, '/', &segment, &rest);
+		if (segment.len == 0) {
+			bad_text(v, at, path, "segment[%zu] may not be empty", i);
+			continue;
+		}
+		name_check(&f, NAME_DNS_SUBDOMAIN, segment);
+		for (size_t k = 0; k < f.count; k++)
+			bad_text(v, at, path, "segment[%zu]: %s", i, f.at[k]);
+	}
+}
+
+static void check_webhook_service(struct check *v, const struct path *at,
+				  const struct json *service)
+{
+	int64_t port = INT(service, "port");
+	check_required(v, MEMBER(at, "name"), TEXT(service, "name"));
+	check_required(v, MEMBER(at, "namespace"), TEXT(service, "namespace"));
+	if (GET(service, "path"))
+		check_service_path(v, MEMBER(at, "path"), TEXT(service, "path"));
+	if (!port_is_valid(port))
+		bad(v, MEMBER(at, "port"), json_int(v->arena, port), "port is not valid: %s",
+		    PORT_RANGE_TEXT);
+}
+
+void check_webhook_client(struct check *v, const struct path *at, const struct json *client)
+{
+	const struct json *url = GET(client, "url"), *service = GET(client, "service");
+	if ((url != NULL) == (service != NULL))
+		required(v, at, "exactly one of url or service is required");
+	else if (url)
+		check_url(v, MEMBER(at, "url"), json_str(url));
+	else
+		check_webhook_service(v, MEMBER(at, "service"), service);
+}
+
+void check_review_versions(struct check *v, const struct path *at, const struct json *versions)
+{
+	bool has_known = false;
+	if (json_count(versions) == 0) {
+		required(v, at, "must specify one of v1, v1beta1");
+		return;
+	}
+	FOR_ITEMS(i, version, versions)
+	{
+		bool is_twice = false;
+		for (size_t k = 0; k < i; k++)
+			is_twice |= value_equal(json_at(versions, k), version);
+		if (is_twice)
+			bad(v, ITEM(at, i), version, "duplicate version");
+		else
+			check_name(v, ITEM(at, i), NAME_DNS_1035, json_str(version));
+		has_known |= text_in(json_str(version), "v1,v1beta1");
+	}
+	if (!has_known)
+		bad(v, at, versions, "must include at least one of v1, v1beta1");
+}
+
+static void check_match_conditions(struct check *v, const struct path *at,
+				   const struct json *conditions)
+{
+	FOR_ITEMS(i, condition, conditions)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(condition, "name");
+		bool is_twice = false;
+		if (str_trim(TEXT(condition, "expression")).len == 0)
+			required(v, MEMBER(here, "expression"), "%s", "");
+		for (size_t k = 0; k < i; k++)
+			is_twice |= str_eq(TEXT(json_at(conditions, k), "name"), name);
+		check_required_name(v, MEMBER(here, "name"), NAME_QUALIFIED, name);
+		if (is_twice)
+			duplicate(v, MEMBER(here, "name"), name);
+	}
+}
+
+/* At least three labels. */
+static void check_hook_name(struct check *v, const struct path *at, struct str name)
+{
+	size_t dots = 0;
+	if (name.len == 0) {
+		required(v, at, "%s", "");
+		return;
+	}
+	for (size_t i = 0; i < name.len; i++)
+		dots += name.at[i] == '.';
+	if (!name_is(NAME_DNS_SUBDOMAIN, name))
+		check_name(v, at, NAME_DNS_SUBDOMAIN, name);
+	else if (dots < 2)
+		bad_text(v, at, name,
+			 "should be a domain with at least three segments separated by dots");
+}
+
+static void check_hook(struct check *v, const struct path *at, const struct json *hook)
+{
+	const struct json *timeout = GET(hook, "timeoutSeconds");
+	check_hook_name(v, MEMBER(at, "name"), TEXT(hook, "name"));
+	FOR_ITEMS(i, rule, GET(hook, "rules"))
+	{
+		check_rule(v, ITEM(MEMBER(at, "rules"), i), rule);
+	}
+	check_optional_enum(v, MEMBER(at, "failurePolicy"), GET(hook, "failurePolicy"),
+			    "Fail,Ignore");
+	check_optional_enum(v, MEMBER(at, "matchPolicy"), GET(hook, "matchPolicy"),
+			    "Equivalent,Exact");
+	if (!GET(hook, "sideEffects"))
+		required(v, MEMBER(at, "sideEffects"), "must specify one of None, NoneOnDryRun");
+	else
+		check_enum(v, MEMBER(at, "sideEffects"), TEXT(hook, "sideEffects"),
+			   "None,NoneOnDryRun");
+	if (timeout && (json_i64(timeout) < 1 || json_i64(timeout) > 30))
+		bad(v, MEMBER(at, "timeoutSeconds"), timeout,
+		    "the timeout value must be between 1 and 30 seconds");
+	check_label_selector(v, MEMBER(at, "namespaceSelector"), GET(hook, "namespaceSelector"));
+	check_label_selector(v, MEMBER(at, "objectSelector"), GET(hook, "objectSelector"));
+	check_webhook_client(v, MEMBER(at, "clientConfig"), GET(hook, "clientConfig"));
+	check_optional_enum(v, MEMBER(at, "reinvocationPolicy"), GET(hook, "reinvocationPolicy"),
+			    "IfNeeded,Never");
+	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(hook, "matchConditions"));
+}
+
+static void webhook_rules(struct check *v, const struct json *tree)
+{
+	const struct json *hooks = GET(tree, "webhooks");
+	FOR_ITEMS(i, hook, hooks)
+	{
+		const struct path *at = ITEM(ROOT("webhooks"), i);
+		check_review_versions(v, MEMBER(at, "admissionReviewVersions"),
+				      GET(hook, "admissionReviewVersions"));
+		check_hook(v, at, hook);
+		for (size_t k = 0; TEXT(hook, "name").len > 0 && k < i; k++)
+			if (str_eq(TEXT(json_at(hooks, k), "name"), TEXT(hook, "name"))) {
+				duplicate(v, MEMBER(at, "name"), TEXT(hook, "name"));
+				break;
+			}
+	}
+}
+
+/* ---- policies ---- */
+
+static void check_named_rule(struct check *v, const struct path *at, const struct json *rule)
+{
+	const struct json *names = GET(rule, "resourceNames");
+	check_rule(v, at, rule);
+	FOR_ITEMS(i, name, names)
+	{
+		const struct path *here = ITEM(MEMBER(at, "resourceNames"), i);
+		bool is_twice = false;
+		check_name(v, here, NAME_PATH_SEGMENT, json_str(name));
+		for (size_t k = 0; k < i; k++)
+			is_twice |= value_equal(json_at(names, k), name);
+		if (is_twice)
+			duplicate_value(v, here, name);
+	}
+}
+
+static void check_match_resources(struct check *v, const struct path *at, const struct json *match)
+{
+	check_optional_enum(v, MEMBER(at, "matchPolicy"), GET(match, "matchPolicy"),
+			    "Equivalent,Exact");
+	check_label_selector(v, MEMBER(at, "namespaceSelector"), GET(match, "namespaceSelector"));
+	check_label_selector(v, MEMBER(at, "objectSelector"), GET(match, "objectSelector"));
+	FOR_ITEMS(i, rule, GET(match, "resourceRules"))
+	{
+		check_named_rule(v, ITEM(MEMBER(at, "resourceRules"), i), rule);
+	}
+	FOR_ITEMS(k, rule, GET(match, "excludeResourceRules"))
+	{
+		check_named_rule(v, ITEM(MEMBER(at, "excludeResourceRules"), k), rule);
+	}
+}
+
+static void check_param_kind(struct check *v, const struct path *at, const struct json *kind)
+{
+	struct str version = TEXT(kind, "apiVersion"), name = TEXT(kind, "kind"), group, tail;
+	if (version.len == 0) {
+		required(v, MEMBER(at, "apiVersion"), "%s", "");
+	} else {
+		if (!str_cut(version, '/', &group, &tail))
+			tail = version;
+		check_name(v, MEMBER(at, "apiVersion"), NAME_DNS_1035, tail);
+	}
+	if (name.len == 0) {
+		required(v, MEMBER(at, "kind"), "%s", "");
+		return;
+	}
+	struct faults f;
+	char *low = arena_cstr(v->arena, name);
+	for (size_t i = 0; i < name.len; i++)
+		if (low[i] >= 'A' && low[i] <= 'Z')
+			low[i] = (char)(low[i] - 'A' + 'a');
+	name_check(&f, NAME_DNS_1035, str_n(low, name.len));
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, MEMBER(at, "kind"), name,
+			 "may have mixed case, but should otherwise match: %s", f.at[i]);
+}
+
+static void check_validation(struct check *v, const struct path *at, const struct json *validation)
+{
+	const struct json *message = GET(validation, "message");
+	struct str text = json_str(message);
+	if (str_trim(TEXT(validation, "expression")).len == 0)
+		required(v, MEMBER(at, "expression"), "expression is not specified");
+	if (text.len > 0 && str_trim(text).len == 0)
+		bad(v, MEMBER(at, "message"), message, "must be non-empty if specified");
+	else if (text.len > 0 && memchr(str_trim(text).at, '\n', str_trim(text).len))
+		bad(v, MEMBER(at, "message"), message, "must not contain line breaks");
+	check_optional_enum(v, MEMBER(at, "reason"), GET(validation, "reason"),
+			    "Forbidden,Invalid,RequestEntityTooLarge");
+}
+
+static void check_audit_annotations(struct check *v, const struct path *at, const struct json *list,
+				    struct str policy)
+{
+	FOR_ITEMS(i, annotation, list)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str key = TEXT(annotation, "key");
+		struct str full =
+			arena_printf(v->arena, "%.*s/%.*s", STR_FMT(policy), STR_FMT(key));
+		bool is_twice = false;
+		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
+		if (str_trim(TEXT(annotation, "valueExpression")).len == 0)
+			required(v, MEMBER(here, "valueExpression"),
+				 "valueExpression is not specified");
+		for (size_t k = 0; k < i; k++)
+			is_twice |= str_eq(TEXT(json_at(list, k), "key"), key);
+		if (is_twice)
+			duplicate(v, MEMBER(here, "key"), key);
+	}
+}
+
+static void policy_rules(struct check *v, const struct json *tree)
+{
+	static const char none[] = "validations or auditAnnotations must contain at least one item";
+	const struct json *spec = GET(tree, "spec"), *match = GET(spec, "matchConstraints");
+	const struct path *at = ROOT("spec"), *match_at = MEMBER(at, "matchConstraints");
+	check_optional_enum(v, MEMBER(at, "failurePolicy"), GET(spec, "failurePolicy"),
+			    "Fail,Ignore");
+	if (GET(spec, "paramKind"))
+		check_param_kind(v, MEMBER(at, "paramKind"), GET(spec, "paramKind"));
+	if (!match) {
+		required(v, match_at, "%s", "");
+	} else {
+		check_match_resources(v, match_at, match);
+		if (COUNT(match, "resourceRules") == 0)
+			required(v, MEMBER(match_at, "resourceRules"), "%s", "");
+	}
+	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(spec, "matchConditions"));
+	FOR_ITEMS(i, variable, GET(spec, "variables"))
+	{
+		const struct path *here = ITEM(MEMBER(at, "variables"), i);
+		struct str name = TEXT(variable, "name");
+		if (name.len == 0)
+			required(v, MEMBER(here, "name"), "name is not specified");
+		else if (!name_is(NAME_C_IDENTIFIER, name))
+			bad_text(v, MEMBER(here, "name"), name, "must be a valid CEL identifier");
+		if (str_trim(TEXT(variable, "expression")).len == 0)
+			required(v, MEMBER(here, "expression"), "expression is not specified");
+	}
+	if (COUNT(spec, "validations") == 0 && COUNT(spec, "auditAnnotations") == 0) {
+		required(v, MEMBER(at, "validations"), "%s", none);
+		required(v, MEMBER(at, "auditAnnotations"), "%s", none);
+		return;
+	}
+	FOR_ITEMS(k, validation, GET(spec, "validations"))
+	{
+		check_validation(v, ITEM(MEMBER(at, "validations"), k), validation);
+	}
+	check_audit_annotations(v, MEMBER(at, "auditAnnotations"), GET(spec, "auditAnnotations"),
+				TEXT(GET(tree, "metadata"), "name"));
+}
+
+static void check_param_ref(struct check *v, const struct path *at, const struct json *ref)
+{
+	static const char both[] = "name and selector are mutually exclusive";
+	const struct json *action = GET(ref, "parameterNotFoundAction");
+	struct str name = TEXT(ref, "name");
+	if (name.len > 0)
+		check_name(v, MEMBER(at, "name"), NAME_PATH_SEGMENT, name);
+	if (name.len > 0 && GET(ref, "selector")) {
+		forbidden(v, MEMBER(at, "name"), "%s", both);
+		forbidden(v, MEMBER(at, "selector"), "%s", both);
+	}
+	if (GET(ref, "selector"))
+		check_label_selector(v, MEMBER(at, "selector"), GET(ref, "selector"));
+	if (name.len == 0 && !GET(ref, "selector"))
+		required(v, at, "one of name or selector must be specified");
+	if (!action)
+		required(v, MEMBER(at, "parameterNotFoundAction"), "%s", "");
+	else
+		check_enum(v, MEMBER(at, "parameterNotFoundAction"), json_str(action),
+			   "Deny,Allow");
+}
+
+static void binding_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *actions = GET(spec, "validationActions");
+	const struct path *at = ROOT("spec"), *actions_at = MEMBER(at, "validationActions");
+	check_required_name(v, MEMBER(at, "policyName"), NAME_DNS_SUBDOMAIN,
+			    TEXT(spec, "policyName"));
+	if (GET(spec, "paramRef"))
+		check_param_ref(v, MEMBER(at, "paramRef"), GET(spec, "paramRef"));
+	check_match_resources(v, MEMBER(at, "matchResources"), GET(spec, "matchResources"));
+	if (json_count(actions) == 0)
+		required(v, actions_at, "at least one validation action is required");
+	FOR_ITEMS(i, action, actions)
+	{
+		bool is_twice = false;
+		check_enum(v, ITEM(actions_at, i), json_str(action), "Audit,Deny,Warn");
+		for (size_t k = 0; k < i; k++)
+			is_twice |= value_equal(json_at(actions, k), action);
+		if (is_twice)
+			duplicate_value(v, ITEM(actions_at, i), action);
+	}
+}
+
+#define ADMISSION "admissionregistration.k8s.io"
+
 const struct kind_rules validate_admission[] = {
+	{ADMISSION, "MutatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, false,
+	 NULL},
+	{ADMISSION, "ValidatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL,
+	 false, NULL},
+	{ADMISSION, "ValidatingAdmissionPolicy", NAME_DNS_SUBDOMAIN, policy_rules, NULL, false,
+	 NULL},
+	{ADMISSION, "ValidatingAdmissionPolicyBinding", NAME_DNS_SUBDOMAIN, binding_rules, NULL,
+	 false, NULL},
 	{},
 };

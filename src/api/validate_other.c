@@ -1,6 +1,294 @@
-/* (next) */
+/* PriorityClass, RuntimeClass, CertificateSigningRequest, APIService, events.k8s.io Event. */
 #include "api/validate-int.h"
+#include "base/encode.h"
+
+/* ---- PriorityClass, RuntimeClass ---- */
+
+static void priority_class_rules(struct check *v, const struct json *tree)
+{
+	struct str name = TEXT(GET(tree, "metadata"), "name");
+	const struct json *value = GET(tree, "value");
+	if (str_has_prefix(name, STR("system-"))) {
+		if (!text_in(name, "system-node-critical,system-cluster-critical"))
+			forbidden(v, MEMBER(ROOT("metadata"), "name"),
+				  "priority class names with 'system-' prefix are reserved for "
+				  "system use "
+				  "only. error: %.*s is not a known system priority class",
+				  STR_FMT(name));
+	} else if (json_i64(value) > 1000000000) {
+		forbidden(v, ROOT("value"),
+			  "maximum allowed value of a user defined priority is 1000000000");
+	}
+	if (GET(tree, "preemptionPolicy"))
+		check_required_enum(v, ROOT("preemptionPolicy"), TEXT(tree, "preemptionPolicy"),
+				    "Never,PreemptLowerPriority");
+}
+
+static void priority_class_update_rules(struct check *v, const struct json *old,
+					const struct json *tree)
+{
+	if (INT(old, "value") != INT(tree, "value"))
+		forbidden(v, ROOT("value"), "may not be changed in an update.");
+	check_immutable(v, ROOT("preemptionPolicy"), GET(tree, "preemptionPolicy"),
+			GET(old, "preemptionPolicy"));
+}
+
+static void runtime_class_rules(struct check *v, const struct json *tree)
+{
+	const struct json *scheduling = GET(tree, "scheduling"),
+			  *list = GET(scheduling, "tolerations");
+	const struct path *at = ROOT("scheduling"), *list_at = MEMBER(at, "tolerations");
+	struct json *limits = json_object(v->arena);
+	check_name(v, ROOT("handler"), NAME_DNS_LABEL, TEXT(tree, "handler"));
+	if (GET(tree, "overhead")) {
+		json_set(v->arena, limits, STR("limits"), GET(GET(tree, "overhead"), "podFixed"));
+		check_container_resources(v, ROOT("overhead"),
+					  GET(GET(tree, "overhead"), "podFixed") ? limits : NULL,
+					  NULL);
+	}
+	check_labels(v, MEMBER(at, "nodeSelector"), GET(scheduling, "nodeSelector"));
+	check_tolerations(v, list_at, list);
+	FOR_ITEMS(i, toleration, list)
+	{
+		for (size_t k = 0; k < i; k++)
+			if (value_equal(json_at(list, k), toleration)) {
+				duplicate_value(v, ITEM(list_at, i),
+						go_struct(v, "Toleration", toleration));
+				break;
+			}
+	}
+}
+
+static void runtime_class_update_rules(struct check *v, const struct json *old,
+				       const struct json *tree)
+{
+	check_immutable(v, ROOT("handler"), GET(tree, "handler"), GET(old, "handler"));
+}
+
+/* ---- CertificateSigningRequest ---- */
+
+#define USAGES                                                                                     \
+	"any,cert sign,client auth,code signing,content commitment,crl sign,data encipherment,"    \
+	"decipher only,digital signature,email protection,encipher only,ipsec end system,"         \
+	"ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,"       \
+	"ocsp signing,s/mime,server auth,signing,timestamping"
+
+static void check_signer_name(struct check *v, const struct path *at, struct str name)
+{
+	struct str domain, path, label, rest;
+	size_t dots = 0;
+	struct faults f;
+	if (name.len == 0) {
+		required(v, at, "%s", "");
+		return;
+	}
+	if (!str_cut(name, '/', &domain, &path)) {
+		domain = name;
+		if (memchr(name.at, '~', name.len)) {
+			bad_text(v, at, name,
+				 "must be a fully qualified domain and path of the form "
+				 "'example.com/signer-name'");
+			return;
+		}
+	}
+	rest = domain;
+	for (bool more = true; more; dots++) {
+		more = str_cut(rest, '.', &label, &rest);
+		name_check(&f, NAME_DNS_LABEL, label);
+		for (size_t i = 0; i < f.count; i++)
+			bad_text(v, at, domain, "validating label \"%.*s\": %s", STR_FMT(label),
+				 f.at[i]);
+	}
+	if (dots < 2)
+		bad_text(v, at, domain,
+			 "should be a domain with at least two segments separated by dots");
+	if (path.at && !name_is(NAME_DNS_SUBDOMAIN, path))
+		check_name(v, at, NAME_DNS_SUBDOMAIN, path);
+	if (name.len > 571)
+		too_long(v, at, 571);
+	if (str_is(name, "kubernetes.io/legacy-unknown"))
+		bad_text(v, at, name, "the legacy signerName is not allowed via this API version");
+}
+
+static bool is_pem_request(struct check *v, struct str encoded)
+{
+	struct str text;
+	return base64_decode(v->arena, encoded, &text) && text.len > 0 &&
+	       memmem(text.at, text.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) != NULL;
+}
+
+static void csr_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *usages = GET(spec, "usages");
+	const struct json *seconds = GET(spec, "expirationSeconds");
+	const struct path *at = ROOT("spec");
+	if (!is_pem_request(v, TEXT(spec, "request")))
+		bad(v, MEMBER(at, "request"), GET(spec, "request"),
+		    "PEM block type must be CERTIFICATE REQUEST");
+	if (json_count(usages) == 0)
+		required(v, MEMBER(at, "usages"), "%s", "");
+	FOR_ITEMS(i, usage, usages)
+	{
+		bool is_twice = false;
+		check_enum(v, ITEM(MEMBER(at, "usages"), i), json_str(usage), USAGES);
+		for (size_t k = 0; k < i; k++)
+			is_twice |= value_equal(json_at(usages, k), usage);
+		if (is_twice)
+			duplicate_value(v, ITEM(MEMBER(at, "usages"), i), usage);
+	}
+	check_signer_name(v, MEMBER(at, "signerName"), TEXT(spec, "signerName"));
+	if (seconds && json_i64(seconds) < 600)
+		bad(v, MEMBER(at, "expirationSeconds"), seconds,
+		    "may not specify a duration less than 600 seconds (10 minutes)");
+}
+
+static void csr_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+}
+
+static void csr_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			   const char *subresource)
+{
+	const struct json *conditions = GET(GET(tree, "status"), "conditions");
+	const struct path *at = MEMBER(ROOT("status"), "conditions");
+	FOR_ITEMS(i, condition, conditions)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str type = TEXT(condition, "type");
+		check_required(v, MEMBER(here, "type"), type);
+		if (text_in(type, "Approved,Denied,Failed") &&
+		    !str_is(TEXT(condition, "status"), "True"))
+			bad_text(v, MEMBER(here, "status"), TEXT(condition, "status"),
+				 "%.*s condition type must have status True", STR_FMT(type));
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(TEXT(json_at(conditions, k), "type"), type)) {
+				duplicate(v, MEMBER(here, "type"), type);
+				break;
+			}
+	}
+}
+
+/* ---- APIService ---- */
+
+static void api_service_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *service = GET(spec, "service");
+	const struct path *at = ROOT("spec"), *service_at = MEMBER(at, "service");
+	struct str name = TEXT(GET(tree, "metadata"), "name");
+	struct str group = TEXT(spec, "group"), version = TEXT(spec, "version");
+	int64_t minimum = INT(spec, "groupPriorityMinimum"),
+		priority = INT(spec, "versionPriority");
+	struct str expected = arena_printf(v->arena, "%.*s.%.*s", STR_FMT(version), STR_FMT(group));
+	bool is_core = group.len == 0 && str_is(version, "v1");
+	if (name.len > 0 && !str_eq(name, expected))
+		bad_text(v, MEMBER(ROOT("metadata"), "name"), name,
+			 "must be `spec.version+\".\"+spec.group`: \"%.*s\"", STR_FMT(expected));
+	if (group.len > 0)
+		check_name(v, MEMBER(at, "group"), NAME_DNS_SUBDOMAIN, group);
+	else if (!is_core)
+		required(v, MEMBER(at, "group"),
+			 "only v1 may have an empty group and it better be legacy "
+			 "kube");
+	if (minimum <= 0 || minimum > 20000)
+		bad(v, MEMBER(at, "groupPriorityMinimum"), json_int(v->arena, minimum),
+		    "must be positive and less than 20000");
+	if (priority <= 0 || priority > 1000)
+		bad(v, MEMBER(at, "versionPriority"), json_int(v->arena, priority),
+		    "must be positive and less than 1000");
+	if (!service) {
+		size_t bundle = TEXT(spec, "caBundle").len / 4 * 3;
+		if (str_has_suffix(TEXT(spec, "caBundle"), STR("==")))
+			bundle -= 2;
+		else if (str_has_suffix(TEXT(spec, "caBundle"), STR("=")))
+			bundle -= 1;
+		if (bundle > 0)
+			bad_text(v, MEMBER(at, "caBundle"),
+				 arena_printf(v->arena, "%zu bytes", bundle),
+				 "local APIServices may not have a caBundle");
+		if (IS(spec, "insecureSkipTLSVerify"))
+			bad(v, MEMBER(at, "insecureSkipTLSVerify"),
+			    GET(spec, "insecureSkipTLSVerify"),
+			    "local APIServices may not have insecureSkipTLSVerify");
+		return;
+	}
+	check_required(v, MEMBER(service_at, "namespace"), TEXT(service, "namespace"));
+	check_required(v, MEMBER(service_at, "name"), TEXT(service, "name"));
+	if (GET(service, "port") && !port_is_valid(INT(service, "port")))
+		bad(v, MEMBER(service_at, "port"), GET(service, "port"), "port is not valid: %s",
+		    PORT_RANGE_TEXT);
+	if (IS(spec, "insecureSkipTLSVerify") && TEXT(spec, "caBundle").len > 0)
+		bad(v, MEMBER(at, "insecureSkipTLSVerify"), GET(spec, "insecureSkipTLSVerify"),
+		    "may not be true if caBundle is present");
+}
+
+/* ---- Event of events.k8s.io ---- */
+
+static void check_short(struct check *v, const struct path *at, struct str text)
+{
+	if (text.len == 0)
+		required(v, at, "%s", "");
+	else if (text.len > 128)
+		bad_text(v, at, STR(""), "can have at most 128 characters");
+}
+
+static void check_unset(struct check *v, const struct json *tree, const char *name)
+{
+	const struct json *value = json_get(tree, str_of(name));
+	bool is_set = value && value->type != JSON_NULL &&
+		      !(value->type == JSON_INT && value->integer == 0) &&
+		      !(value->type == JSON_OBJECT && json_count(value) == 0);
+	if (is_set)
+		bad_text(v, ROOT(name), STR(""), "needs to be unset");
+}
+
+static void event_rules(struct check *v, const struct json *tree)
+{
+	const struct json *series = GET(tree, "series");
+	struct str type = TEXT(tree, "type"), note = TEXT(tree, "message");
+	struct str controller = TEXT(tree, "reportingComponent");
+	if (TEXT(tree, "eventTime").len == 0)
+		required(v, ROOT("eventTime"), "%s", "");
+	if (series && INT(series, "count") < 2)
+		bad_text(v, MEMBER(ROOT("series"), "count"), STR(""), "should be at least 2");
+	if (series && TEXT(series, "lastObservedTime").len == 0)
+		required(v, MEMBER(ROOT("series"), "lastObservedTime"), "%s", "");
+	check_required(v, ROOT("reportingController"), controller);
+	check_name(v, ROOT("reportingController"), NAME_QUALIFIED, controller);
+	check_short(v, ROOT("reportingInstance"), TEXT(tree, "reportingInstance"));
+	check_short(v, ROOT("action"), TEXT(tree, "action"));
+	check_short(v, ROOT("reason"), TEXT(tree, "reason"));
+	if (note.len > 1024)
+		bad_text(v, ROOT("message"), STR(""), "can have at most 1024 characters");
+	if (!text_in(type, "Normal,Warning"))
+		bad_text(v, ROOT("type"), STR(""), "has invalid value: %.*s", STR_FMT(type));
+	check_unset(v, tree, "source");
+	check_unset(v, tree, "firstTimestamp");
+	check_unset(v, tree, "lastTimestamp");
+	check_unset(v, tree, "count");
+}
+
+static void event_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+	static const char *const fixed[] = {
+		"reason",   "message", "type", "action", "reportingComponent", "reportingInstance",
+		"eventTime"};
+	if (!value_equal(GET(old, "involvedObject"), GET(tree, "involvedObject")))
+		bad(v, ROOT("involvedObject"),
+		    go_struct(v, "ObjectReference", GET(tree, "involvedObject")),
+		    "field is immutable");
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		check_immutable(v, ROOT(fixed[i]), json_get(tree, str_of(fixed[i])),
+				json_get(old, str_of(fixed[i])));
+}
 
 const struct kind_rules validate_other[] = {
+	{"scheduling.k8s.io", "PriorityClass", NAME_DNS_SUBDOMAIN, priority_class_rules,
+	 priority_class_update_rules, true, NULL},
+	{"node.k8s.io", "RuntimeClass", NAME_DNS_SUBDOMAIN, runtime_class_rules,
+	 runtime_class_update_rules, true, NULL},
+	{"certificates.k8s.io", "CertificateSigningRequest", NAME_PATH_SEGMENT, csr_rules,
+	 csr_update_rules, true, csr_part_rules},
+	{"apiregistration.k8s.io", "APIService", NAME_NONE, api_service_rules, NULL, false, NULL},
+	{"events.k8s.io", "Event", NAME_DNS_SUBDOMAIN, event_rules, event_update_rules, true, NULL},
 	{},
 };

@@ -1,6 +1,297 @@
-/* (next) */
+/* The storage group. */
 #include "api/validate-int.h"
 
+static struct str lower(struct arena *a, struct str s)
+{
+	char *out = arena_cstr(a, s);
+	for (size_t i = 0; i < s.len; i++)
+		if (out[i] >= 'A' && out[i] <= 'Z')
+			out[i] = (char)(out[i] - 'A' + 'a');
+	return str_n(out, s.len);
+}
+
+static void check_provisioner(struct check *v, const struct path *at, struct str name)
+{
+	if (name.len == 0)
+		required(v, at, "%s", "");
+	else
+		check_name(v, at, NAME_QUALIFIED, lower(v->arena, name));
+}
+
+/* ---- StorageClass ---- */
+
+static void check_topology_term(struct check *v, const struct path *at, const struct json *term)
+{
+	const struct json *list = GET(term, "matchLabelExpressions");
+	const struct path *list_at = MEMBER(at, "matchLabelExpressions");
+	FOR_ITEMS(i, e, list)
+	{
+		const struct path *here = ITEM(list_at, i);
+		const struct json *values = GET(e, "values");
+		if (json_count(values) == 0)
+			required(v, MEMBER(here, "values"), "%s", "");
+		FOR_ITEMS(k, value, values)
+		{
+			for (size_t m = 0; m < k; m++)
+				if (value_equal(json_at(values, m), value)) {
+					duplicate_value(v, ITEM(MEMBER(here, "values"), k), value);
+					break;
+				}
+		}
+		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, TEXT(e, "key"));
+		for (size_t m = 0; m < i; m++)
+			if (str_eq(TEXT(json_at(list, m), "key"), TEXT(e, "key"))) {
+				duplicate(v, MEMBER(here, "key"), TEXT(e, "key"));
+				break;
+			}
+	}
+}
+
+static void check_topologies(struct check *v, const struct path *at, const struct json *terms)
+{
+	FOR_ITEMS(i, term, terms)
+	{
+		bool is_twice = false;
+		check_topology_term(v, ITEM(at, i), term);
+		for (size_t k = 0; k < i; k++)
+			is_twice |= value_equal(json_at(terms, k), term);
+		if (is_twice || COUNT(term, "matchLabelExpressions") == 0)
+			duplicate(v, MEMBER(ITEM(at, i), "matchLabelExpressions"), STR(""));
+	}
+}
+
+static void storage_class_rules(struct check *v, const struct json *tree)
+{
+	check_provisioner(v, ROOT("provisioner"), TEXT(tree, "provisioner"));
+	check_optional_enum(v, ROOT("reclaimPolicy"), GET(tree, "reclaimPolicy"), "Delete,Retain");
+	if (!GET(tree, "volumeBindingMode"))
+		required(v, ROOT("volumeBindingMode"), "%s", "");
+	else
+		check_enum(v, ROOT("volumeBindingMode"), TEXT(tree, "volumeBindingMode"),
+			   "Immediate,WaitForFirstConsumer");
+	check_topologies(v, ROOT("allowedTopologies"), GET(tree, "allowedTopologies"));
+}
+
+static void storage_class_update_rules(struct check *v, const struct json *old,
+				       const struct json *tree)
+{
+	if (!value_equal(GET(old, "parameters"), GET(tree, "parameters")))
+		forbidden(v, ROOT("parameters"), "updates to parameters are forbidden.");
+	if (!value_equal(GET(old, "provisioner"), GET(tree, "provisioner")))
+		forbidden(v, ROOT("provisioner"), "updates to provisioner are forbidden.");
+	if (!value_equal(GET(old, "reclaimPolicy"), GET(tree, "reclaimPolicy")))
+		forbidden(v, ROOT("reclaimPolicy"), "updates to reclaimPolicy are forbidden.");
+	check_immutable(v, ROOT("volumeBindingMode"), GET(tree, "volumeBindingMode"),
+			GET(old, "volumeBindingMode"));
+}
+
+/* ---- CSIDriver, CSINode, CSIStorageCapacity ---- */
+
+static void check_tokens(struct check *v, const struct path *at, const struct json *tokens)
+{
+	FOR_ITEMS(i, token, tokens)
+	{
+		const struct path *here = ITEM(at, i);
+		const struct json *seconds = GET(token, "expirationSeconds");
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(TEXT(json_at(tokens, k), "audience"), TEXT(token, "audience"))) {
+				duplicate(v, MEMBER(here, "audience"), TEXT(token, "audience"));
+				break;
+			}
+		if (seconds && json_i64(seconds) < 600)
+			bad(v, MEMBER(here, "expirationSeconds"), seconds,
+			    "may not specify a duration less than 10 minutes");
+		if (json_i64(seconds) > (1ll << 32))
+			bad(v, MEMBER(here, "expirationSeconds"), seconds,
+			    "may not specify a duration larger than 2^32 seconds");
+	}
+}
+
+static void csi_driver_rules(struct check *v, const struct json *tree)
+{
+	static const char *const needed[] = {"attachRequired", "podInfoOnMount", "storageCapacity"};
+	const struct json *spec = GET(tree, "spec");
+	const struct path *at = ROOT("spec");
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (!json_get(spec, str_of(needed[i])))
+			required(v, MEMBER(at, needed[i]), "%s", "");
+	check_optional_enum(v, MEMBER(at, "fsGroupPolicy"), GET(spec, "fsGroupPolicy"),
+			    "File,None,ReadWriteOnceWithFSType");
+	check_tokens(v, MEMBER(at, "tokenRequests"), GET(spec, "tokenRequests"));
+	FOR_ITEMS(i, mode, GET(spec, "volumeLifecycleModes"))
+	{
+		check_enum(v, MEMBER(at, "volumeLifecycleModes"), json_str(mode),
+			   "Ephemeral,Persistent");
+	}
+}
+
+static void csi_driver_update_rules(struct check *v, const struct json *old_tree,
+				    const struct json *tree)
+{
+	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
+	const struct path *at = ROOT("spec");
+	csi_driver_rules(v, tree);
+	check_immutable(v, MEMBER(at, "attachedRequired"), GET(spec, "attachRequired"),
+			GET(old, "attachRequired"));
+	check_immutable(v, MEMBER(at, "volumeLifecycleModes"), GET(spec, "volumeLifecycleModes"),
+			GET(old, "volumeLifecycleModes"));
+}
+
+static void check_csi_node_driver(struct check *v, const struct path *at,
+				  const struct json *drivers, size_t i)
+{
+	const struct json *driver = json_at(drivers, i), *keys = GET(driver, "topologyKeys");
+	struct str name = TEXT(driver, "name"), id = TEXT(driver, "nodeID");
+	const struct json *count = GET(GET(driver, "allocatable"), "count");
+	check_required_name(v, MEMBER(at, "name"), NAME_DNS_SUBDOMAIN, name);
+	if (id.len == 0)
+		required(v, MEMBER(at, "nodeID"), "%s", "");
+	else if (id.len > 256)
+		bad_text(v, MEMBER(at, "nodeID"), id, "must be 256 characters or less");
+	if (count && json_i64(count) < 0)
+		check_not_negative(v, MEMBER(MEMBER(at, "allocatable"), "count"), count);
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(TEXT(json_at(drivers, k), "name"), name)) {
+			duplicate(v, MEMBER(at, "name"), name);
+			break;
+		}
+	FOR_ITEMS(m, key, keys)
+	{
+		bool is_twice = false;
+		for (size_t k = 0; k < m; k++)
+			is_twice |= value_equal(json_at(keys, k), key);
+		if (is_twice)
+			duplicate_value(v, at, key);
+		check_name(v, at, NAME_QUALIFIED, json_str(key));
+	}
+}
+
+static void csi_node_rules(struct check *v, const struct json *tree)
+{
+	const struct json *drivers = GET(GET(tree, "spec"), "drivers");
+	for (size_t i = 0; i < json_count(drivers); i++)
+		check_csi_node_driver(v, ITEM(MEMBER(ROOT("spec"), "drivers"), i), drivers, i);
+}
+
+static void csi_node_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+	const struct json *was = GET(GET(old, "spec"), "drivers"),
+			  *is = GET(GET(tree, "spec"), "drivers");
+	csi_node_rules(v, tree);
+	FOR_ITEMS(i, before, was)
+	{
+		FOR_ITEMS(k, now, is)
+		{
+			if (str_eq(TEXT(before, "name"), TEXT(now, "name")) &&
+			    !value_equal(before, now))
+				bad(v, MEMBER(ROOT("spec"), "drivers"),
+				    go_struct(v, "CSINodeDriver", now), "field is immutable");
+		}
+	}
+}
+
+static void capacity_rules(struct check *v, const struct json *tree)
+{
+	check_label_selector(v, ROOT("nodeTopology"), GET(tree, "nodeTopology"));
+	check_name(v, ROOT("storageClassName"), NAME_DNS_SUBDOMAIN, TEXT(tree, "storageClassName"));
+	if (GET(tree, "capacity"))
+		check_quantity_not_negative(v, ROOT("capacity"), GET(tree, "capacity"));
+}
+
+static void capacity_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+	check_immutable(v, ROOT("nodeTopology"), GET(tree, "nodeTopology"),
+			GET(old, "nodeTopology"));
+	check_immutable(v, ROOT("storageClassName"), GET(tree, "storageClassName"),
+			GET(old, "storageClassName"));
+	capacity_rules(v, tree);
+}
+
+/* ---- VolumeAttachment, VolumeAttributesClass ---- */
+
+static void check_inline_volume(struct check *v, const struct path *at, const struct json *spec)
+{
+	static const char *const barred[] = {
+		"capacity",	    "claimRef",	  "persistentVolumeReclaimPolicy",
+		"storageClassName", "volumeMode", "nodeAffinity"};
+	for (size_t i = 0; i < ARRAY_LEN(barred); i++)
+		if (json_get(spec, str_of(barred[i])))
+			forbidden(v, MEMBER(at, barred[i]),
+				  "may not be specified in the context of inline volumes");
+	if (!GET(spec, "csi"))
+		required(v, MEMBER(at, "csi"), "CSI volume is required");
+	else
+		check_persistent_source(v, at, spec, (struct str){});
+	if (COUNT(spec, "accessModes") == 0)
+		required(v, MEMBER(at, "accessModes"), "%s", "");
+}
+
+static void attachment_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec"), *source = GET(spec, "source");
+	const struct json *name = GET(source, "persistentVolumeName");
+	const struct json *volume = GET(source, "inlineVolumeSpec");
+	const struct path *at = ROOT("spec"), *source_at = MEMBER(at, "source");
+	struct str attacher = TEXT(spec, "attacher");
+	if (attacher.len == 0)
+		required(v, MEMBER(at, "attacher"), "%s", "");
+	else
+		check_name(v, MEMBER(at, "attacher"), NAME_DNS_SUBDOMAIN, attacher);
+	if (!name && !volume)
+		required(v, source_at,
+			 "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+	else if (name && volume)
+		forbidden(v, source_at,
+			  "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+	else if (volume)
+		check_inline_volume(v, MEMBER(source_at, "inlineVolumeSpec"), volume);
+	else if (json_str(name).len == 0)
+		required(v, MEMBER(source_at, "persistentVolumeName"),
+			 "must specify non empty persistentVolumeName");
+	if (name)
+		check_name(v, MEMBER(source_at, "persistentVolumeName"), NAME_DNS_SUBDOMAIN,
+			   json_str(name));
+	check_name(v, MEMBER(at, "nodeName"), NAME_DNS_SUBDOMAIN, TEXT(spec, "nodeName"));
+}
+
+static void attachment_update_rules(struct check *v, const struct json *old,
+				    const struct json *tree)
+{
+	attachment_rules(v, tree);
+	if (!value_equal(GET(old, "spec"), GET(tree, "spec")))
+		bad(v, ROOT("spec"), go_struct(v, "VolumeAttachmentSpec", GET(tree, "spec")),
+		    "field is immutable");
+}
+
+static void attributes_class_rules(struct check *v, const struct json *tree)
+{
+	check_provisioner(v, ROOT("driverName"), TEXT(tree, "driverName"));
+	if (COUNT(tree, "parameters") == 0)
+		required(v, ROOT("parameters"), "must contain at least one key/value pair");
+}
+
+static void attributes_class_update_rules(struct check *v, const struct json *old,
+					  const struct json *tree)
+{
+	if (!value_equal(GET(old, "driverName"), GET(tree, "driverName")))
+		forbidden(v, ROOT("driverName"), "updates to driverName are forbidden.");
+	if (!value_equal(GET(old, "parameters"), GET(tree, "parameters")))
+		forbidden(v, ROOT("parameters"), "updates to parameters are forbidden.");
+}
+
+#define STORAGE "storage.k8s.io"
+
 const struct kind_rules validate_storage[] = {
+	{STORAGE, "StorageClass", NAME_DNS_SUBDOMAIN, storage_class_rules,
+	 storage_class_update_rules, true, NULL},
+	{STORAGE, "CSIDriver", NAME_DNS_SUBDOMAIN, csi_driver_rules, csi_driver_update_rules, true,
+	 NULL},
+	{STORAGE, "CSINode", NAME_DNS_SUBDOMAIN, csi_node_rules, csi_node_update_rules, true, NULL},
+	{STORAGE, "CSIStorageCapacity", NAME_DNS_SUBDOMAIN, capacity_rules, capacity_update_rules,
+	 false, NULL},
+	{STORAGE, "VolumeAttachment", NAME_DNS_SUBDOMAIN, attachment_rules, attachment_update_rules,
+	 false, NULL},
+	{STORAGE, "VolumeAttributesClass", NAME_DNS_SUBDOMAIN, attributes_class_rules,
+	 attributes_class_update_rules, true, NULL},
 	{},
 };
