@@ -3,6 +3,9 @@
 #include "http/dial.h"
 #include "http_harness.h"
 
+#define EXEC_CHANNELS                                                                              \
+	(CHANNEL_BIT(CHANNEL_STDIN) | CHANNEL_BIT(CHANNEL_STDOUT) | CHANNEL_BIT(CHANNEL_RESIZE))
+
 static struct http_server *server;
 static struct channels *channels;
 static struct buf heard; /* what the server's side was told */
@@ -28,7 +31,13 @@ static void channels_gone(struct channels *ch, void *user)
 	channels_close(TAKE_PTR(channels));
 }
 
-static const struct channels_ops channel_ops = {channel_data, channel_end, NULL, channels_gone};
+static void channels_ready(struct channels *ch, void *user)
+{
+	buf_add_cstr(&heard, "[ready]");
+}
+
+static const struct channels_ops channel_ops = {channels_ready, channel_data, channel_end, NULL,
+						channels_gone};
 
 static void echo_data(struct stream *s, struct str bytes, void *user)
 {
@@ -56,7 +65,7 @@ static void request_on(struct http_exchange *x, void *ctx)
 	enum rc rc = RC_FORBIDDEN;
 	err_set(&err, rc, "you may not");
 	if (str_is(http_path(x), "/exec"))
-		rc = channels_accept(x, &channel_ops, NULL, &channels, &err);
+		rc = channels_accept(x, EXEC_CHANNELS, &channel_ops, NULL, &channels, &err);
 	else if (str_is(http_path(x), "/echo"))
 		rc = http_upgrade(x, headers, 1, &echo_ops, NULL, &s, &err);
 	if (rc != RC_OK)
@@ -298,21 +307,21 @@ static void test_channels_by_protocol(void **state)
 		bool has_status;
 	} rows[] = {
 		{"v5.channel.k8s.io", STR_INIT("\0ab"),
-		 STR_INIT("\x82\x03\x01"
+		 STR_INIT("\x82\x01\x01\x82\x03\x01"
 			  "ab"),
-		 "[0 ab]", 2, true},
+		 "[ready][0 ab]", 2, true},
 		{"x, v4.channel.k8s.io", STR_INIT("\0ab"),
-		 STR_INIT("\x82\x03\x01"
+		 STR_INIT("\x82\x01\x01\x82\x03\x01"
 			  "ab"),
-		 "[0 ab]", 2, true},
+		 "[ready][0 ab]", 2, true},
 		{"base64.channel.k8s.io", STR_INIT("0YWI="),
-		 STR_INIT("\x81\x05"
+		 STR_INIT("\x81\x01\x31\x81\x05"
 			  "1YWI="),
-		 "[0 ab]", 1, false},
+		 "[ready][0 ab]", 1, false},
 		{NULL, STR_INIT("\0ab"),
-		 STR_INIT("\x82\x03\x01"
+		 STR_INIT("\x82\x01\x01\x82\x03\x01"
 			  "ab"),
-		 "[0 ab]", 2, false},
+		 "[ready][0 ab]", 2, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct end e = exec_open(rows[i].offered);
@@ -341,11 +350,11 @@ static void test_channels_half_close_and_resize(void **state)
 	frame_send(&e, 2, STR("\x01not for clients"));
 	frame_send(&e, 2, STR("\xff\x00"));
 	WAIT_FOR(heard.len > 0 && strstr(heard.data, "[0 ended]"));
-	assert_string_equal(heard.data, "[4 {\"Width\":80}][0 ended]");
+	assert_string_equal(heard.data, "[ready][4 {\"Width\":80}][0 ended]");
 	/* A ping is answered with its bytes. */
 	frame_send(&e, 9, STR("beat"));
-	WAIT_FOR(e.in.len == 6);
-	assert_memory_equal(e.in.data,
+	WAIT_FOR(e.in.len == 9);
+	assert_memory_equal(e.in.data + 3,
 			    "\x8a\x04"
 			    "beat",
 			    6);
@@ -360,9 +369,9 @@ static void test_channels_survive_bad_frames(void **state)
 {
 	static const struct str frames[] = {
 		STR_INIT("\x82\x03"
-			 "abc"),			      /* not masked */
-		STR_INIT("\xf2\x80\0\0\0\0"),		      /* reserved bits */
-		STR_INIT("\x8f\x80\0\0\0\0"),		      /* unknown opcode */
+			 "abc"),			       /* not masked */
+		STR_INIT("\xf2\x80\0\0\0\0"),		       /* reserved bits */
+		STR_INIT("\x8f\x80\0\0\0\0"),		       /* unknown opcode */
 		STR_INIT("\x82\xff\0\0\1\0\0\0\0\0\0\0\0\0x"), /* a terabyte */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
@@ -388,7 +397,8 @@ static void test_long_messages(void **state)
 	memset(bytes, 'y', sizeof(bytes));
 	bytes[0] = 0;
 	frame_send(&e, 2, str_n(bytes, sizeof(bytes)));
-	WAIT_FOR(e.in.len >= sizeof(bytes) + 4);
+	WAIT_FOR(e.in.len >= sizeof(bytes) + 7);
+	buf_consume(&e.in, 3); /* the greeting */
 	assert_int_equal((unsigned char)e.in.data[1], 126);
 	assert_int_equal(((unsigned char)e.in.data[2] << 8) | (unsigned char)e.in.data[3],
 			 sizeof(bytes));
