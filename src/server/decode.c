@@ -294,6 +294,17 @@ static enum step decode_delete(struct request *r)
 	return delete_options_check(r, d.parsed);
 }
 
+/* POST …/bindings is the old form of pods/<name>/binding. */
+static void route_old_binding(struct request *r)
+{
+	const struct api_kind *pods = api_by_stored(api_builtin(), KIND_POD);
+	r->route.kind = pods;
+	r->route.resource = pods->plural;
+	r->route.name = json_path_str(r->tree, "metadata.name");
+	r->route.subresource = STR("binding");
+	r->route.sub = api_subresource(pods, r->route.subresource);
+}
+
 enum step stage_decode(struct request *r)
 {
 	if (write_options_check(r) == STEP_DONE)
@@ -303,7 +314,11 @@ enum step stage_decode(struct request *r)
 	case DO_UPDATE:
 		if (decode_body(r, expected_kind(r)) == STEP_DONE)
 			return STEP_DONE;
-		return r->route.kind->stored_id == 0 || is_review(r) ? review(r) : STEP_NEXT;
+		if (is_review(r))
+			return review(r);
+		if (r->route.kind->stored_id == KIND_NONE)
+			route_old_binding(r);
+		return STEP_NEXT;
 	case DO_PATCH:
 		return decode_patch(r);
 	default:

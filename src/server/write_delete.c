@@ -158,17 +158,20 @@ static void success_status(struct request *r, const struct object *old)
 	r->reply.tree = s;
 }
 
-static enum step remove_now(struct request *r, struct object *old)
+static enum step remove_now(struct request *r, struct object *old, struct json *tree)
 {
-	struct object *last = object_ref(old);
+	struct object *last;
+	struct err err;
+	/* The last state has the revision of the delete, so it is an object of its own. */
+	if (object_new(old->kind, tree, 0, &last, &err) != RC_OK)
+		return request_fail_err(r, &err);
 	r->reply.status = 200;
-	if (answers_with_object(old->stored_id) || old->is_deleting) {
-		r->pending = object_ref(old);
-		if (r->options.is_dry_run)
-			r->reply.object = object_ref(old);
-	} else {
+	if (answers_with_object(old->stored_id) || old->is_deleting)
+		*(r->options.is_dry_run ? &r->reply.object : &r->pending) = object_ref(old);
+	else
 		success_status(r, old);
-	}
+	if (r->options.is_dry_run)
+		object_unref(TAKE_PTR(last));
 	return write_remove(r, old, last);
 }
 
@@ -178,7 +181,7 @@ static enum step delete_object(struct request *r, struct object *old)
 		return STEP_DONE;
 	struct json *tree = object_tree(&r->arena, old);
 	if (!begin_deletion(r, old, tree))
-		return remove_now(r, old);
+		return remove_now(r, old, tree);
 	if (json_equal(tree, object_tree(&r->arena, old))) {
 		r->reply.object = object_ref(old);
 		r->reply.status = 200;
