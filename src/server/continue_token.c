@@ -31,24 +31,29 @@ enum rc continue_token_parse(struct arena *a, struct str text, struct continue_t
 	if (text.len > TOKEN_MAX_BYTES || (text.len && text.at[text.len - 1] == '=') ||
 	    !base64url_decode(a, text, &bytes))
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: illegal base64 data at input byte %zu",
+			       "invalid continue token: continue key is not valid: illegal base64 "
+			       "data at input byte %zu",
 			       text.len ? text.len - 1 : 0);
 	if (json_parse(a, bytes, &tree, NULL, &cause) != RC_OK)
-		return err_set(err, RC_BAD_REQUEST, "continue key is not valid: %s", cause.text);
+		return err_set(err, RC_BAD_REQUEST,
+			       "invalid continue token: continue key is not valid: %s", cause.text);
 	if (!str_is(json_path_str(tree, "v"), "meta.k8s.io/v1"))
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: server does not recognize this encoded "
+			       "invalid continue token: continue key is not valid: server does not "
+			       "recognize this encoded "
 			       "version \"%.*s\"",
 			       STR_FMT(json_path_str(tree, "v")));
 	int64_t revision = json_i64(json_get(tree, STR("rv")));
 	struct str start = json_path_str(tree, "start");
 	if (revision == 0)
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: incorrect encoded start resourceVersion "
+			       "invalid continue token: continue key is not valid: incorrect "
+			       "encoded start resourceVersion "
 			       "(version meta.k8s.io/v1)");
 	if (start.len == 0)
 		return err_set(err, RC_BAD_REQUEST,
-			       "continue key is not valid: encoded start key empty (version "
+			       "invalid continue token: continue key is not valid: encoded start "
+			       "key empty (version "
 			       "meta.k8s.io/v1)");
 	if (start.at[start.len - 1] == '\0')
 		start.len--;

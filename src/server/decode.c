@@ -243,7 +243,7 @@ static void read_delete_query(struct request *r)
 	struct str orphan = query_get(&r->arena, r->query, "orphanDependents");
 	if (grace.len && str_to_i64(grace, &o->grace_s))
 		o->has_grace = true;
-	if (propagation.len)
+	if (propagation.at)
 		o->propagation = propagation;
 	if (orphan.len)
 		o->propagation = str_is(orphan, "true") ? STR("Orphan") : STR("Background");

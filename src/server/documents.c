@@ -44,6 +44,8 @@ enum step stage_documents(struct request *r)
 {
 	if (r->route.is_resource)
 		return STEP_NEXT;
+	if (!str_is(r->method, "GET") && !str_is(r->method, "HEAD"))
+		return request_not_allowed(r);
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
 		if (is_at(&documents[i], r->path))
 			return documents[i].serve(r);

@@ -132,20 +132,41 @@ bool encode_has_message(const struct api_kind *kind, const struct json *tree)
 	return message_type(kind, tree) != NULL;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return str_cmp(((const struct json_member *)a)->key, ((const struct json_member *)b)->key);
+}
+
+/* Upstream's YAML goes through maps: keys are sorted at every level. */
+static struct json *sorted_copy(struct arena *a, const struct json *tree)
+{
+	struct json *copy = json_copy(a, tree);
+	if (copy->type == JSON_ARRAY)
+		for (size_t i = 0; i < json_count(copy); i++)
+			copy->array.items[i] = sorted_copy(a, copy->array.items[i]);
+	if (copy->type != JSON_OBJECT || copy->object.count == 0)
+		return copy;
+	for (size_t i = 0; i < json_count(copy); i++)
+		copy->object.members[i].value = sorted_copy(a, copy->object.members[i].value);
+	qsort(copy->object.members, copy->object.count, sizeof(copy->object.members[0]), by_key);
+	return copy;
+}
+
 void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind)
 {
 	switch (e->output->media) {
 	case MEDIA_YAML:
-		yaml_write(e->out, tree);
+		yaml_write(e->out, sorted_copy(e->arena, tree));
 		break;
 	case MEDIA_PROTOBUF:
 		api_protobuf_write(e->out, message_type(kind, tree), tree);
 		break;
 	case MEDIA_JSON:
-		if (e->is_pretty)
+		if (e->is_pretty) {
 			json_write_indent(e->out, tree, INDENT);
-		else
-			json_write(e->out, tree);
+			break;
+		}
+		json_write(e->out, tree);
 		buf_add_char(e->out, '\n');
 		break;
 	}

@@ -7,7 +7,8 @@ enum step bad_revision(struct request *r, enum rc rc)
 	struct str text = r->options.resource_version;
 	if (rc == RC_BAD_REQUEST)
 		return request_fail(r, rc,
-				    "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: "
+				    "invalid resource version: resourceVersion: Invalid value: "
+				    "\"%.*s\": strconv.ParseUint: "
 				    "parsing \"%.*s\": invalid syntax",
 				    STR_FMT(text), STR_FMT(text));
 	request_fail(r, RC_INTERNAL,

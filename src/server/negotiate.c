@@ -21,22 +21,30 @@ struct str media_parameter(struct str media_type, const char *name)
 	return (struct str){};
 }
 
+static const struct {
+	const char *name;
+	enum media media;
+} known_media[] = {
+	{"application/json", MEDIA_JSON},
+	{"*/*", MEDIA_JSON},
+	{"application/yaml", MEDIA_YAML},
+	{"application/vnd.kubernetes.protobuf", MEDIA_PROTOBUF},
+};
+
+static bool is_known_media(struct str base)
+{
+	for (size_t i = 0; i < ARRAY_LEN(known_media); i++)
+		if (str_is(base, known_media[i].name))
+			return true;
+	return false;
+}
+
 static bool pick_media(struct str base, const struct offers *offers, struct output *out)
 {
-	static const struct {
-		const char *name;
-		enum media media;
-	} rows[] = {
-		{"application/json", MEDIA_JSON},
-		{"application/*", MEDIA_JSON},
-		{"*/*", MEDIA_JSON},
-		{"application/yaml", MEDIA_YAML},
-		{"application/vnd.kubernetes.protobuf", MEDIA_PROTOBUF},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!str_is(base, rows[i].name))
+	for (size_t i = 0; i < ARRAY_LEN(known_media); i++) {
+		if (!str_is(base, known_media[i].name))
 			continue;
-		out->media = rows[i].media;
+		out->media = known_media[i].media;
 		return (out->media != MEDIA_PROTOBUF || offers->has_protobuf) &&
 		       (out->media != MEDIA_YAML || !offers->is_stream);
 	}
@@ -63,19 +71,14 @@ static bool pick_shape(struct str clause, const struct offers *offers, struct ou
 	       (out->shape == AS_PARTIAL || str_is(as, "PartialObjectMetadataList"));
 }
 
-static void name_content_type(struct arena *a, const struct offers *offers, struct output *out)
+static void name_content_type(const struct offers *offers, struct output *out)
 {
-	static const char *const bases[] = {"application/json", "application/yaml",
+	static const char *const names[] = {"application/json", "application/yaml",
 					    "application/vnd.kubernetes.protobuf"};
-	static const char *const shapes[] = {"", "Table", "PartialObjectMetadata",
-					     "PartialObjectMetadataList"};
-	struct str type = str_of(bases[out->media]);
-	if (out->shape != AS_OBJECT)
-		type = arena_printf(a, "%.*s;as=%s;g=meta.k8s.io;v=%.*s", STR_FMT(type),
-				    shapes[out->shape], STR_FMT(out->meta_version));
-	if (offers->is_stream && out->media == MEDIA_PROTOBUF)
-		type = arena_printf(a, "%.*s;stream=watch", STR_FMT(type));
-	out->content_type = type;
+	bool is_protobuf_stream = offers->is_stream && out->media == MEDIA_PROTOBUF;
+	out->content_type = is_protobuf_stream
+				    ? STR("application/vnd.kubernetes.protobuf;stream=watch")
+				    : str_of(names[out->media]);
 }
 
 static bool is_refused(struct str clause)
@@ -95,30 +98,100 @@ bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 		if (is_refused(clause) || !pick_media(media_base(clause), offers, &out) ||
 		    !pick_shape(clause, offers, &out))
 			continue;
-		name_content_type(a, offers, &out);
+		name_content_type(offers, &out);
 		*ret_output = out;
 		return true;
 	}
 	return false;
 }
 
-static enum step not_acceptable(struct request *r, bool is_stream)
+/* Two layers answer upstream: one that knows no media type of the header at all, one that knows it
+ * but not the form asked for. */
+static bool has_known_media(struct str accept)
 {
+	struct str clause;
+	while (accept.len) {
+		str_cut(accept, ',', &clause, &accept);
+		if (is_known_media(media_base(clause)))
+			return true;
+	}
+	return false;
+}
+
+static enum step not_acceptable(struct request *r, const struct offers *offers)
+{
+	static const char plain[] =
+		"application/json, application/yaml, application/vnd.kubernetes.protobuf";
+	static const char streams[] =
+		"application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+	bool is_list = r->route.verb == DO_LIST || r->route.verb == DO_WATCH;
+	bool is_yaml = str_is(media_base(r->accept), "application/yaml");
 	r->output = (struct output){.content_type = STR("application/json")};
-	return request_fail(
-		r, RC_NOT_ACCEPTABLE,
-		"only the following media types are accepted: application/json, application/yaml, "
-		"application/vnd.kubernetes.protobuf%s",
-		is_stream ? ", application/json;stream=watch, "
-			    "application/vnd.kubernetes.protobuf;stream=watch"
-			  : "");
+	if (is_yaml)
+		r->output = (struct output){.media = MEDIA_YAML,
+					    .content_type = STR("application/yaml")};
+	if (has_known_media(r->accept))
+		return request_fail(r, RC_NOT_ACCEPTABLE,
+				    "only the following media types are accepted: %s",
+				    offers->is_stream ? streams : plain);
+	request_fail(r, RC_NOT_ACCEPTABLE,
+		     "406: Not Acceptable\n\nAvailable representations: %s%s%s", plain,
+		     is_list ? ", " : "", is_list ? streams : "");
+	json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+	return STEP_DONE;
+}
+
+/* ---- methods ---- */
+
+static uint32_t verb_bit(enum verb verb)
+{
+	static const uint32_t bits[] = {
+		[DO_GET] = VERB_GET,	   [DO_LIST] = VERB_LIST,
+		[DO_WATCH] = VERB_WATCH,   [DO_CREATE] = VERB_CREATE,
+		[DO_UPDATE] = VERB_UPDATE, [DO_PATCH] = VERB_PATCH,
+		[DO_DELETE] = VERB_DELETE, [DO_DELETE_COLLECTION] = VERB_DELETE_COLLECTION,
+		[DO_CONNECT] = ~0u,
+	};
+	return bits[verb];
+}
+
+static bool is_allowed(const struct route *route)
+{
+	uint32_t verbs = route->sub ? route->sub->verbs : route->kind->verbs;
+	bool has_name = route->name.at != NULL;
+	bool needs_name = route->verb == DO_UPDATE || route->verb == DO_PATCH;
+	bool is_misplaced = route->verb == DO_CREATE &&
+			    (has_name != (route->sub != NULL) ||
+			     (route->kind->is_namespaced && !route->namespace.at));
+	return (verbs & verb_bit(route->verb)) && (has_name || !needs_name) && !is_misplaced;
+}
+
+enum step request_not_allowed(struct request *r)
+{
+	request_fail(r, RC_METHOD_NOT_ALLOWED,
+		     "the server does not allow this method on the requested resource");
+	json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+	return STEP_DONE;
+}
+
+static bool is_served_group(struct str group)
+{
+	const struct api *api = api_builtin();
+	for (uint32_t i = 0; i < api->kind_count; i++)
+		if (str_eq(api->kinds[i].group, group))
+			return true;
+	return false;
 }
 
 /* Runs once it is known that the path is a resource. */
 enum step stage_negotiate(struct request *r)
 {
+	if (!is_served_group(r->route.group))
+		return request_text(r, 404, STR("404 page not found\n"));
 	if (!r->route.kind)
 		return request_no_such_path(r);
+	if (!is_allowed(&r->route))
+		return request_not_allowed(r);
 	if (r->route.verb == DO_CONNECT)
 		return STEP_NEXT;
 	struct offers offers = {
@@ -127,7 +200,6 @@ enum step stage_negotiate(struct request *r)
 		.has_protobuf = true,
 		.is_stream = r->route.verb == DO_WATCH,
 	};
-	return negotiate(&r->arena, r->accept, &offers, &r->output)
-		       ? STEP_NEXT
-		       : not_acceptable(r, offers.is_stream);
+	return negotiate(&r->arena, r->accept, &offers, &r->output) ? STEP_NEXT
+								    : not_acceptable(r, &offers);
 }

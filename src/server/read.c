@@ -12,7 +12,7 @@
 
 static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
 {
-	request_fail(r, RC_TIMEOUT, "Too large resource version: %lld, current: %lld",
+	request_fail(r, RC_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
 		     (long long)wanted, (long long)have);
 	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena),
 		    *cause = json_object(&r->arena);

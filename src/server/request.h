@@ -161,6 +161,7 @@ enum step request_forbidden(struct request *r, const struct api_kind *kind, stru
 			    struct str why);
 enum step request_invalid(struct request *r, struct str group, struct str kind, struct str name,
 			  const struct field_errors *errors);
+enum step request_not_allowed(struct request *r); /* 405 */
 enum step request_no_such_path(
 	struct request *r); /* the server could not find the requested resource */
 enum step request_text(struct request *r, int status, struct str text); /* text/plain */

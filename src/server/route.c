@@ -85,7 +85,9 @@ static void parse_options(struct request *r)
 	struct str force = query_get(&r->arena, r->query, "force");
 	o->has_force = force.at != NULL;
 	o->is_force = is_true(force);
-	o->wants_pretty = is_true(query_get(&r->arena, r->query, "pretty"));
+	struct str pretty = query_get(&r->arena, r->query, "pretty");
+	o->wants_pretty = str_is(pretty, "1") || str_is(pretty, "true") || str_is(pretty, "t") ||
+			  str_is(pretty, "T") || str_is(pretty, "TRUE") || str_is(pretty, "True");
 	o->allow_bookmarks = is_true(query_get(&r->arena, r->query, "allowWatchBookmarks"));
 	struct str initial = query_get(&r->arena, r->query, "sendInitialEvents");
 	o->has_send_initial_events = initial.at != NULL;

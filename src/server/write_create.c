@@ -14,6 +14,16 @@ static struct json *to_storage(struct request *r, struct json *tree)
 					: convert_tree(&r->arena, r->route.kind, storage, tree);
 }
 
+static enum step refuse_existing(struct request *r, const struct object *there)
+{
+	request_already_exists(r, r->route.kind, there->name);
+	if (there->is_deleting)
+		json_set(&r->arena, r->reply.tree, STR("message"),
+			 json_printf(&r->arena, "object is being deleted: %.*s",
+				     STR_FMT(json_path_str(r->reply.tree, "message"))));
+	return STEP_DONE;
+}
+
 enum step write_create(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -31,9 +41,10 @@ enum step write_create(struct request *r)
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	if (store_pending_get(r->server->store, storage->stored_id,
-			      json_path_str(tree, "metadata.namespace"), name))
-		return request_already_exists(r, r->route.kind, name);
+	struct object *there = store_pending_get(r->server->store, storage->stored_id,
+						 json_path_str(tree, "metadata.namespace"), name);
+	if (there)
+		return refuse_existing(r, there);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
 	managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource,

@@ -69,29 +69,59 @@ static int64_t grace_of(const struct request *r, const struct object *old, const
 	return own ? json_i64(own) : 30;
 }
 
+static enum step failed_precondition(struct request *r, const struct object *old, struct str why)
+{
+	request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
+	/* Here upstream names the kind, not the resource. */
+	json_set_str(&r->arena, json_get(r->reply.tree, STR("details")), STR("kind"),
+		     r->route.kind->kind);
+	struct str message = arena_printf(
+		&r->arena, "Operation cannot be fulfilled on %.*s%s%.*s \"%.*s\": %.*s",
+		STR_FMT(r->route.kind->kind), r->route.kind->group.len ? "." : "",
+		STR_FMT(r->route.kind->group), STR_FMT(old->name), STR_FMT(why));
+	json_set_str(&r->arena, r->reply.tree, STR("message"), message);
+	return STEP_DONE;
+}
+
 static enum step check_preconditions(struct request *r, const struct object *old)
 {
 	const struct deletion *o = &r->deletion;
 	int64_t revision = 0;
 	if (o->uid.len && !str_eq(o->uid, old->uid))
-		return request_conflict(
-			r, r->route.kind, old->name,
-			arena_cstr(&r->arena,
-				   arena_printf(&r->arena,
-						"Precondition failed: UID in precondition: %.*s, "
-						"UID in object meta: %.*s",
-						STR_FMT(o->uid), STR_FMT(old->uid))));
+		return failed_precondition(r, old,
+					   arena_printf(&r->arena,
+							"Precondition failed: UID in precondition: "
+							"%.*s, UID in object meta: %.*s",
+							STR_FMT(o->uid), STR_FMT(old->uid)));
 	if (o->resource_version.len &&
 	    (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
-		return request_conflict(
-			r, r->route.kind, old->name,
-			arena_cstr(&r->arena,
-				   arena_printf(
-					   &r->arena,
-					   "Precondition failed: ResourceVersion in precondition: "
-					   "%.*s, ResourceVersion in object meta: %lld",
-					   STR_FMT(o->resource_version),
-					   (long long)old->revision)));
+		return failed_precondition(
+			r, old,
+			arena_printf(&r->arena,
+				     "Precondition failed: ResourceVersion in precondition: %.*s, "
+				     "ResourceVersion in object meta: %lld",
+				     STR_FMT(o->resource_version), (long long)old->revision));
+	return STEP_NEXT;
+}
+
+/* Objects that a cluster cannot do without. */
+static enum step check_protection(struct request *r, const struct object *old)
+{
+	static const struct {
+		uint16_t kind;
+		const char *name, *why;
+	} rows[] = {
+		{KIND_NAMESPACE, "default", "this namespace may not be deleted"},
+		{KIND_NAMESPACE, "kube-system", "this namespace may not be deleted"},
+		{KIND_NAMESPACE, "kube-public", "this namespace may not be deleted"},
+		{KIND_PRIORITY_CLASS, "system-node-critical",
+		 "this is a system priority class and cannot be deleted"},
+		{KIND_PRIORITY_CLASS, "system-cluster-critical",
+		 "this is a system priority class and cannot be deleted"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].kind == old->stored_id && str_is(old->name, rows[i].name))
+			return request_forbidden(r, r->route.kind, old->name, str_of(rows[i].why));
 	return STEP_NEXT;
 }
 
@@ -110,7 +140,8 @@ static bool begin_deletion(struct request *r, struct object *old, struct json *t
 	int64_t before_s = json_i64(json_get(meta, STR("deletionGracePeriodSeconds")));
 	if (!old->is_deleting || grace_s < before_s) {
 		json_set_time(a, meta, "deletionTimestamp", world_wall_us() + grace_s * 1000000);
-		json_set(a, meta, STR("deletionGracePeriodSeconds"), json_int(a, grace_s));
+		if (old->stored_id != KIND_NAMESPACE)
+			json_set(a, meta, STR("deletionGracePeriodSeconds"), json_int(a, grace_s));
 	}
 	if (!old->is_deleting && json_get(meta, STR("generation")))
 		json_set(a, meta, STR("generation"), json_int(a, old->generation + 1));
@@ -175,10 +206,19 @@ static enum step remove_now(struct request *r, struct object *old, struct json *
 	return write_remove(r, old, last);
 }
 
+static void warn_of_kept_pods(struct request *r, const struct object *old)
+{
+	if (old->stored_id == KIND_JOB && r->deletion.propagation.at == NULL)
+		request_warn(r, "child pods are preserved by default when jobs are deleted; set "
+				"propagationPolicy=Background to remove them or set "
+				"propagationPolicy=Orphan to suppress this warning");
+}
+
 static enum step delete_object(struct request *r, struct object *old)
 {
-	if (check_preconditions(r, old) == STEP_DONE)
+	if (check_protection(r, old) == STEP_DONE || check_preconditions(r, old) == STEP_DONE)
 		return STEP_DONE;
+	warn_of_kept_pods(r, old);
 	struct json *tree = object_tree(&r->arena, old);
 	if (!begin_deletion(r, old, tree))
 		return remove_now(r, old, tree);

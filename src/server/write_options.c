@@ -83,13 +83,14 @@ enum step delete_options_check(struct request *r, const struct json *body)
 {
 	struct field_errors list = {.arena = &r->arena};
 	struct str policy = r->deletion.propagation;
-	bool is_known = policy.len == 0 || str_is(policy, "Foreground") ||
-			str_is(policy, "Background") || str_is(policy, "Orphan");
+	static const char *const known[] = {"Foreground", "Background", "Orphan"};
+	bool is_known = policy.at == NULL;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		is_known = is_known || str_is(policy, known[i]);
 	if (!is_known)
-		field_error_add(&list, FIELD_ERROR_INVALID, STR("propagationPolicy"),
-				json_string(&r->arena, policy),
-				"DeletionPropagation need to be one of \"Foreground\", "
-				"\"Background\", \"Orphan\" or nil");
+		field_error_not_supported(&list, STR("propagationPolicy"),
+					  json_string(&r->arena, policy),
+					  STR("Foreground,Background,Orphan,nil"));
 	check_dry_run(&list, body ? json_get(body, STR("dryRun")) : string_list(r, "dryRun"));
 	if (list.count == 0)
 		return STEP_NEXT;
