@@ -21,7 +21,7 @@ void api_validate_create(const struct api_kind *kind, const struct json *tree,
 	struct check v = {.errors = errors, .arena = errors->arena, .kind = kind};
 	bool is_generic = rules && rules->name == NAME_GENERIC;
 	if (!is_generic)
-		check_meta_create(&v, tree, rules ? rules->name : NAME_DNS_SUBDOMAIN);
+		check_meta_create(&v, tree, rules ? rules->name : NAME_PATH_SEGMENT);
 	if (rules && rules->create)
 		rules->create(&v, tree);
 	if (is_generic && errors->count == 0)
@@ -41,7 +41,7 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 	check_meta_update(&v, old, tree);
 	if (!rules || (!rules->judges_meta_once && rules->name != NAME_GENERIC))
 		if (!*subresource)
-			check_meta_create(&v, tree, rules ? rules->name : NAME_DNS_SUBDOMAIN);
+			check_meta_create(&v, tree, rules ? rules->name : NAME_PATH_SEGMENT);
 	if (!rules)
 		return;
 	if (*subresource) {

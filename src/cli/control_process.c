@@ -290,7 +290,6 @@ static const struct option options[] = {
 static const struct control_options defaults = {
 	.data_dir = "/var/lib/skeg/server",
 	.bind_address = "",
-	.advertise_address = "127.0.0.1",
 	.cluster_cidr = "10.42.0.0/16",
 	.service_cidr = "10.43.0.0/16",
 	.cluster_domain = "cluster.local",

@@ -149,7 +149,8 @@ static void start_control(struct supervisor *s)
 	child_arg(c, "control");
 	child_arg(c, "--data-dir=%s/server", o->data_dir);
 	child_arg(c, "--bind-address=%s", o->bind_address);
-	child_arg(c, "--advertise-address=%s", s->host_address);
+	if (o->nodes)
+		child_arg(c, "--advertise-address=%s", s->host_address);
 	child_arg(c, "--port=%lld", (long long)o->port);
 	child_arg(c, "--cluster-cidr=%s", o->cluster_cidr);
 	child_arg(c, "--service-cidr=%s", o->service_cidr);

@@ -50,64 +50,57 @@ static void add(struct bootstrap *b, const struct json *tree)
 	b->server->local->ops->submit(b->server->local, &q, created, b);
 }
 
-static void add_text(struct bootstrap *b, struct str text)
+/* What differs from cluster to cluster stands as ${name} in the data. */
+static void fill_in(struct bootstrap *b, struct str line, struct buf *out)
+{
+	const struct server_config *c = &b->server->config;
+	const struct {
+		const char *name;
+		struct str value;
+	} variables[] = {
+		{"${serviceIP}", allocator_first(&b->arena, b->server->allocator)},
+		{"${serviceCIDR}", str_of(c->service_cidr)},
+		{"${advertise}", str_of(c->advertise)},
+		{"${port}", arena_printf(&b->arena, "%u", server_port(b->server))},
+	};
+	while (line.len) {
+		size_t i = 0;
+		while (i < ARRAY_LEN(variables) && !str_has_prefix(line, str_of(variables[i].name)))
+			i++;
+		bool is_variable = i < ARRAY_LEN(variables);
+		buf_add_str(out, is_variable ? variables[i].value : str_n(line.at, 1));
+		line = str_skip(line, is_variable ? strlen(variables[i].name) : 1);
+	}
+}
+
+/* Endpoints must not be loopback addresses: a machine without another one has none of the API server. */
+static bool is_wanted(const struct bootstrap *b, struct str line)
+{
+	struct ipaddr addr;
+	bool needs_address = memmem(line.at, line.len, "${advertise}", 12) != NULL;
+	return !needs_address || (ipaddr_parse(str_of(b->server->config.advertise), &addr) && !ipaddr_is_loopback(addr));
+}
+
+static void add_line(struct bootstrap *b, struct str line)
 {
 	struct json *tree;
-	enum rc rc = json_parse(&b->arena, text, &tree, NULL, NULL);
+	CLEANUP_BUF text = BUF_INIT(1u << 20);
+	if (!is_wanted(b, line))
+		return;
+	fill_in(b, line, &text);
+	enum rc rc = json_parse(&b->arena, arena_str(&b->arena, buf_str(&text)), &tree, NULL, NULL);
 	ASSERT(rc == RC_OK);
 	add(b, tree);
 }
 
-static void add_defaults(struct bootstrap *b)
+static void add_all(struct bootstrap *b)
 {
 	struct str rest = str_n(bootstrap_objects, bootstrap_objects_len), line;
 	while (rest.len) {
 		str_cut(rest, '\n', &line, &rest);
 		if (line.len)
-			add_text(b, line);
+			add_line(b, line);
 	}
-}
-
-/* Reached by pods and nodes at the first address of the service CIDR. */
-static void add_kubernetes_service(struct bootstrap *b)
-{
-	const struct server_config *c = &b->server->config;
-	struct str ip = allocator_first(&b->arena, b->server->allocator);
-	add_text(
-		b,
-		arena_printf(
-			&b->arena,
-			"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
-			"\"kubernetes\",\"namespace\":\"default\","
-			"\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
-			"\"spec\":{\"clusterIP\":\"%.*s\","
-			"\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\","
-			"\"targetPort\":%u}],\"sessionAffinity\":\"None\",\"type\":\"ClusterIP\"}}",
-			STR_FMT(ip), server_port(b->server)));
-	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"discovery.k8s.io/"
-				 "v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":"
-				 "\"kubernetes\",\"namespace\":\"default\","
-				 "\"labels\":{\"kubernetes.io/"
-				 "service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
-				 "\"endpoints\":[{\"addresses\":[\"%s\"],"
-				 "\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\","
-				 "\"port\":%u,\"protocol\":\"TCP\"}]}",
-				 c->advertise, server_port(b->server)));
-	add_text(b,
-		 arena_printf(
-			 &b->arena,
-			 "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":"
-			 "\"kubernetes\",\"namespace\":\"default\","
-			 "\"labels\":{\"endpointslice.kubernetes.io/"
-			 "skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],"
-			 "\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}]}",
-			 c->advertise, server_port(b->server)));
-	add_text(b, arena_printf(&b->arena,
-				 "{\"apiVersion\":\"networking.k8s.io/"
-				 "v1\",\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":"
-				 "\"kubernetes\"},\"spec\":{\"cidrs\":[\"%s\"]}}",
-				 c->service_cidr));
 }
 
 void bootstrap_start(struct server *server,
@@ -116,8 +109,7 @@ void bootstrap_start(struct server *server,
 	struct bootstrap *b = NEW(struct bootstrap);
 	server->bootstrap = b;
 	*b = (struct bootstrap){.server = server, .waiting = 1, .is_adding = true, .done = done};
-	add_defaults(b);
-	add_kubernetes_service(b);
+	add_all(b);
 	b->is_adding = false;
 	finish_one(b);
 }

@@ -9,6 +9,7 @@
 #define KUBERNETES_VERSION "v1.35.4+skeg." SKEG_VERSION
 
 static enum step serve_root(struct request *r);
+static enum step serve_authorities(struct request *r);
 
 /* First match wins. */
 static const struct document documents[] = {
@@ -20,6 +21,7 @@ static const struct document documents[] = {
 	{"/apis", false, serve_api_groups},
 	{"/apis/", false, serve_api_groups},
 	{"/apis/", true, serve_api_resources},
+	{"/cacerts", false, serve_authorities},
 	{"/healthz", false, serve_health},
 	{"/healthz/", true, serve_health},
 	{"/livez", false, serve_health},
@@ -266,4 +268,10 @@ enum step serve_jwks(struct request *r)
 	r->reply.status = 200;
 	r->reply.content_type = STR("application/jwk-set+json");
 	return STEP_DONE;
+}
+
+/* What a joining node checks against the hash in its token; as k3s serves it. */
+static enum step serve_authorities(struct request *r)
+{
+	return request_text(r, 200, r->server->keys->server_ca.cert_pem);
 }

@@ -130,6 +130,29 @@ static enum rc open_account_key(struct keys *k, const char *folder, struct err *
 	return pki_key_load(k->service_account_key_pem, &k->service_account_key, err);
 }
 
+static struct str random_hex(struct arena *a)
+{
+	unsigned char random[16];
+	CLEANUP_BUF hex = BUF_INIT(64);
+	world_random(random, sizeof(random));
+	hex_add(&hex, str_n((char *)random, sizeof(random)));
+	return arena_str(a, buf_str(&hex));
+}
+
+static enum rc open_admin_token(struct keys *k, const char *folder, struct err *err)
+{
+	enum rc rc = read_text(&k->arena, path_of(&k->arena, folder, "admin.token"), &k->admin_token, err);
+	if (rc == RC_NOT_FOUND) {
+		k->admin_token = random_hex(&k->arena);
+		rc = save(&k->arena, folder, "admin.token", k->admin_token, err);
+	}
+	TRY(rc);
+	k->admin_token = str_trim(k->admin_token);
+	if (k->admin_token.len < 16)
+		return err_set(err, RC_INVALID, "admin.token in '%s/tls' is shorter than 16 characters; remove the file to get a new one", folder);
+	return RC_OK;
+}
+
 static enum rc open_join_token(struct keys *k, const char *folder, struct err *err)
 {
 	char *path = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/token", folder));
@@ -137,11 +160,8 @@ static enum rc open_join_token(struct keys *k, const char *folder, struct err *e
 	TRY(pki_cert_hash(&k->arena, k->server_ca.cert_pem, &hash, err));
 	enum rc rc = read_text(&k->arena, path, &text, err);
 	if (rc == RC_NOT_FOUND) {
-		unsigned char random[16];
-		CLEANUP_BUF hex = BUF_INIT(64);
-		world_random(random, sizeof(random));
-		hex_add(&hex, str_n((char *)random, sizeof(random)));
-		text = arena_printf(&k->arena, "K10%.*s::node:%s\n", STR_FMT(hash), hex.data);
+		struct str hex = random_hex(&k->arena);
+		text = arena_printf(&k->arena, "K10%.*s::node:%.*s\n", STR_FMT(hash), STR_FMT(hex));
 		rc = file_write(path, text, 0600, err);
 	}
 	TRY(rc);
@@ -169,6 +189,8 @@ enum rc keys_open(const char *data_folder, const struct str *serving_names, size
 		rc = open_all_issued(k, data_folder, serving_names, count, err);
 	if (rc == RC_OK)
 		rc = open_account_key(k, data_folder, err);
+	if (rc == RC_OK)
+		rc = open_admin_token(k, data_folder, err);
 	if (rc == RC_OK)
 		rc = open_join_token(k, data_folder, err);
 	if (rc != RC_OK) {

@@ -18,6 +18,7 @@ struct keys {
 	struct pki_key *service_account_key;
 	struct pki_jwk jwk;
 	struct str join_secret; /* the random part of the token */
+		struct str admin_token; /* <data>/tls/admin.token: a bearer token of system:masters, for tools without certificates */
 	struct str join_token;	/* "K10<sha256 of server-ca>::node:<secret>" */
 };
 

@@ -174,6 +174,20 @@ enum step request_not_allowed(struct request *r)
 	return STEP_DONE;
 }
 
+/* Kinds that upstream warns of at every use. */
+static void warn_of_old_kinds(struct request *r)
+{
+	static const struct {
+		const char *plural, *warning;
+	} rows[] = {
+		{"endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
+		{"componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows) && r->route.group.len == 0; i++)
+		if (str_is(r->route.resource, rows[i].plural))
+			request_warn(r, "%s", rows[i].warning);
+}
+
 static bool is_served_group(struct str group)
 {
 	const struct api *api = api_builtin();
@@ -192,6 +206,7 @@ enum step stage_negotiate(struct request *r)
 		return request_no_such_path(r);
 	if (!is_allowed(&r->route))
 		return request_not_allowed(r);
+	warn_of_old_kinds(r);
 	if (r->route.verb == DO_CONNECT)
 		return STEP_NEXT;
 	struct offers offers = {

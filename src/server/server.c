@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "base/log.h"
+#include "io/host.h"
 #include "server/allocator.h"
 #include "server/bootstrap.h"
 #include "server/io_thread.h"
@@ -70,12 +70,24 @@ static enum rc open_store(struct server *s, struct err *err)
 	return RC_OK;
 }
 
+/* Endpoints must not be loopback addresses, so a machine without any other has none of the kubernetes Service. */
+static const char *own_address(struct server *s)
+{
+	struct ipaddr addr;
+	if (!host_address(&addr))
+		return "127.0.0.1";
+	ipaddr_format(addr, s->own_address);
+	return s->own_address;
+}
+
 enum rc server_new(struct loop *loop, const struct server_config *config,
 		   struct server **ret_server, struct err *err)
 {
 	struct server *s = NEW(struct server);
 	s->loop = loop;
-	s->config = *config;
+		s->config = *config;
+	if (!config->advertise)
+		s->config.advertise = own_address(s);
 	s->started_ms = world_mono_ms();
 	history_init(&s->history);
 	enum rc rc = allocator_new(config->service_cidr, &s->allocator, err);

@@ -6,6 +6,7 @@
 #define SKEG_SERVER_SERVER_H
 
 #include "base/err.h"
+#include "base/ipaddr.h"
 #include "io/loop.h"
 #include "server/authz.h"
 #include "server/history.h"
@@ -40,6 +41,7 @@ struct server {
 	struct service_allocator *allocator;
 	struct io_thread *io;
 	int io_count;
+		char own_address[IPADDR_TEXT_MAX];
 	int64_t started_ms;
 	struct client *local; /* in process, on the core loop */
 	struct tls_context *serving_tls;

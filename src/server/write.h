@@ -40,7 +40,7 @@ bool write_meta_update(struct request *r, struct object *old, struct json *old_t
 
 /* Who owns the fields of this write: the name the client gives, else the first word of its user
  * agent. */
-struct str write_manager(const struct request *r);
+struct str write_manager(struct request *r);
 
 void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us);
 

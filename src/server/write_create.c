@@ -37,7 +37,7 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	api_default(a, storage, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
-	api_validate_create(storage, tree, &errors);
+	api_validate_create(r->route.kind, tree, &errors);
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
@@ -47,7 +47,7 @@ enum step write_create(struct request *r)
 		return refuse_existing(r, there);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource,
-		       world_wall_us());
+	if (r->route.verb != DO_PATCH) /* an apply has settled it */
+		managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource, world_wall_us());
 	return write_commit(r, tree, NULL, 201);
 }

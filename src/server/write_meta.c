@@ -1,4 +1,5 @@
 /* metadata that the server decides. */
+#include "api/managed_fields.h"
 #include "api/names.h"
 #include "base/timefmt.h"
 #include "server/server.h"
@@ -117,12 +118,11 @@ bool write_meta_update(struct request *r, struct object *old, struct json *old_t
 	return true;
 }
 
-struct str write_manager(const struct request *r)
+struct str write_manager(struct request *r)
 {
 	if (r->options.field_manager.len)
 		return r->options.field_manager;
-	struct str agent = r->exchange ? http_header(r->exchange, "user-agent") : STR("skeg");
-	struct str head, rest;
-	str_cut(agent, '/', &head, &rest);
-	return head.len ? head : STR("unknown");
+	if (!r->exchange)
+		return STR("skeg");
+	return managed_from_agent(&r->arena, http_header(r->exchange, "user-agent"));
 }

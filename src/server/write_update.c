@@ -68,7 +68,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 			   world_wall_us());
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
-	api_validate_update(storage, old_tree, tree, arena_cstr(a, r->route.subresource), &errors);
+	api_validate_update(r->route.kind, old_tree, tree, arena_cstr(a, r->route.subresource), &errors);
 	if (errors.count ||
 	    allocator_assign(r->server->allocator, r, old_tree, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
@@ -169,6 +169,23 @@ static enum step patch_refused(struct request *r, struct object *old,
 	return STEP_DONE;
 }
 
+static enum step apply_conflict(struct request *r, const struct managed_conflicts *conflicts, const struct err *err)
+{
+	struct arena *a = &r->arena;
+	struct json *details = json_object(a), *causes = json_array(a);
+	for (size_t i = 0; i < conflicts->count; i++) {
+		struct json *cause = json_object(a);
+		json_set_str(a, cause, STR("reason"), STR("FieldManagerConflict"));
+		json_set(a, cause, STR("message"), json_printf(a, "conflict with %.*s", STR_FMT(conflicts->items[i].manager)));
+		json_set_str(a, cause, STR("field"), conflicts->items[i].field);
+		json_append(a, causes, cause);
+	}
+	json_set(a, details, STR("causes"), causes);
+	request_fail_err(r, err);
+	json_set(a, r->reply.tree, STR("details"), details);
+	return STEP_DONE;
+}
+
 static enum step write_apply(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -181,7 +198,7 @@ static enum step write_apply(struct request *r)
 				   r->options.is_force, r->route.subresource, world_wall_us(),
 				   &after, &conflicts, &err);
 	if (rc == RC_CONFLICT)
-		return request_fail_err(r, &err);
+		return apply_conflict(r, &conflicts, &err);
 	if (rc != RC_OK)
 		return request_fail_err(r, &err);
 	r->tree = after;
