@@ -46,6 +46,14 @@ void buf_grew(struct buf *b, size_t len)
 	b->data[b->len] = '\0';
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+	ASSERT(len <= b->len);
+	b->len = len;
+	if (b->data)
+		b->data[len] = '\0';
+}
+
 void buf_consume(struct buf *b, size_t len)
 {
 	ASSERT(len <= b->len);

@@ -49,8 +49,8 @@ static enum rc save(const char *path, const struct json *tree, struct err *err)
 	return file_write(path, buf_str(&text), 0600, err);
 }
 
-enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys, const char *host,
-			       uint16_t port, struct err *err)
+enum rc kubeconfig_write_admin(const char *folder, const struct cluster_keys *keys,
+			       const char *host, uint16_t port, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	struct arena *a = &arena;

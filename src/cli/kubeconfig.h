@@ -9,10 +9,10 @@
 
 #define KUBECONFIG_NAME "skeg" /* of cluster, user and context */
 
-struct keys;
+struct cluster_keys;
 
 /* <folder>/admin.kubeconfig, mode 0600: the admin's certificate, server at host:port. */
-[[nodiscard]] enum rc kubeconfig_write_admin(const char *folder, const struct keys *keys,
+[[nodiscard]] enum rc kubeconfig_write_admin(const char *folder, const struct cluster_keys *keys,
 					     const char *host, uint16_t port, struct err *err);
 
 /* Puts cluster, user and context of source into the file at path (made when absent), replacing

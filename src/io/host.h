@@ -6,7 +6,8 @@
 
 #include "base/ipaddr.h"
 
-/* The first global unicast address of an interface that is up, IPv4 before IPv6; false: there is none. */
+/* The first global unicast address of an interface that is up, IPv4 before IPv6; false: there is
+ * none. */
 bool host_address(struct ipaddr *ret_addr);
 
 #endif

@@ -73,12 +73,14 @@ static void fill_in(struct bootstrap *b, struct str line, struct buf *out)
 	}
 }
 
-/* Endpoints must not be loopback addresses: a machine without another one has none of the API server. */
+/* Endpoints must not be loopback addresses: a machine without another one has none of the API
+ * server. */
 static bool is_wanted(const struct bootstrap *b, struct str line)
 {
 	struct ipaddr addr;
 	bool needs_address = memmem(line.at, line.len, "${advertise}", 12) != NULL;
-	return !needs_address || (ipaddr_parse(str_of(b->server->config.advertise), &addr) && !ipaddr_is_loopback(addr));
+	return !needs_address || (ipaddr_parse(str_of(b->server->config.advertise), &addr) &&
+				  !ipaddr_is_loopback(addr));
 }
 
 static void add_line(struct bootstrap *b, struct str line)

@@ -6,103 +6,13 @@
 #include "api/protobuf.h"
 #include "codec/protobuf.h"
 #include "codec/yaml.h"
-#include "server/route.h"
 
-#define INDENT 2
+#define INDENT_COLUMNS 2
 
 struct json *served_tree(struct arena *a, const struct api_kind *kind, const struct object *o)
 {
 	struct json *tree = object_tree(a, o);
-	return kind == o->kind || kind->stored_id != o->stored_id
-		       ? tree
-		       : convert_tree(a, o->kind, kind, tree);
-}
-
-static struct json *type_meta(struct arena *a, const char *kind, struct str api_version)
-{
-	struct json *t = json_object(a);
-	json_set_str(a, t, STR("kind"), str_of(kind));
-	json_set_str(a, t, STR("apiVersion"), api_version);
-	return t;
-}
-
-static struct str meta_api_version(const struct encoder *e)
-{
-	return arena_printf(e->arena, "meta.k8s.io/%.*s", STR_FMT(e->output->meta_version));
-}
-
-/* ---- PartialObjectMetadata and Table ---- */
-
-static struct json *partial_tree(struct encoder *e, const struct object *o, int64_t revision)
-{
-	struct json *t = type_meta(e->arena, "PartialObjectMetadata", meta_api_version(e));
-	struct json *metadata = json_get(object_tree(e->arena, o), STR("metadata"));
-	if (revision != o->revision)
-		json_set(e->arena, metadata, STR("resourceVersion"),
-			 json_printf(e->arena, "%lld", (long long)revision));
-	json_set(e->arena, t, STR("metadata"), metadata);
-	return t;
-}
-
-static struct json *column_definitions(struct encoder *e)
-{
-	struct arena *a = e->arena;
-	struct json *list = json_array(a);
-	for (uint32_t i = 0; i < e->kind->column_count; i++) {
-		const struct api_column *c = &e->kind->columns[i];
-		struct json *d = json_object(a);
-		json_set_str(a, d, STR("name"), c->name);
-		json_set_str(a, d, STR("type"), c->type);
-		json_set_str(a, d, STR("format"), c->format.at ? c->format : STR(""));
-		json_set_str(a, d, STR("description"),
-			     c->description.at ? c->description : STR(""));
-		json_set(a, d, STR("priority"), json_int(a, c->priority));
-		json_append(a, list, d);
-	}
-	return list;
-}
-
-static struct json *row_object(struct encoder *e, const struct object *o, int64_t revision)
-{
-	struct str include = query_get(e->arena, e->query, "includeObject");
-	if (str_is(include, "None"))
-		return json_null(e->arena);
-	if (str_is(include, "Object"))
-		return served_tree(e->arena, e->kind, o);
-	return partial_tree(e, o, revision);
-}
-
-static struct json *table_row(struct encoder *e, const struct object *o, int64_t revision)
-{
-	struct json *row = json_object(e->arena);
-	json_set(e->arena, row, STR("cells"), api_print_row(e->arena, e->kind, o, e->now_us));
-	json_set(e->arena, row, STR("object"), row_object(e, o, revision));
-	return row;
-}
-
-static struct json *table(struct encoder *e, struct json *metadata, struct json *rows)
-{
-	struct json *t = type_meta(e->arena, "Table", meta_api_version(e));
-	json_set(e->arena, t, STR("metadata"), metadata);
-	json_set(e->arena, t, STR("columnDefinitions"),
-		 e->has_columns ? column_definitions(e) : json_null(e->arena));
-	json_set(e->arena, t, STR("rows"), rows);
-	return t;
-}
-
-static struct json *revision_meta(struct encoder *e, int64_t revision)
-{
-	struct json *m = json_object(e->arena);
-	json_set(e->arena, m, STR("resourceVersion"),
-		 json_printf(e->arena, "%lld", (long long)revision));
-	return m;
-}
-
-static struct json *one_row_table(struct encoder *e, const struct object *o, int64_t revision)
-{
-	struct json *rows = json_array(e->arena);
-	json_append(e->arena, rows, table_row(e, o, revision));
-	return table(e, revision_meta(e, revision), rows);
+	return kind->stored_id == o->stored_id ? convert_tree(a, o->kind, kind, tree) : tree;
 }
 
 /* ---- documents ---- */
@@ -138,218 +48,286 @@ static int by_key(const void *a, const void *b)
 }
 
 /* Upstream's YAML goes through maps: keys are sorted at every level. */
-static struct json *sorted_copy(struct arena *a, const struct json *tree)
+static void sort_keys(struct json *tree)
 {
-	struct json *copy = json_copy(a, tree);
-	if (copy->type == JSON_ARRAY)
-		for (size_t i = 0; i < json_count(copy); i++)
-			copy->array.items[i] = sorted_copy(a, copy->array.items[i]);
-	if (copy->type != JSON_OBJECT || copy->object.count == 0)
-		return copy;
-	for (size_t i = 0; i < json_count(copy); i++)
-		copy->object.members[i].value = sorted_copy(a, copy->object.members[i].value);
-	qsort(copy->object.members, copy->object.count, sizeof(copy->object.members[0]), by_key);
-	return copy;
-}
-
-void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind)
-{
-	switch (e->output->media) {
-	case MEDIA_YAML:
-		yaml_write(e->out, sorted_copy(e->arena, tree));
-		break;
-	case MEDIA_PROTOBUF:
-		api_protobuf_write(e->out, message_type(kind, tree), tree);
-		break;
-	case MEDIA_JSON:
-		if (e->is_pretty) {
-			json_write_indent(e->out, tree, INDENT);
-			break;
-		}
-		json_write(e->out, tree);
-		buf_add_char(e->out, '\n');
-		break;
-	}
-}
-
-/* The object in the shape that was asked for; NULL: its stored bytes are the answer. */
-static struct json *shaped(struct encoder *e, const struct object *o, int64_t revision)
-{
-	switch (e->output->shape) {
-	case AS_TABLE:
-		return one_row_table(e, o, revision);
-	case AS_PARTIAL:
-	case AS_PARTIAL_LIST:
-		return partial_tree(e, o, revision);
-	case AS_OBJECT:
-		break;
-	}
-	bool is_bytes = e->output->media == MEDIA_JSON && !e->is_pretty && e->kind == o->kind &&
-			revision == o->revision;
-	if (is_bytes)
-		return NULL;
-	struct json *tree = served_tree(e->arena, e->kind, o);
-	if (revision != o->revision)
-		json_set(e->arena, json_get(tree, STR("metadata")), STR("resourceVersion"),
-			 json_printf(e->arena, "%lld", (long long)revision));
-	return tree;
-}
-
-/* What protobuf needs to know of a document: the kind, but not for shapes that have no message of
- * ours. */
-static const struct api_kind *shape_kind(const struct encoder *e)
-{
-	return e->output->shape == AS_OBJECT ? e->kind : NULL;
-}
-
-void encode_object(struct encoder *e, const struct object *o)
-{
-	struct json *tree = shaped(e, o, o->revision);
-	if (tree) {
-		encode_tree(e, tree, shape_kind(e));
+	for (size_t i = 0; tree->type == JSON_ARRAY && i < json_count(tree); i++)
+		sort_keys(json_at(tree, i));
+	if (tree->type != JSON_OBJECT || json_count(tree) == 0)
 		return;
-	}
-	object_write(e->out, o);
-	buf_add_char(e->out, '\n');
+	for (size_t i = 0; i < json_count(tree); i++)
+		sort_keys(tree->object.members[i].value);
+	qsort(tree->object.members, tree->object.count, sizeof(tree->object.members[0]), by_key);
 }
 
-/* ---- lists ---- */
-
-static bool is_direct(const struct encoder *e)
+static void write_yaml(struct encoder *e, const struct json *tree)
 {
-	return e->output->media == MEDIA_JSON && e->output->shape == AS_OBJECT && !e->is_pretty;
-}
-
-/* Lists of typed objects leave out what every item would repeat. */
-static void write_item_bytes(struct encoder *e, const struct object *o)
-{
-	static const char closing[] = "\",";
-	size_t prefix = strlen("{\"kind\":\"") + o->kind->kind.len +
-			strlen("\",\"apiVersion\":\"") + o->kind->api_version.len + strlen(closing);
-	buf_add_char(e->out, '{');
-	buf_add_str(e->out, str_skip(o->head, prefix));
-	buf_add_i64(e->out, o->revision);
-	buf_add_str(e->out, o->middle);
-	buf_add_str(e->out, o->managed);
-	buf_add_str(e->out, o->tail);
-}
-
-static struct json *item_tree(struct encoder *e, const struct object *o)
-{
-	if (e->output->shape == AS_TABLE)
-		return table_row(e, o, o->revision);
-	if (e->output->shape != AS_OBJECT)
-		return partial_tree(e, o, o->revision);
-	struct json *tree = served_tree(e->arena, e->kind, o);
-	json_remove(tree, STR("kind"));
-	json_remove(tree, STR("apiVersion"));
-	return tree;
-}
-
-static void write_list_head(struct encoder *e)
-{
-	buf_add_cstr(e->out, "{\"kind\":");
-	json_write_string(e->out, e->kind->list_kind);
-	buf_add_cstr(e->out, ",\"apiVersion\":");
-	json_write_string(e->out, e->kind->api_version);
-	buf_add_cstr(e->out, ",\"metadata\":");
-}
-
-/* Metadata comes first in the text, but its continue token is known last: items go to a buffer of
- * their own only when the caller has not promised that it knows. */
-void encode_list_begin(struct encoder *e)
-{
-	e->item_count = 0;
-	if (!is_direct(e))
-		e->list = json_array(e->arena);
-}
-
-void encode_list_item(struct encoder *e, const struct object *o)
-{
-	if (!is_direct(e)) {
-		json_append(e->arena, e->list, item_tree(e, o));
-	} else {
-		if (e->item_count)
-			buf_add_char(e->out, ',');
-		if (e->kind == o->kind)
-			write_item_bytes(e, o);
-		else
-			json_write(e->out, item_tree(e, o));
-	}
-	e->item_count++;
-}
-
-static struct json *list_meta_tree(struct encoder *e, const struct list_meta *meta)
-{
-	struct json *m = revision_meta(e, meta->revision);
-	if (meta->continue_token.len)
-		json_set_str(e->arena, m, STR("continue"), meta->continue_token);
-	if (meta->remaining)
-		json_set(e->arena, m, STR("remainingItemCount"),
-			 json_int(e->arena, meta->remaining));
-	return m;
-}
-
-static struct json *list_tree(struct encoder *e, struct json *metadata)
-{
-	if (e->output->shape == AS_TABLE)
-		return table(e, metadata, e->list);
-	struct json *t =
-		e->output->shape == AS_OBJECT
-			? type_meta(e->arena, arena_cstr(e->arena, e->kind->list_kind),
-				    e->kind->api_version)
-			: type_meta(e->arena, "PartialObjectMetadataList", meta_api_version(e));
-	json_set(e->arena, t, STR("metadata"), metadata);
-	json_set(e->arena, t, STR("items"), e->list);
-	return t;
+	struct json *sorted = json_copy(e->arena, tree);
+	sort_keys(sorted);
+	yaml_write(e->out, sorted);
 }
 
 /* Lists have no type of their own: ListMeta is field 1, items are field 2. */
-static void write_list_message(struct encoder *e, const struct json *metadata)
+static void write_list_message(struct encoder *e, const struct json *tree)
 {
 	CLEANUP_BUF message = BUF_INIT(e->out->max_bytes);
 	const struct api_type *type = api_type(api_builtin(), e->kind->type);
+	const struct json *items = json_get(tree, STR("items"));
 	size_t mark = protobuf_open(&message, 1);
-	api_protobuf_encode(&message, api_type(api_builtin(), TYPE_META_V1_LIST_META), metadata);
+	api_protobuf_encode(&message, api_type(api_builtin(), TYPE_META_V1_LIST_META),
+			    json_get(tree, STR("metadata")));
 	protobuf_close(&message, mark);
-	for (size_t i = 0; i < json_count(e->list); i++) {
+	for (size_t i = 0; i < json_count(items); i++) {
 		mark = protobuf_open(&message, 2);
-		api_protobuf_encode(&message, type, json_at(e->list, i));
+		api_protobuf_encode(&message, type, json_at(items, i));
 		protobuf_close(&message, mark);
 	}
 	api_protobuf_wrap(e->out, e->kind->api_version, e->kind->list_kind, buf_str(&message));
 }
 
+static void write_message(struct encoder *e, const struct json *tree, const struct api_kind *kind)
+{
+	bool is_list = e->kind && e->output->shape == AS_OBJECT &&
+		       str_eq(json_path_str(tree, "kind"), e->kind->list_kind);
+	if (is_list)
+		write_list_message(e, tree);
+	else
+		api_protobuf_write(e->out, message_type(kind, tree), tree);
+}
+
+void encode_tree(struct encoder *e, const struct json *tree, const struct api_kind *kind)
+{
+	if (e->output->media == MEDIA_YAML) {
+		write_yaml(e, tree);
+	} else if (e->output->media == MEDIA_PROTOBUF) {
+		write_message(e, tree, kind);
+	} else if (e->is_pretty) {
+		json_write_indent(e->out, tree, INDENT_COLUMNS);
+	} else {
+		json_write(e->out, tree);
+		buf_add_char(e->out, '\n');
+	}
+}
+
+/* ---- shapes, as JSON text ---- */
+
+static void add_string_member(struct buf *out, const char *before, struct str value)
+{
+	buf_add_cstr(out, before);
+	json_write_string(out, value);
+}
+
+/* `{"kind":"Pod","apiVersion":"v1",` as object.h has it. */
+static size_t type_meta_bytes(const struct object *o)
+{
+	return strlen("{\"kind\":\"\",\"apiVersion\":\"\",") + o->kind->kind.len +
+	       o->kind->api_version.len;
+}
+
+static void write_rest(struct buf *out, const struct object *o, int64_t revision)
+{
+	buf_add_i64(out, revision);
+	buf_add_str(out, o->middle);
+	buf_add_str(out, o->managed);
+}
+
+static void write_whole(struct encoder *e, struct buf *out, const struct object *o,
+			int64_t revision)
+{
+	if (e->kind == o->kind || e->kind->stored_id != o->stored_id) {
+		buf_add_str(out, o->head);
+		write_rest(out, o, revision);
+		buf_add_str(out, o->tail);
+		return;
+	}
+	struct json *tree = served_tree(e->arena, e->kind, o);
+	json_set(e->arena, json_get(tree, STR("metadata")), STR("resourceVersion"),
+		 json_printf(e->arena, "%lld", (long long)revision));
+	json_write(out, tree);
+}
+
+static void write_meta_kind(struct encoder *e, struct buf *out, const char *kind)
+{
+	buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"meta.k8s.io/%.*s\",\"metadata\":", kind,
+		   STR_FMT(e->output->meta_version));
+}
+
+static void write_partial(struct encoder *e, struct buf *out, const struct object *o,
+			  int64_t revision)
+{
+	write_meta_kind(e, out, "PartialObjectMetadata");
+	buf_add_str(out, str_skip(o->head, type_meta_bytes(o) + strlen("\"metadata\":")));
+	write_rest(out, o, revision);
+	buf_add_cstr(out, "}}");
+}
+
+static void write_columns(struct encoder *e, struct buf *out)
+{
+	for (uint32_t i = 0; i < e->kind->column_count; i++) {
+		const struct api_column *c = &e->kind->columns[i];
+		add_string_member(out, i ? ",{\"name\":" : "{\"name\":", c->name);
+		add_string_member(out, ",\"type\":", c->type);
+		add_string_member(out, ",\"format\":", c->format);
+		add_string_member(out, ",\"description\":", c->description);
+		buf_printf(out, ",\"priority\":%d}", c->priority);
+	}
+}
+
+static void open_table(struct encoder *e, struct buf *out, struct str metadata)
+{
+	write_meta_kind(e, out, "Table");
+	buf_add_str(out, metadata);
+	buf_add_cstr(out, ",\"columnDefinitions\":");
+	if (e->has_columns) {
+		buf_add_char(out, '[');
+		write_columns(e, out);
+		buf_add_char(out, ']');
+	} else {
+		buf_add_cstr(out, "null");
+	}
+	buf_add_cstr(out, ",\"rows\":[");
+}
+
+static void write_row(struct encoder *e, struct buf *out, const struct object *o, int64_t revision)
+{
+	const void *view = object_view(o);
+	buf_add_cstr(out, "{\"cells\":");
+	api_print_cells(out, e->kind, view, e->now_us);
+	size_t mark = out->len;
+	buf_add_cstr(out, ",\"conditions\":");
+	if (!api_print_conditions(out, e->kind, view))
+		buf_cut(out, mark);
+	buf_add_cstr(out, ",\"object\":");
+	if (str_is(e->include, "None"))
+		buf_add_cstr(out, "null");
+	else if (str_is(e->include, "Object"))
+		write_whole(e, out, o, revision);
+	else
+		write_partial(e, out, o, revision);
+	buf_add_char(out, '}');
+}
+
+static struct str revision_meta(struct arena *a, int64_t revision)
+{
+	return arena_printf(a, "{\"resourceVersion\":\"%lld\"}", (long long)revision);
+}
+
+static void write_shape(struct encoder *e, struct buf *out, const struct object *o,
+			int64_t revision)
+{
+	switch (e->output->shape) {
+	case AS_OBJECT:
+		write_whole(e, out, o, revision);
+		break;
+	case AS_TABLE:
+		open_table(e, out, revision_meta(e->arena, revision));
+		write_row(e, out, o, revision);
+		buf_add_cstr(out, "]}");
+		break;
+	default:
+		write_partial(e, out, o, revision);
+	}
+}
+
+static bool is_plain_json(const struct encoder *e)
+{
+	return e->output->media == MEDIA_JSON && !e->is_pretty;
+}
+
+/* Other media from the text of a shape. */
+static struct json *parsed(struct encoder *e, const struct buf *text)
+{
+	struct json *tree;
+	enum rc rc = json_parse(e->arena, arena_str(e->arena, buf_str(text)), &tree, NULL, NULL);
+	ASSERT(rc == RC_OK); /* it is our own */
+	return tree;
+}
+
+void encode_object(struct encoder *e, const struct object *o)
+{
+	if (is_plain_json(e)) {
+		write_shape(e, e->out, o, o->revision);
+		buf_add_char(e->out, '\n');
+		return;
+	}
+	CLEANUP_BUF text = BUF_INIT(e->out->max_bytes);
+	write_shape(e, &text, o, o->revision);
+	encode_tree(e, parsed(e, &text), e->kind);
+}
+
+/* ---- lists ---- */
+
+void encode_list_item(struct encoder *e, const struct object *o)
+{
+	if (e->item_count++)
+		buf_add_char(e->out, ',');
+	if (e->output->shape == AS_TABLE) {
+		write_row(e, e->out, o, o->revision);
+	} else if (e->output->shape != AS_OBJECT) {
+		write_partial(e, e->out, o, o->revision);
+	} else if (e->kind == o->kind) {
+		/* Lists of typed objects leave out what every item would repeat. */
+		buf_add_char(e->out, '{');
+		buf_add_str(e->out, str_skip(o->head, type_meta_bytes(o)));
+		write_rest(e->out, o, o->revision);
+		buf_add_str(e->out, o->tail);
+	} else {
+		struct json *tree = served_tree(e->arena, e->kind, o);
+		json_remove(tree, STR("kind"));
+		json_remove(tree, STR("apiVersion"));
+		json_write(e->out, tree);
+	}
+}
+
+static struct str list_metadata(struct encoder *e, const struct list_meta *meta)
+{
+	CLEANUP_BUF out = BUF_INIT(64u << 10);
+	buf_printf(&out, "{\"resourceVersion\":\"%lld\"", (long long)meta->revision);
+	if (meta->continue_token.len)
+		add_string_member(&out, ",\"continue\":", meta->continue_token);
+	if (meta->remaining)
+		buf_printf(&out, ",\"remainingItemCount\":%lld", (long long)meta->remaining);
+	buf_add_char(&out, '}');
+	return arena_str(e->arena, buf_str(&out));
+}
+
+static void open_list(struct encoder *e, struct buf *out, struct str metadata)
+{
+	if (e->output->shape == AS_TABLE) {
+		open_table(e, out, metadata);
+		return;
+	}
+	if (e->output->shape == AS_OBJECT) {
+		add_string_member(out, "{\"kind\":", e->kind->list_kind);
+		add_string_member(out, ",\"apiVersion\":", e->kind->api_version);
+		buf_add_cstr(out, ",\"metadata\":");
+	} else {
+		write_meta_kind(e, out, "PartialObjectMetadataList");
+	}
+	buf_add_str(out, metadata);
+	buf_add_cstr(out, ",\"items\":[");
+}
+
 void encode_list_end(struct encoder *e, const struct list_meta *meta)
 {
-	struct json *metadata = list_meta_tree(e, meta);
-	if (e->output->media == MEDIA_PROTOBUF && e->output->shape == AS_OBJECT) {
-		write_list_message(e, metadata);
+	CLEANUP_BUF items = *e->out;
+	struct buf text = BUF_INIT(items.max_bytes);
+	text.is_full = items.is_full;
+	if (!buf_reserve(&text, items.len + 4096))
+		text.is_full = true;
+	open_list(e, &text, list_metadata(e, meta));
+	buf_add_str(&text, buf_str(&items));
+	buf_add_cstr(&text, "]}");
+	*e->out = text;
+	if (is_plain_json(e)) {
+		buf_add_char(e->out, '\n');
 		return;
 	}
-	if (!is_direct(e)) {
-		encode_tree(e, list_tree(e, metadata), shape_kind(e));
-		return;
-	}
-	/* The items are in place; put the head before them. */
-	struct buf items = *e->out;
-	*e->out = (struct buf)BUF_INIT(items.max_bytes);
-	e->out->is_full = items.is_full;
-	(void)buf_reserve(e->out, items.len + 256);
-	write_list_head(e);
-	json_write(e->out, metadata);
-	buf_add_cstr(e->out, ",\"items\":[");
-	buf_add(e->out, items.data, items.len);
-	buf_add_cstr(e->out, "]}\n");
-	buf_done(&items);
+	struct json *tree = parsed(e, &text);
+	buf_reset(e->out);
+	encode_tree(e, tree, e->kind);
 }
 
 /* ---- events ---- */
-
-static void open_event(struct encoder *e, const char *type)
-{
-	buf_printf(e->out, "{\"type\":\"%s\",\"object\":", type);
-}
 
 void encode_event_tree(struct encoder *e, const char *type, const struct json *tree,
 		       const struct api_kind *kind)
@@ -360,53 +338,42 @@ void encode_event_tree(struct encoder *e, const char *type, const struct json *t
 		api_protobuf_watch_frame(e->out, str_of(type), buf_str(&document));
 		return;
 	}
-	open_event(e, type);
+	buf_printf(e->out, "{\"type\":\"%s\",\"object\":", type);
 	json_write(e->out, tree);
 	buf_add_cstr(e->out, "}\n");
 }
 
 void encode_event(struct encoder *e, const char *type, const struct object *o, int64_t revision)
 {
-	if (is_direct(e) && e->kind == o->kind) {
-		open_event(e, type);
-		buf_add_str(e->out, o->head);
-		buf_add_i64(e->out, revision);
-		buf_add_str(e->out, o->middle);
-		buf_add_str(e->out, o->managed);
-		buf_add_str(e->out, o->tail);
+	if (e->output->media == MEDIA_JSON) {
+		buf_printf(e->out, "{\"type\":\"%s\",\"object\":", type);
+		write_shape(e, e->out, o, revision);
 		buf_add_cstr(e->out, "}\n");
 		return;
 	}
-	struct json *tree = shaped(e, o, revision);
-	encode_event_tree(e, type, tree ? tree : served_tree(e->arena, e->kind, o), shape_kind(e));
-}
-
-static struct json *bookmark_tree(struct encoder *e, int64_t revision, bool is_end_of_initial)
-{
-	struct arena *a = e->arena;
-	bool is_partial = e->output->shape != AS_OBJECT;
-	struct json *t = is_partial
-				 ? type_meta(a, "PartialObjectMetadata", meta_api_version(e))
-				 : type_meta(a, arena_cstr(a, e->kind->kind), e->kind->api_version);
-	struct json *m = revision_meta(e, revision);
-	if (is_end_of_initial) {
-		struct json *annotations = json_object(a);
-		json_set_str(a, annotations, STR("k8s.io/initial-events-end"), STR("true"));
-		json_set(a, m, STR("annotations"), annotations);
-	}
-	json_set(a, t, STR("metadata"), m);
-	return t;
+	CLEANUP_BUF text = BUF_INIT(e->out->max_bytes);
+	write_shape(e, &text, o, revision);
+	encode_event_tree(e, type, parsed(e, &text), e->kind);
 }
 
 void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial)
 {
-	struct json *tree = bookmark_tree(e, revision, is_end_of_initial);
+	CLEANUP_BUF text = BUF_INIT(64u << 10);
+	struct str meta = arena_printf(
+		e->arena, "{\"resourceVersion\":\"%lld\"%s}", (long long)revision,
+		is_end_of_initial ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}"
+				  : "");
 	if (e->output->shape == AS_TABLE) {
-		struct json *rows = json_array(e->arena), *row = json_object(e->arena);
-		json_set(e->arena, row, STR("cells"), json_array(e->arena));
-		json_set(e->arena, row, STR("object"), tree);
-		json_append(e->arena, rows, row);
-		tree = table(e, revision_meta(e, revision), rows);
+		open_table(e, &text, revision_meta(e->arena, revision));
+		buf_add_cstr(&text, "{\"cells\":[],\"object\":");
 	}
-	encode_event_tree(e, "BOOKMARK", tree, shape_kind(e));
+	if (e->output->shape == AS_OBJECT)
+		buf_printf(&text, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":",
+			   STR_FMT(e->kind->kind), STR_FMT(e->kind->api_version));
+	else
+		write_meta_kind(e, &text, "PartialObjectMetadata");
+	buf_printf(&text, "%.*s}", STR_FMT(meta));
+	if (e->output->shape == AS_TABLE)
+		buf_add_cstr(&text, "}]}");
+	encode_event_tree(e, "BOOKMARK", parsed(e, &text), e->kind);
 }

@@ -1,6 +1,8 @@
 /* encode: objects and documents in the form that a client accepts: JSON, YAML, protobuf; whole, as
  * metadata only, or as rows of a Table; one, in a list, or as an event of a watch.
- * JSON of a whole object is its stored bytes: nothing is built.
+ *
+ * Every shape is written as JSON text, most of it copied from the stored bytes: nothing is built.
+ * Other media are made from that text, for they are rare.
  * Threads: pure; all state is in the encoder. */
 #ifndef SKEG_SERVER_ENCODE_H
 #define SKEG_SERVER_ENCODE_H
@@ -12,13 +14,11 @@ struct encoder {
 	struct buf *out;
 	const struct output *output;
 	const struct api_kind *kind; /* served */
-	struct str query;	     /* for includeObject of Tables */
-	int64_t now_us;		     /* for ages */
+	struct str include; /* includeObject of Tables: absent, "Metadata", "Object", "None" */
+	int64_t now_us;	    /* for ages */
 	bool is_pretty;
 	bool has_columns;  /* the next Table carries column definitions */
-	struct json *list; /* between encode_list_begin() and _end(), unless items are written
-			      directly */
-	size_t item_count;
+	size_t item_count; /* of the list being written */
 };
 
 struct list_meta {
@@ -32,7 +32,7 @@ void encode_tree(struct encoder *e, const struct json *tree, const struct api_ki
 /* Is there a protobuf message for it?  kind may be NULL. */
 bool encode_has_message(const struct api_kind *kind, const struct json *tree);
 
-void encode_list_begin(struct encoder *e);
+/* Items go to e->out one by one; the end puts the head before them. */
 void encode_list_item(struct encoder *e, const struct object *o);
 void encode_list_end(struct encoder *e, const struct list_meta *meta);
 

@@ -61,7 +61,8 @@ static const struct http_handler handler = {
 	.on_gone = on_gone,
 };
 
-static enum rc open_kubelet_client(struct io_thread *t, const struct keys *k, struct err *err)
+static enum rc open_kubelet_client(struct io_thread *t, const struct cluster_keys *k,
+				   struct err *err)
 {
 	struct http_client_opts opts = {
 		.ca_pem = k->server_ca.cert_pem,

@@ -89,7 +89,7 @@ static enum rc open_issued(struct arena *a, const char *folder, const char *name
 	return save_pair(a, folder, name, ret_pair, err);
 }
 
-static enum rc open_all_issued(struct keys *k, const char *folder, const struct str *names,
+static enum rc open_all_issued(struct cluster_keys *k, const char *folder, const struct str *names,
 			       size_t count, struct err *err)
 {
 	static const struct str masters = STR_INIT("system:masters");
@@ -114,7 +114,7 @@ static enum rc open_all_issued(struct keys *k, const char *folder, const struct 
 			   &k->kubelet_client, err);
 }
 
-static enum rc open_account_key(struct keys *k, const char *folder, struct err *err)
+static enum rc open_account_key(struct cluster_keys *k, const char *folder, struct err *err)
 {
 	char *path = path_of(&k->arena, folder, "service-account.key");
 	enum rc rc = read_text(&k->arena, path, &k->service_account_key_pem, err);
@@ -139,9 +139,10 @@ static struct str random_hex(struct arena *a)
 	return arena_str(a, buf_str(&hex));
 }
 
-static enum rc open_admin_token(struct keys *k, const char *folder, struct err *err)
+static enum rc open_admin_token(struct cluster_keys *k, const char *folder, struct err *err)
 {
-	enum rc rc = read_text(&k->arena, path_of(&k->arena, folder, "admin.token"), &k->admin_token, err);
+	enum rc rc = read_text(&k->arena, path_of(&k->arena, folder, "admin.token"),
+			       &k->admin_token, err);
 	if (rc == RC_NOT_FOUND) {
 		k->admin_token = random_hex(&k->arena);
 		rc = save(&k->arena, folder, "admin.token", k->admin_token, err);
@@ -149,11 +150,14 @@ static enum rc open_admin_token(struct keys *k, const char *folder, struct err *
 	TRY(rc);
 	k->admin_token = str_trim(k->admin_token);
 	if (k->admin_token.len < 16)
-		return err_set(err, RC_INVALID, "admin.token in '%s/tls' is shorter than 16 characters; remove the file to get a new one", folder);
+		return err_set(
+			err, RC_INVALID,
+			"admin.token in '%s/tls' is shorter than 16 characters; remove the file to get a new one",
+			folder);
 	return RC_OK;
 }
 
-static enum rc open_join_token(struct keys *k, const char *folder, struct err *err)
+static enum rc open_join_token(struct cluster_keys *k, const char *folder, struct err *err)
 {
 	char *path = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/token", folder));
 	struct str hash, text, secret;
@@ -176,9 +180,9 @@ static enum rc open_join_token(struct keys *k, const char *folder, struct err *e
 }
 
 enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,
-		  struct keys **ret_keys, struct err *err)
+		  struct cluster_keys **ret_keys, struct err *err)
 {
-	struct keys *k = NEW(struct keys);
+	struct cluster_keys *k = NEW(struct cluster_keys);
 	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));
 	enum rc rc = dir_make(tls, 0700, err);
 	if (rc == RC_OK)
@@ -201,7 +205,7 @@ enum rc keys_open(const char *data_folder, const struct str *serving_names, size
 	return RC_OK;
 }
 
-void keys_free(struct keys *keys)
+void keys_free(struct cluster_keys *keys)
 {
 	if (!keys)
 		return;

@@ -11,19 +11,20 @@
 #include "base/err.h"
 #include "http/pki.h"
 
-struct keys {
+struct cluster_keys {
 	struct arena arena;
 	struct pki_pair server_ca, client_ca, serving, admin, kubelet_client;
 	struct str service_account_key_pem;
 	struct pki_key *service_account_key;
 	struct pki_jwk jwk;
 	struct str join_secret; /* the random part of the token */
-		struct str admin_token; /* <data>/tls/admin.token: a bearer token of system:masters, for tools without certificates */
+	struct str admin_token; /* <data>/tls/admin.token: a bearer token of system:masters, for
+				   tools without certificates */
 	struct str join_token;	/* "K10<sha256 of server-ca>::node:<secret>" */
 };
 
 [[nodiscard]] enum rc keys_open(const char *data_folder, const struct str *serving_names,
-				size_t count, struct keys **ret_keys, struct err *err);
-void keys_free(struct keys *keys);
+				size_t count, struct cluster_keys **ret_keys, struct err *err);
+void keys_free(struct cluster_keys *keys);
 
 #endif

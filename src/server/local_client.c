@@ -2,6 +2,7 @@
 
 #include "server/filter.h"
 #include "server/pipeline.h"
+#include "sync/object_set.h"
 
 #define BATCH 128
 
@@ -29,7 +30,8 @@ struct client_watch {
 	const struct client_watch_ops *ops;
 	void *ctx;
 	struct cursor cursor;
-	bool is_open, is_ended, is_pumping;
+	struct object_set known; /* as far as told */
+	bool is_open, is_ended, is_pumping, is_synced;
 };
 
 /* ---- requests ---- */
@@ -137,48 +139,78 @@ static bool takes(const struct client_watch *w, struct object *o)
 	return w->fields.count == 0 || field_selector_matches_object(&w->fields, o, &scratch);
 }
 
+static void remember(struct client_watch *w, struct object *old, struct object *new)
+{
+	struct object *former = new ? object_set_put(&w->known, object_ref(new))
+				    : object_set_remove(&w->known, old->namespace, old->name);
+	object_unref(former);
+}
+
 static void deliver(struct client_watch *w, struct store_event *e)
 {
 	struct object *old = takes(w, e->old) ? e->old : NULL;
 	struct object *new = takes(w, e->new) ? e->new : NULL;
-	if (old || new)
-		w->ops->on_event(w->ctx, old, new);
+	if (!old && !new)
+		return;
+	remember(w, old, new);
+	w->ops->on_event(w->ctx, old, new);
 }
 
 static void end(struct client_watch *w)
 {
 	store_unlisten(w->client->server->store, &w->listener);
+	struct object_place at;
+	for (struct object *o;
+	     (o = object_set_at(&w->known, at = object_set_find(&w->known, STR(""), STR(""))));)
+		object_unref(object_set_remove(&w->known, o->namespace, o->name));
+	object_set_done(&w->known);
 	arena_done(&w->arena);
 	free(w);
 }
 
-/* Everything there is; what a former state knew and this one lacks has been told by the ring. */
+/* Tells the difference between what is known and a snapshot, in order: at first everything, later
+ * (when the ring has overtaken this watch) what was missed. */
+static void tell_gone(struct client_watch *w, const struct snapshot *s)
+{
+	struct object_place at = object_set_find(&w->known, STR(""), STR(""));
+	for (struct object *o; !w->is_ended && (o = object_set_at(&w->known, at));) {
+		if (snapshot_get(s, w->stored_id, o->namespace, o->name)) {
+			at = object_set_step(&w->known, at);
+			continue;
+		}
+		struct store_event gone = {.old = object_ref(o)};
+		deliver(w, &gone);
+		store_event_done(&gone);
+	}
+}
+
 static void list_all(struct client_watch *w)
 {
 	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(w->client->server->store);
 	struct snapshot_iter it;
+	tell_gone(w, s);
 	snapshot_iter_init(&it, s, w->stored_id, w->namespace, (struct str){}, (struct str){});
-	for (struct object *o; !w->is_ended && (o = snapshot_next(&it));)
-		if (takes(w, o))
-			w->ops->on_event(w->ctx, NULL, o);
-	enum rc rc = store_cursor_open(w->client->server->store, w->stored_id, snapshot_revision(s),
-				       &w->cursor, NULL);
-	ASSERT(rc == RC_OK); /* the newest snapshot is always within the ring */
-	w->is_open = true;
-	if (!w->is_ended && w->ops->on_synced)
-		w->ops->on_synced(w->ctx);
+	for (struct object *o; !w->is_ended && (o = snapshot_next(&it));) {
+		struct store_event event = {
+			.old = object_ref(object_set_get(&w->known, o->namespace, o->name)),
+			.new = object_ref(o)};
+		if (!event.old || event.old->revision != o->revision)
+			deliver(w, &event);
+		store_event_done(&event);
+	}
+	w->is_open = store_cursor_open(w->client->server->store, w->stored_id, snapshot_revision(s),
+				       &w->cursor, NULL) == RC_OK;
 }
 
-static void pump(struct client_watch *w)
+/* False when the ring has overtaken the watch. */
+static bool pump(struct client_watch *w)
 {
 	size_t count = BATCH;
 	while (count == BATCH && !w->is_ended) {
 		struct store_event events[BATCH];
-		/* A thread that falls a whole ring behind would be a defect of ours, not of its
-		 * input. */
-		enum rc rc = store_cursor_read(w->client->server->store, &w->cursor, events, BATCH,
-					       &count, NULL);
-		ASSERT(rc == RC_OK);
+		if (store_cursor_read(w->client->server->store, &w->cursor, events, BATCH, &count,
+				      NULL) != RC_OK)
+			return false;
 		for (size_t i = 0; i < count; i++) {
 			if (!w->is_ended)
 				deliver(w, &events[i]);
@@ -187,15 +219,19 @@ static void pump(struct client_watch *w)
 	}
 	if (!w->is_ended && w->ops->on_revision)
 		w->ops->on_revision(w->ctx, w->cursor.after);
+	return true;
 }
 
 static void run(struct client_watch *w)
 {
 	w->is_pumping = true;
-	if (!w->is_open && !w->is_ended)
+	while (!w->is_ended && (!w->is_open || !pump(w)))
 		list_all(w);
-	if (w->is_open && !w->is_ended)
-		pump(w);
+	if (!w->is_ended && !w->is_synced) {
+		w->is_synced = true;
+		if (w->ops->on_synced)
+			w->ops->on_synced(w->ctx);
+	}
 	w->is_pumping = false;
 	if (w->is_ended)
 		end(w);

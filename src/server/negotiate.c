@@ -180,7 +180,8 @@ static void warn_of_old_kinds(struct request *r)
 	static const struct {
 		const char *plural, *warning;
 	} rows[] = {
-		{"endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
+		{"endpoints",
+		 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
 		{"componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows) && r->route.group.len == 0; i++)

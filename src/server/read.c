@@ -183,13 +183,12 @@ static enum step read_list(struct request *r)
 		.out = &out,
 		.output = &r->output,
 		.kind = r->route.kind,
-		.query = r->query,
+		.include = query_get(&r->arena, r->query, "includeObject"),
 		.now_us = world_wall_us(),
 		.is_pretty = r->options.wants_pretty,
 		.has_columns = true,
 	};
 	struct list_meta meta = {.revision = snapshot_revision(p.snapshot)};
-	encode_list_begin(&e);
 	write_page(r, &p, &e, &meta);
 	encode_list_end(&e, &meta);
 	snapshot_unref(p.snapshot);

@@ -1,6 +1,7 @@
 /* From a finished request to bytes on its exchange. */
 #include "server/encode.h"
 #include "server/pipeline.h"
+#include "server/route.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -38,7 +39,7 @@ static void encode_body(struct request *r, struct buf *out)
 		.out = out,
 		.output = &r->output,
 		.kind = r->route.kind,
-		.query = r->query,
+		.include = query_get(&r->arena, r->query, "includeObject"),
 		.now_us = world_wall_us(),
 		.is_pretty = r->options.wants_pretty,
 		.has_columns = true,

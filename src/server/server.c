@@ -70,7 +70,8 @@ static enum rc open_store(struct server *s, struct err *err)
 	return RC_OK;
 }
 
-/* Endpoints must not be loopback addresses, so a machine without any other has none of the kubernetes Service. */
+/* Endpoints must not be loopback addresses, so a machine without any other has none of the
+ * kubernetes Service. */
 static const char *own_address(struct server *s)
 {
 	struct ipaddr addr;
@@ -85,7 +86,7 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 {
 	struct server *s = NEW(struct server);
 	s->loop = loop;
-		s->config = *config;
+	s->config = *config;
 	if (!config->advertise)
 		s->config.advertise = own_address(s);
 	s->started_ms = world_mono_ms();

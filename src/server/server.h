@@ -35,13 +35,13 @@ struct server {
 	struct server_config config;
 	struct store *store;
 	struct authorizer *authorizer;
-	struct keys *keys;
+	struct cluster_keys *keys;
 	struct token_cache *tokens;
 	struct history history;
 	struct service_allocator *allocator;
 	struct io_thread *io;
 	int io_count;
-		char own_address[IPADDR_TEXT_MAX];
+	char own_address[IPADDR_TEXT_MAX];
 	int64_t started_ms;
 	struct client *local; /* in process, on the core loop */
 	struct tls_context *serving_tls;

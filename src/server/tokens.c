@@ -12,14 +12,14 @@
 #define TOKEN_MAX_BYTES (16u << 10)
 
 struct token_cache {
-	const struct keys *keys;
+	const struct cluster_keys *keys;
 	struct str issuer;
 	pthread_mutex_t lock;
 	struct map verified; /* SHA-256 of tokens whose signature is good */
 	struct arena arena;
 };
 
-struct token_cache *token_cache_new(const struct keys *keys, struct str issuer)
+struct token_cache *token_cache_new(const struct cluster_keys *keys, struct str issuer)
 {
 	struct token_cache *c = NEW(struct token_cache);
 	c->keys = keys;
@@ -288,7 +288,7 @@ static bool take_certificate(struct request *r, const struct tls_identity *id)
 /* A joining node has nothing but the token: enough for a signing request. */
 static bool take_join_token(struct request *r, struct str token)
 {
-	const struct keys *k = r->server->keys;
+	const struct cluster_keys *k = r->server->keys;
 	struct str head, secret;
 	if (!str_cut_last(token, ':', &head, &secret))
 		secret = token;
@@ -304,7 +304,7 @@ static bool take_join_token(struct request *r, struct str token)
 
 static bool take_admin_token(struct request *r, struct str token)
 {
-	const struct keys *k = r->server->keys;
+	const struct cluster_keys *k = r->server->keys;
 	if (token.len != k->admin_token.len || !pki_equal(token.at, k->admin_token.at, token.len))
 		return false;
 	r->user.name = STR("admin");

@@ -24,7 +24,7 @@ struct token_claims {
 	struct str id; /* jti */
 };
 
-struct token_cache *token_cache_new(const struct keys *keys, struct str issuer);
+struct token_cache *token_cache_new(const struct cluster_keys *keys, struct str issuer);
 void token_cache_free(struct token_cache *c);
 
 /* Signs; the text lives in the arena. */

@@ -4,6 +4,7 @@
 #include "server/encode.h"
 #include "server/filter.h"
 #include "server/pipeline.h"
+#include "server/route.h"
 
 struct watcher {
 	struct list link;
@@ -45,7 +46,7 @@ static struct encoder encoder_of(struct watcher *w, struct arena *a, struct buf 
 		.out = out,
 		.output = &w->request->output,
 		.kind = w->request->route.kind,
-		.query = w->request->query,
+		.include = query_get(&w->request->arena, w->request->query, "includeObject"),
 		.now_us = world_wall_us(),
 		.has_columns = w->is_first_table,
 	};

@@ -21,7 +21,7 @@ static void committed(struct store_ticket *ticket)
 {
 	struct request *r = CONTAINER_OF(ticket, struct request, ticket);
 	if (ticket->rc != RC_OK)
-		request_fail(r, ticket->rc, "the write did not become durable");
+		request_fail_err(r, ticket->err);
 	else if (r->pending)
 		r->reply.object = TAKE_PTR(r->pending);
 	request_resume(r, STEP_DONE);

@@ -32,6 +32,11 @@ enum step write_create(struct request *r)
 	if (!write_meta_create(r, r->tree))
 		return STEP_DONE;
 	api_default(a, r->route.kind, r->tree);
+	/* Owned is what the client said and what its version defaults, not what admission and
+	 * strategies add. */
+	if (r->route.verb != DO_PATCH)
+		managed_update(a, r->route.kind, NULL, r->tree, write_manager(r),
+			       r->route.subresource, world_wall_us());
 	struct json *tree = to_storage(r, r->tree);
 	if (admit(r, ADMIT_CREATE, NULL, tree) == STEP_DONE)
 		return STEP_DONE;
@@ -47,7 +52,5 @@ enum step write_create(struct request *r)
 		return refuse_existing(r, there);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
-	if (r->route.verb != DO_PATCH) /* an apply has settled it */
-		managed_update(a, storage, NULL, tree, write_manager(r), r->route.subresource, world_wall_us());
 	return write_commit(r, tree, NULL, 201);
 }

@@ -61,6 +61,9 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	const struct api_kind *storage = write_storage_kind(r);
 	struct field_errors errors = {.arena = a};
 	api_default(a, r->route.kind, r->tree);
+	if (r->patch_type != PATCH_APPLY)
+		managed_update(a, r->route.kind, converted(r, storage, r->route.kind, old_tree),
+			       r->tree, write_manager(r), r->route.subresource, world_wall_us());
 	struct json *tree = converted(r, r->route.kind, storage, r->tree);
 	if (!write_meta_update(r, old, old_tree, tree))
 		return STEP_DONE;
@@ -68,14 +71,12 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 			   world_wall_us());
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
-	api_validate_update(r->route.kind, old_tree, tree, arena_cstr(a, r->route.subresource), &errors);
+	api_validate_update(r->route.kind, old_tree, tree, arena_cstr(a, r->route.subresource),
+			    &errors);
 	if (errors.count ||
 	    allocator_assign(r->server->allocator, r, old_tree, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
 				       &errors);
-	if (r->patch_type != PATCH_APPLY)
-		managed_update(a, storage, old_tree, tree, write_manager(r), r->route.subresource,
-			       world_wall_us());
 	if (is_same(old_tree, tree) &&
 	    !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
 		return unchanged(r, old);
@@ -169,14 +170,17 @@ static enum step patch_refused(struct request *r, struct object *old,
 	return STEP_DONE;
 }
 
-static enum step apply_conflict(struct request *r, const struct managed_conflicts *conflicts, const struct err *err)
+static enum step apply_conflict(struct request *r, const struct managed_conflicts *conflicts,
+				const struct err *err)
 {
 	struct arena *a = &r->arena;
 	struct json *details = json_object(a), *causes = json_array(a);
 	for (size_t i = 0; i < conflicts->count; i++) {
 		struct json *cause = json_object(a);
 		json_set_str(a, cause, STR("reason"), STR("FieldManagerConflict"));
-		json_set(a, cause, STR("message"), json_printf(a, "conflict with %.*s", STR_FMT(conflicts->items[i].manager)));
+		json_set(
+			a, cause, STR("message"),
+			json_printf(a, "conflict with %.*s", STR_FMT(conflicts->items[i].manager)));
 		json_set_str(a, cause, STR("field"), conflicts->items[i].field);
 		json_append(a, causes, cause);
 	}
