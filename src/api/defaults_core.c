@@ -87,13 +87,14 @@ static void node_defaults(struct arena *a, struct json *tree)
 	tree_round_quantities(a, tree, "status.allocatable");
 	if (capacity && !json_get(status, STR("allocatable")))
 		json_set(a, status, STR("allocatable"), json_copy(a, capacity));
-	struct json *cidr = json_get(spec, STR("podCIDR"));
-	if (!json_is_absent(cidr) && json_count(json_get(spec, STR("podCIDRs"))) == 0) {
+	struct json *cidr = json_get(spec, STR("podCIDR")),
+		    *cidrs = json_get(spec, STR("podCIDRs"));
+	if (!json_is_absent(cidr) && !str_eq(json_str(json_at(cidrs, 0)), json_str(cidr))) {
 		struct json *list = json_array(a);
 		json_append(a, list, cidr);
 		json_set(a, spec, STR("podCIDRs"), list);
-	} else if (json_is_absent(cidr) && json_count(json_get(spec, STR("podCIDRs"))) > 0) {
-		json_set(a, spec, STR("podCIDR"), json_at(json_get(spec, STR("podCIDRs")), 0));
+	} else if (json_is_absent(cidr) && json_count(cidrs) > 0) {
+		json_set(a, spec, STR("podCIDR"), json_at(cidrs, 0));
 	}
 }
 

@@ -82,8 +82,11 @@ static void container_defaults(struct arena *a, struct json *c)
 			rules_apply(a, probe, DEFAULT_RULES(probe_rules));
 	}
 	/* its feature gate is off */
-	if (json_get(json_get(c, STR("lifecycle")), STR("stopSignal")))
-		json_remove(json_get(c, STR("lifecycle")), STR("stopSignal"));
+	struct json *lifecycle = json_get(c, STR("lifecycle"));
+	if (json_get(lifecycle, STR("stopSignal")) && json_count(lifecycle) == 1)
+		json_remove(c, STR("lifecycle"));
+	else if (json_get(lifecycle, STR("stopSignal")))
+		json_remove(lifecycle, STR("stopSignal"));
 	tree_round_quantities(a, c, "resources.limits");
 	tree_round_quantities(a, c, "resources.requests");
 }

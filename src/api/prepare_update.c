@@ -121,6 +121,8 @@ static void update_main(struct arena *a, const struct prepare_row *row, const st
 {
 	if (row->has_status)
 		take(a, tree, old, STR("status"));
+	if (!strcmp(row->kind, "CertificateSigningRequest"))
+		take(a, tree, old, STR("spec"));
 	if (!strcmp(row->kind, "Namespace"))
 		take(a, json_need_object(a, tree, STR("spec")), json_get(old, STR("spec")),
 		     STR("finalizers"));

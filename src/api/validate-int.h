@@ -93,6 +93,9 @@ bool text_in(struct str text, const char *list);	      /* comma separated */
 bool is_ip(struct str text);
 void check_ip(struct check *v, const struct path *at, struct str text);
 void check_cidr(struct check *v, const struct path *at, struct str text);
+void check_cidr_strictly(struct check *v, const struct path *at, struct str text);
+struct ipaddr;
+bool parse_ip(struct str text, struct ipaddr *ret_addr); /* as lenient as check_ip */
 
 /* ---- shared structures (validate_meta.c, validate_resources.c) ---- */
 void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule);

@@ -200,10 +200,35 @@ void check_immutable(struct check *v, const struct path *at, const struct json *
 		bad(v, at, value, "field is immutable");
 }
 
+/* Old fields take leading zeros in IPv4, as Go once did: "192.0.02.1". */
+static struct str without_zeros(struct str text, char out[IPNET_TEXT_MAX])
+{
+	size_t len = 0;
+	if (text.len >= IPNET_TEXT_MAX || !memchr(text.at ? text.at : "", '.', text.len) ||
+	    memchr(text.at, ':', text.len))
+		return text;
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_start = i == 0 || text.at[i - 1] == '.' || text.at[i - 1] == '/' ||
+				(len > 0 && out[len - 1] == '.') || len == 0;
+		bool is_followed = i + 1 < text.len && text.at[i + 1] >= '0' &&
+				   text.at[i + 1] <= '9';
+		if (text.at[i] == '0' && is_start && is_followed)
+			continue;
+		out[len++] = text.at[i];
+	}
+	return str_n(out, len);
+}
+
+bool parse_ip(struct str text, struct ipaddr *ret_addr)
+{
+	char plain[IPNET_TEXT_MAX];
+	return ipaddr_parse(without_zeros(text, plain), ret_addr);
+}
+
 bool is_ip(struct str text)
 {
 	struct ipaddr addr;
-	return ipaddr_parse(text, &addr);
+	return parse_ip(text, &addr);
 }
 
 void check_ip(struct check *v, const struct path *at, struct str text)
@@ -215,19 +240,27 @@ void check_ip(struct check *v, const struct path *at, struct str text)
 
 void check_cidr(struct check *v, const struct path *at, struct str text)
 {
+	char plain[IPNET_TEXT_MAX];
 	struct ipnet net;
-	if (!ipnet_parse(text, &net)) {
+	if (!ipnet_parse(without_zeros(text, plain), &net))
 		bad_text(v, at, text,
 			 "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+}
+
+/* New fields: one text for one prefix. */
+void check_cidr_strictly(struct check *v, const struct path *at, struct str text)
+{
+	struct ipnet net;
+	char canonical[IPNET_TEXT_MAX];
+	if (!ipnet_parse(text, &net)) {
+		check_cidr(v, at, text);
 		return;
 	}
-	struct ipnet masked = ipnet_masked(net);
-	char plain[IPNET_TEXT_MAX];
-	ipnet_format(masked, plain);
-	if (!ipnet_eq(masked, net))
+	ipnet_format(ipnet_masked(net), canonical);
+	if (!ipnet_eq(ipnet_masked(net), net))
 		bad_text(v, at, text, "must not have bits set beyond the prefix length");
-	else if (!str_is(text, plain))
-		bad_text(v, at, text, "must be in canonical form (\"%s\")", plain);
+	else if (!str_is(text, canonical))
+		bad_text(v, at, text, "must be in canonical form (\"%s\")", canonical);
 }
 
 /* ---- values of upstream's internal types ---- */
@@ -278,10 +311,90 @@ static struct str go_name(struct arena *a, struct str name)
 
 static struct json *go_value(struct check *v, const struct api_field *f, const struct json *value);
 
+/* Types whose internal members stand in another order than those of the API. */
+static const struct {
+	const char *type, *order;
+} layouts[] = {
+	{"PodSpec",
+	 "volumes,initContainers,containers,ephemeralContainers,restartPolicy,"
+	 "terminationGracePeriodSeconds,activeDeadlineSeconds,dnsPolicy,nodeSelector,"
+	 "serviceAccountName,"
+	 "automountServiceAccountToken,nodeName,securityContext,imagePullSecrets,hostname,"
+	 "subdomain,"
+	 "setHostnameAsFQDN,affinity,schedulerName,tolerations,hostAliases,priorityClassName,"
+	 "priority,"
+	 "preemptionPolicy,dnsConfig,readinessGates,runtimeClassName,overhead,enableServiceLinks,"
+	 "topologySpreadConstraints,os,schedulingGates,resourceClaims,resources,hostnameOverride,"
+	 "workloadRef"},
+	{"PodSecurityContext",
+	 "hostNetwork,hostPID,hostIPC,shareProcessNamespace,hostUsers,seLinuxOptions,"
+	 "windowsOptions,"
+	 "runAsUser,runAsGroup,runAsNonRoot,supplementalGroups,supplementalGroupsPolicy,fsGroup,"
+	 "fsGroupChangePolicy,sysctls,seccompProfile,appArmorProfile,seLinuxChangePolicy"},
+	{"PersistentVolumeSource", "gcePersistentDisk,awsElasticBlockStore,hostPath,glusterfs,nfs,"
+				   "rbd,quobyte,iscsi,flexVolume,"
+				   "cinder,cephfs,fc,flocker,azureFile,vsphereVolume,azureDisk,"
+				   "photonPersistentDisk,portworxVolume,"
+				   "scaleIO,local,storageos,csi"},
+	{"PersistentVolumeClaimSpec", "accessModes,selector,resources,volumeName,storageClassName,"
+				      "volumeMode,dataSource,dataSourceRef,"
+				      "volumeAttributesClassName"},
+};
+
+/* Members that the internal security context of a pod took over from its spec. */
+#define HOST_FLAGS "hostNetwork,hostPID,hostIPC,shareProcessNamespace,hostUsers"
+
+static const struct api_field *field_of(const struct api_type *type, struct str name)
+{
+	const struct api_field *f = api_field(type, name);
+	const struct api *api = api_builtin();
+	if (f || !text_in(name, HOST_FLAGS))
+		return f;
+	for (uint32_t i = 0; i < api->type_count; i++)
+		if (str_is(api->types[i].name, "PodSpec"))
+			return api_field(&api->types[i], name);
+	return NULL;
+}
+
+/* The security context of a pod with the flags that the API has beside it. */
+static const struct json *context_with_flags(struct check *v, const struct json *spec,
+					     const struct json *context)
+{
+	struct str flag, flags = str_of(HOST_FLAGS);
+	struct json *all = context ? json_copy(v->arena, context) : json_object(v->arena);
+	for (bool more = true; more;) {
+		more = str_cut(flags, ',', &flag, &flags);
+		if (json_get(spec, flag))
+			json_set(v->arena, all, flag, json_get(spec, flag));
+	}
+	return all;
+}
+
+static struct json *go_of_layout(struct check *v, const struct api_type *type, const char *order,
+				 const struct json *tree)
+{
+	struct json *out = json_object(v->arena);
+	struct str name, rest = str_of(order);
+	for (bool more = true; more;) {
+		more = str_cut(rest, ',', &name, &rest);
+		const struct api_field *f = field_of(type, name);
+		const struct json *value = json_get(tree, name);
+		if (!f)
+			continue;
+		if (str_is(type->name, "PodSpec") && str_is(name, "securityContext"))
+			value = context_with_flags(v, tree, value);
+		json_set(v->arena, out, go_name(v->arena, name), go_value(v, f, value));
+	}
+	return out;
+}
+
 static struct json *go_of_type(struct check *v, const struct api_type *type,
 			       const struct json *tree)
 {
 	struct json *out = json_object(v->arena);
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++)
+		if (str_is(type->name, layouts[i].type))
+			return go_of_layout(v, type, layouts[i].order, tree);
 	for (uint32_t i = 0; i < type->field_count; i++) {
 		const struct api_field *f = &type->fields[i];
 		if (f->name.at)

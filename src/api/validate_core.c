@@ -92,7 +92,7 @@ static void check_json_text(struct check *v, const struct path *at, struct str e
 	text = str_trim(text);
 	if (json_parse(v->arena, text, &tree, NULL, NULL) == RC_OK)
 		return;
-	if (text.len == 0)
+	if (text.len == 0 || strchr("{[\"tfn-", text.at[0]))
 		bad_text(v, at, STR("<secret contents redacted>"), "unexpected end of JSON input");
 	else
 		bad_text(v, at, STR("<secret contents redacted>"),

@@ -107,6 +107,7 @@ static void check_finalizer_domains(struct check *v, const struct path *at,
 static bool is_generic(const struct api_kind *kind)
 {
 	return str_is(kind->group, "apiextensions.k8s.io") ||
+	       str_is(kind->group, "coordination.k8s.io") ||
 	       str_is(kind->group, "apiregistration.k8s.io");
 }
 

@@ -346,7 +346,7 @@ static void service_cidr_rules(struct check *v, const struct json *tree)
 			bad(v, ITEM(at, k), item,
 			    "must not have leading 0s in IP or prefix length");
 		else
-			check_cidr(v, ITEM(at, k), json_str(item));
+			check_cidr_strictly(v, ITEM(at, k), json_str(item));
 	}
 }
 

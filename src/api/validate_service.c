@@ -124,7 +124,7 @@ static void check_cluster_ips(struct check *v, const struct path *at, const stru
 static void check_plain_ip(struct check *v, const struct path *at, struct str text)
 {
 	struct ipaddr addr;
-	if (!ipaddr_parse(text, &addr)) {
+	if (!parse_ip(text, &addr)) {
 		check_ip(v, at, text);
 		return;
 	}
@@ -341,7 +341,7 @@ static void check_slice_address(struct check *v, const struct path *list_at, siz
 	if (!text_in(type, "IPv4,IPv6"))
 		return;
 	check_plain_ip(v, at, text);
-	if (ipaddr_parse(text, &addr) && (addr.family == IP_V4) != str_is(type, "IPv4"))
+	if (parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(type, "IPv4"))
 		bad_text(v, list_at, text, "must be an %.*s address", STR_FMT(type));
 }
 

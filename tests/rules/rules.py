@@ -90,7 +90,9 @@ class Server:
 
     def do(self, request):
         kind, name, sub = route(request["path"].split("?")[0])
-        method, body = request["method"], copy.deepcopy(request.get("body"))
+        method = request["method"]
+        body = json.loads(re.sub(r"\$\{fill:(\d+)\}", lambda m: "x" * int(m.group(1)),
+                                 json.dumps(request.get("body"))))
         if isinstance(body, str):
             try:
                 body = json.loads(body)
