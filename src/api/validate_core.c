@@ -288,7 +288,7 @@ void controller_rules(struct check *v, const struct json *tree)
 
 const struct kind_rules validate_core[] = {
 	{"", "Pod", NAME_DNS_SUBDOMAIN, pod_create_rules, pod_update_rules, false, NULL},
-	{"", "PodTemplate", NAME_DNS_SUBDOMAIN, pod_template_rules, NULL, false, NULL},
+	{"", "PodTemplate", NAME_DNS_SUBDOMAIN, pod_template_rules, NULL, true, NULL},
 	{"", "ReplicationController", NAME_DNS_SUBDOMAIN, controller_rules, NULL, false, NULL},
 	{"", "ConfigMap", NAME_DNS_SUBDOMAIN, config_map_rules, config_map_update_rules, false,
 	 NULL},

@@ -1,0 +1,131 @@
+#include "rules.h"
+
+#include "api/print.h"
+#include "api/view.h"
+
+#define OBJECT(rest)                                                                               \
+	"{\"metadata\":{\"name\":\"x\",\"creationTimestamp\":\"2025-12-31T23:55:00Z\"}," rest "}"
+#define POD(status)                                                                                \
+	OBJECT("\"spec\":{\"nodeName\":\"n1\",\"initContainers\":[{\"name\":\"i\"}],"              \
+	       "\"containers\":[{"                                                                 \
+	       "\"name\":\"c\"}]},\"status\":{" status "}")
+#define WIDE ",\"5m\",\"<none>\",\"n1\",\"<none>\",\"<none>\"]"
+
+static void test_rows(void **state)
+{
+	static const struct {
+		const char *api_version, *kind, *given, *cells;
+	} rows[] = {
+		{"v1", "Pod",
+		 POD("\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"c\",\"ready\":true,"
+		     "\"restartCount\":2,\"state\":{\"running\":{}},\"lastState\":{\"terminated\":{"
+		     "\"finishedAt\":\"2025-12-31T23:59:00Z\"}}}]"),
+		 "[\"x\",\"1/1\",\"Running\",\"2 (60s ago)\"" WIDE},
+		{"v1", "Pod",
+		 POD("\"phase\":\"Pending\",\"initContainerStatuses\":[{\"name\":\"i\",\"state\":{"
+		     "\"waiting\":{\"reason\":\"PodInitializing\"}}}]"),
+		 "[\"x\",\"0/1\",\"Init:0/1\",\"0\"" WIDE},
+		{"v1", "Pod",
+		 POD("\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"c\","
+		     "\"restartCount\":3,"
+		     "\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}}]"),
+		 "[\"x\",\"0/1\",\"CrashLoopBackOff\",\"3\"" WIDE},
+		{"v1", "Pod",
+		 POD("\"phase\":\"Succeeded\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{"
+		     "\"terminated\":{\"exitCode\":0,\"reason\":\"Completed\"}}}]"),
+		 "[\"x\",\"0/1\",\"Completed\",\"0\"" WIDE},
+		{"v1", "Pod",
+		 "{\"metadata\":{\"name\":\"x\",\"creationTimestamp\":\"2025-12-31T23:55:00Z\","
+		 "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{\"nodeName\":\"n1\","
+		 "\"containers\":[{\"name\":\"c\"}]},\"status\":{\"phase\":\"Running\"}}",
+		 "[\"x\",\"0/1\",\"Terminating\",\"0\"" WIDE},
+		{"v1", "Node",
+		 OBJECT("\"spec\":{\"unschedulable\":true},\"status\":{\"conditions\":[{\"type\":"
+			"\"Ready\","
+			"\"status\":\"True\"}],\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
+			"\"192.0.2."
+			"1\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.35.0\"}}"),
+		 "[\"x\",\"Ready,SchedulingDisabled\",\"<none>\",\"5m\",\"v1.35.0\",\"192.0.2.1\","
+		 "\"<none>\","
+		 "\"<unknown>\",\"<unknown>\",\"<unknown>\"]"},
+		{"v1", "Service",
+		 OBJECT("\"spec\":{\"type\":\"LoadBalancer\",\"clusterIP\":\"192.0.2.9\",\"ports\":"
+			"[{\"port\":"
+			"80,\"nodePort\":30080,\"protocol\":\"TCP\"}],\"selector\":{\"b\":\"2\","
+			"\"a\":\"1\"}},"
+			"\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"198.51.100.1\"}]}}"),
+		 "[\"x\",\"LoadBalancer\",\"192.0.2.9\",\"198.51.100.1\",\"80:30080/"
+		 "TCP\",\"5m\",\"a=1,b=2\"]"},
+		{"apps/v1", "Deployment",
+		 OBJECT("\"spec\":{\"replicas\":3,\"selector\":{\"matchLabels\":{\"a\":\"b\"},"
+			"\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\",\"values\":["
+			"\"e\",\"d\"]}]},"
+			"\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+			"}},"
+			"\"status\":{\"readyReplicas\":1,\"updatedReplicas\":2,"
+			"\"availableReplicas\":1}"),
+		 "[\"x\",\"1/3\",2,1,\"5m\",\"c\",\"i\",\"a=b,c in (d,e)\"]"},
+		{"batch/v1", "Job",
+		 OBJECT("\"spec\":{\"completions\":2,\"template\":{}},\"status\":{\"succeeded\":1,"
+			"\"startTime\":\"2025-12-31T23:59:50Z\"}"),
+		 "[\"x\",\"Running\",\"1/2\",\"10s\",\"5m\",\"\",\"\",\"<none>\"]"},
+		{"v1", "ConfigMap", OBJECT("\"data\":{\"a\":\"b\"}"), "[\"x\",1,\"5m\"]"},
+		{"v1", "LimitRange", OBJECT("\"spec\":{}"), "[\"x\",\"2025-12-31T23:55:00Z\"]"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		CLEANUP_BUF text = BUF_INIT(1u << 16);
+		const struct api_kind *kind = kind_named(rows[i].api_version, rows[i].kind);
+		const void *view = view_from_tree(&a, api_type(api_builtin(), kind->type),
+						  parsed(&a, rows[i].given));
+		api_print_cells(&text, kind, view, NOW_US);
+		struct json *cells = parsed(&a, text.data), *expected = parsed(&a, rows[i].cells);
+		assert_covers(cells, expected);
+	}
+}
+
+/* A row that has more or fewer cells than there are columns would shift what clients show. */
+static void test_every_kind_fills_its_columns(void **state)
+{
+	const struct api *api = api_builtin();
+	for (uint32_t i = 0; i < api->kind_count; i++) {
+		CLEANUP_ARENA a = {};
+		CLEANUP_BUF text = BUF_INIT(1u << 16);
+		const struct api_kind *kind = &api->kinds[i];
+		const struct api_kind *stored = api_by_stored(api, kind->stored_id);
+		if (!stored || kind->column_count == 0 || str_is(kind->kind, "IPAddress"))
+			continue;
+		const struct api_type *type = api_type(api, stored->type);
+		api_print_cells(&text, kind, arena_alloc(&a, type->view_size), NOW_US);
+		if (json_count(parsed(&a, text.data)) != kind->column_count)
+			fail_msg("%.*s has %u columns, its row is %s", STR_FMT(kind->kind),
+				 kind->column_count, text.data);
+	}
+}
+
+static void test_ended_pods_have_a_condition(void **state)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF text = BUF_INIT(1000);
+	const struct api_kind *kind = kind_named("v1", "Pod");
+	const struct api_type *type = api_type(api_builtin(), kind->type);
+	const void *running =
+		view_from_tree(&a, type, parsed(&a, "{\"status\":{\"phase\":\"Running\"}}"));
+	const void *failed =
+		view_from_tree(&a, type, parsed(&a, "{\"status\":{\"phase\":\"Failed\"}}"));
+	assert_false(api_print_conditions(&text, kind, running));
+	assert_true(api_print_conditions(&text, kind, failed));
+	assert_string_equal(text.data,
+			    "[{\"type\":\"Completed\",\"status\":\"True\",\"reason\":\"Failed\","
+			    "\"message\":\"The pod failed.\"}]");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_every_kind_fills_its_columns),
+		cmocka_unit_test(test_ended_pods_have_a_condition),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+#include "rules.h"
+
+#include "api/defaults.h"
+#include "api/validate.h"
+
+#define META		"\"metadata\":{\"name\":\"x\",\"namespace\":\"n\",\"uid\":\"u\"}"
+#define CLUSTER_META	"\"metadata\":{\"name\":\"x\",\"uid\":\"u\"}"
+#define POD(spec)	"{" META ",\"spec\":{" spec "}}"
+#define CONTAINER(text) POD("\"containers\":[{\"name\":\"c\",\"image\":\"i\"" text "}]")
+#define TEMPLATE                                                                                   \
+	"\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{"        \
+	"\"name\":\"c\","                                                                          \
+	"\"image\":\"i\"}]}}"
+
+static struct json *prepared(struct arena *a, const struct api_kind *kind, const char *text)
+{
+	struct json *tree = normal(a, kind, parsed(a, text));
+	api_default(a, kind, tree);
+	api_prepare_create(a, kind, tree, NOW_US);
+	return normal(a, kind, tree);
+}
+
+static void assert_message(const struct field_errors *errors, const char *expected)
+{
+	CLEANUP_BUF text = BUF_INIT(1u << 16);
+	for (size_t i = 0; i < errors->count; i++) {
+		if (i)
+			buf_add_char(&text, '\n');
+		field_error_write(&text, &errors->items[i]);
+	}
+	assert_string_equal(text.data ? text.data : "", expected);
+}
+
+static void test_creates(void **state)
+{
+	static const struct {
+		const char *api_version, *kind, *given, *expected;
+	} rows[] = {
+		{"v1", "Pod", CONTAINER(""), ""},
+		{"v1", "Pod", POD(""), "spec.containers: Required value"},
+		{"v1", "Pod",
+		 "{\"metadata\":{\"namespace\":\"n\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+		 "\"image\":\"i\"}]}}",
+		 "metadata.name: Required value: name or generateName is required"},
+		{"v1", "Pod", CONTAINER(",\"ports\":[{\"containerPort\":65536}]"),
+		 "spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between "
+		 "1 and "
+		 "65535, inclusive"},
+		{"v1", "Pod",
+		 CONTAINER(",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]"),
+		 "spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+		{"v1", "Pod", CONTAINER(",\"livenessProbe\":{}"),
+		 "spec.containers[0].livenessProbe: Required value: must specify a handler type"},
+		{"v1", "Pod",
+		 CONTAINER(",\"resources\":{\"limits\":{\"cpu\":\"1\"},\"requests\":{\"cpu\":\"2\"}"
+			   "}"),
+		 "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than "
+		 "or equal "
+		 "to cpu limit of 1"},
+		{"v1", "Pod", CONTAINER(",\"env\":[{\"name\":\"a=b\"}]"),
+		 "spec.containers[0].env[0].name: Invalid value: \"a=b\": a valid environment "
+		 "variable name "
+		 "must consist only of printable ASCII characters other than '='"},
+		{"v1", "Pod",
+		 POD("\"restartPolicy\":\"x\",\"dnsPolicy\":\"y\",\"containers\":[{\"name\":\"c\","
+		     "\"image\":\"i\"}]"),
+		 "spec.restartPolicy: Unsupported value: \"x\": supported values: \"Always\", "
+		 "\"OnFailure\", "
+		 "\"Never\"\nspec.dnsPolicy: Unsupported value: \"y\": supported values: "
+		 "\"ClusterFirstWithHostNet\", \"ClusterFirst\", \"Default\", \"None\""},
+		{"v1", "ConfigMap", "{" META ",\"data\":{\"a/b\":\"\"}}",
+		 "data[a/b]: Invalid value: \"a/b\": a valid config key must consist of "
+		 "alphanumeric "
+		 "characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+		 "regex used "
+		 "for validation is '[-._a-zA-Z0-9]+')"},
+		{"v1", "Secret", "{" META ",\"type\":\"kubernetes.io/tls\"}",
+		 "data[tls.crt]: Required value\ndata[tls.key]: Required value"},
+		{"v1", "Service", "{" META ",\"spec\":{\"ports\":[{\"port\":1},{\"port\":2}]}}",
+		 "spec.ports[0].name: Required value\nspec.ports[1].name: Required value"},
+		{"apps/v1", "Deployment",
+		 "{" META
+		 ",\"spec\":{\"replicas\":-1,\"selector\":{\"matchLabels\":{\"a\":\"c\"}}," TEMPLATE
+		 "}}",
+		 "spec.replicas: Invalid value: -1: must be greater than or equal to 0\n"
+		 "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not "
+		 "match "
+		 "template `labels`"},
+		{"batch/v1", "CronJob",
+		 "{" META
+		 ",\"spec\":{\"schedule\":\"60 * * * *\",\"jobTemplate\":{\"spec\":{\"template\":{"
+		 "\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":"
+		 "\"i\"}]}}}}}}",
+		 "spec.schedule: Invalid value: \"60 * * * *\": end of range (60) above maximum "
+		 "(59): 60"},
+		{"autoscaling/v2", "HorizontalPodAutoscaler",
+		 "{" META ",\"spec\":{\"minReplicas\":5,\"maxReplicas\":3,\"scaleTargetRef\":{"
+			  "\"apiVersion\":"
+		 "\"apps/v1\",\"kind\":\"Deployment\",\"name\":\"d\"}}}",
+		 "spec.maxReplicas: Invalid value: 3: must be greater than or equal to "
+		 "`minReplicas`"},
+		{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding",
+		 "{" CLUSTER_META ",\"roleRef\":{\"kind\":\"Role\",\"name\":\"r\"}}",
+		 "roleRef.kind: Unsupported value: \"Role\": supported values: \"ClusterRole\""},
+		{"networking.k8s.io/v1", "Ingress", "{" META ",\"spec\":{}}",
+		 "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"},
+		{"storage.k8s.io/v1", "StorageClass", "{" CLUSTER_META "}",
+		 "provisioner: Required value"},
+		{"scheduling.k8s.io/v1", "PriorityClass", "{" CLUSTER_META ",\"value\":1000000001}",
+		 "value: Forbidden: maximum allowed value of a user defined priority is "
+		 "1000000000"},
+		{"policy/v1", "PodDisruptionBudget",
+		 "{" META ",\"spec\":{\"minAvailable\":\"101%\"}}",
+		 "spec.minAvailable: Invalid value: \"101%\": must not be greater than 100%"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		struct field_errors errors = {.arena = &a};
+		const struct api_kind *kind = kind_named(rows[i].api_version, rows[i].kind);
+		api_validate_create(kind, prepared(&a, kind, rows[i].given), &errors);
+		assert_message(&errors, rows[i].expected);
+	}
+}
+
+static void test_updates(void **state)
+{
+	static const struct {
+		const char *api_version, *kind, *old, *given, *expected;
+	} rows[] = {
+		{"v1", "Secret", "{" META ",\"type\":\"a/b\"}", "{" META ",\"type\":\"c/d\"}",
+		 "type: Invalid value: \"c/d\": field is immutable"},
+		{"v1", "ConfigMap", "{" META ",\"immutable\":true}",
+		 "{" META ",\"immutable\":true,\"data\":{\"a\":\"b\"}}",
+		 "data: Forbidden: field is immutable when `immutable` is set"},
+		{"v1", "Pod", CONTAINER(""), CONTAINER(""), ""},
+		{"v1", "Pod", CONTAINER(""),
+		 POD("\"activeDeadlineSeconds\":0,\"containers\":[{\"name\":\"c\",\"image\":\"j\"}"
+		     "]"),
+		 "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, "
+		 "inclusive"},
+		{"v1", "Pod", CONTAINER(""),
+		 POD("\"nodeName\":\"n1\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"),
+		 "spec: Forbidden: pod updates may not change fields other than "
+		 "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec."
+		 "activeDeadlineSeconds`,"
+		 "`spec.tolerations` (only additions to existing tolerations),"
+		 "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+		 "previously "
+		 "negative)\n@@ -42,7 +42,7 @@\n  \"NodeSelector\": null,\n  "
+		 "\"ServiceAccountName\": \"\",\n"
+		 "  \"AutomountServiceAccountToken\": null,\n- \"NodeName\": \"\",\n+ "
+		 "\"NodeName\": \"n1\",\n"
+		 "  \"SecurityContext\": {\n   \"HostNetwork\": false,\n   \"HostPID\": false,\n"},
+		{"apps/v1", "Deployment",
+		 "{" META ",\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}," TEMPLATE "}}",
+		 "{" META
+		 ",\"spec\":{\"selector\":{\"matchExpressions\":[{\"key\":\"a\",\"operator\":"
+		 "\"Exists\"}]}," TEMPLATE "}}",
+		 "spec.selector: Invalid value: "
+		 "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}: field is "
+		 "immutable"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		struct field_errors errors = {.arena = &a};
+		const struct api_kind *kind = kind_named(rows[i].api_version, rows[i].kind);
+		struct json *old = prepared(&a, kind, rows[i].old);
+		struct json *tree = prepared(&a, kind, rows[i].given);
+		api_prepare_update(&a, kind, old, tree, "", NOW_US);
+		api_validate_update(kind, old, tree, "", &errors);
+		assert_message(&errors, rows[i].expected);
+	}
+}
+
+static void test_the_sentence_says_things_once(void **state)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF text = BUF_INIT(1000);
+	struct field_errors errors = {.arena = &a};
+	field_error_add(&errors, FIELD_ERROR_REQUIRED, STR("a"), NULL, "%s", "");
+	field_error_add(&errors, FIELD_ERROR_REQUIRED, STR("a"), NULL, "%s", "");
+	api_invalid_message(&text, STR("Pod"), STR("x"), &errors);
+	assert_string_equal(text.data, "Pod \"x\" is invalid: a: Required value");
+	field_error_add(&errors, FIELD_ERROR_REQUIRED, STR("b"), NULL, "%s", "");
+	buf_reset(&text);
+	api_invalid_message(&text, STR("Pod"), STR("x"), &errors);
+	assert_string_equal(text.data,
+			    "Pod \"x\" is invalid: [a: Required value, b: Required value]");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_creates),
+		cmocka_unit_test(test_updates),
+		cmocka_unit_test(test_the_sentence_says_things_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
