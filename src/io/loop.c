@@ -72,7 +72,8 @@ void loop_post(struct loop *loop, struct loop_msg *msg)
 
 void loop_post_cancel(struct loop *loop, struct loop_msg *msg)
 {
-	/* It may be in the batch that wake_on() is running, which is this thread's, or in posted. */
+	/* It may be in the batch that wake_on() is running, which is this thread's, or in posted.
+	 */
 	pthread_mutex_lock(&loop->lock);
 	list_remove(&msg->link);
 	pthread_mutex_unlock(&loop->lock);
