@@ -10,6 +10,8 @@
 struct grant {
 	struct grant *next;
 	struct str namespace; /* empty: in all of them, and non-resource paths */
+	struct str binding;   /* `RoleBinding "name/namespace" of Role "r"` */
+	const struct rbac_subject *subject;
 	const struct policy_rule *rules;
 	uint32_t rule_count;
 };
@@ -60,13 +62,13 @@ static struct str subject_key(struct arena *a, const struct rbac_subject *s,
 			    STR_FMT(s->name));
 }
 
-static void add_grants(struct rbac_index *x, const struct rbac_subject_array *subjects,
+static void add_grants(struct rbac_index *x, struct str binding, const struct rbac_subject_array *subjects,
 		       struct str namespace, const struct policy_rule_array *rules)
 {
 	for (uint32_t i = 0; i < subjects->count; i++) {
 		struct str key = subject_key(&x->arena, &subjects->at[i], namespace);
 		struct grant *g = ARENA_NEW(&x->arena, struct grant);
-		*g = (struct grant){map_get(&x->subjects, key), namespace, rules->at, rules->count};
+		*g = (struct grant){map_get(&x->subjects, key), namespace, binding, &subjects->at[i], rules->at, rules->count};
 		map_set(&x->subjects, key, g);
 	}
 }
@@ -96,7 +98,8 @@ static void add_cluster_bindings(struct rbac_index *x)
 		const struct policy_rule_array *rules =
 			cluster_rules(x->snapshot, b->role_ref.name);
 		if (rules)
-			add_grants(x, &b->subjects, STR(""), rules);
+			add_grants(x, arena_printf(&x->arena, "ClusterRoleBinding \"%.*s\" of ClusterRole \"%.*s\"", STR_FMT(o->name), STR_FMT(b->role_ref.name)),
+				   &b->subjects, STR(""), rules);
 	}
 }
 
@@ -110,7 +113,9 @@ static void add_bindings(struct rbac_index *x)
 		const struct policy_rule_array *rules =
 			role_rules(x->snapshot, o->namespace, &b->role_ref);
 		if (rules)
-			add_grants(x, &b->subjects, o->namespace, rules);
+			add_grants(x, arena_printf(&x->arena, "RoleBinding \"%.*s/%.*s\" of %.*s \"%.*s\"", STR_FMT(o->name), STR_FMT(o->namespace),
+						 STR_FMT(b->role_ref.kind), STR_FMT(b->role_ref.name)),
+				   &b->subjects, o->namespace, rules);
 	}
 }
 
@@ -214,7 +219,7 @@ bool rule_allows(const struct policy_rule *rule, const struct attributes *what)
 
 struct walk {
 	struct str namespace;
-	bool (*stop_at)(void *ctx, const struct policy_rule *rule);
+	bool (*stop_at)(void *ctx, const struct grant *grant, const struct policy_rule *rule);
 	void *ctx;
 };
 
@@ -224,7 +229,7 @@ static bool walk_grants(const struct grant *g, const struct walk *w)
 		if (g->namespace.len && !str_eq(g->namespace, w->namespace))
 			continue;
 		for (uint32_t i = 0; i < g->rule_count; i++)
-			if (w->stop_at(w->ctx, &g->rules[i]))
+			if (w->stop_at(w->ctx, g, &g->rules[i]))
 				return true;
 	}
 	return false;
@@ -250,17 +255,40 @@ static bool walk_user(struct authorizer *z, const struct user *user, const struc
 	return is_stopped;
 }
 
-static bool rule_allows_ctx(void *ctx, const struct policy_rule *rule)
+struct question {
+	const struct attributes *what;
+	struct arena *arena; /* for the reason; NULL: nobody wants it */
+	struct str reason;
+};
+
+static bool answers(void *ctx, const struct grant *grant, const struct policy_rule *rule)
 {
-	return rule_allows(rule, ctx);
+	struct question *q = ctx;
+	if (!rule_allows(rule, q->what))
+		return false;
+	bool is_account = str_is(grant->subject->kind, "ServiceAccount");
+	struct str subject_namespace = grant->subject->namespace.len ? grant->subject->namespace : grant->namespace;
+	if (q->arena)
+		q->reason = arena_printf(q->arena, "RBAC: allowed by %.*s to %.*s \"%.*s%s%.*s\"", STR_FMT(grant->binding),
+					 STR_FMT(grant->subject->kind), STR_FMT(grant->subject->name), is_account ? "/" : "",
+					 STR_FMT(is_account ? subject_namespace : STR("")));
+	return true;
+}
+
+bool authorizer_allows_because(struct authorizer *z, const struct user *user, const struct attributes *what, struct arena *a,
+			       struct str *ret_reason)
+{
+	struct question q = {what, a, STR("")};
+	struct walk w = {what->namespace, answers, &q};
+	bool is_allowed = user_is_in(user, STR("system:masters")) || walk_user(z, user, &w);
+	if (ret_reason)
+		*ret_reason = q.reason;
+	return is_allowed;
 }
 
 bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what)
 {
-	if (user_is_in(user, STR("system:masters")))
-		return true;
-	struct walk w = {what->namespace, rule_allows_ctx, (void *)what};
-	return walk_user(z, user, &w);
+	return authorizer_allows_because(z, user, what, NULL, NULL);
 }
 
 struct visit {
@@ -268,7 +296,7 @@ struct visit {
 	void *ctx;
 };
 
-static bool visit_rule(void *ctx, const struct policy_rule *rule)
+static bool visit_rule(void *ctx, const struct grant *grant, const struct policy_rule *rule)
 {
 	struct visit *v = ctx;
 	v->fn(v->ctx, rule);

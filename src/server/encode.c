@@ -123,10 +123,19 @@ static size_t type_meta_bytes(const struct object *o)
 	       o->kind->api_version.len;
 }
 
-static void write_rest(struct buf *out, const struct object *o, int64_t revision)
+/* Head (or what is left of it), revision, middle and managedFields.  An object that was never stored (a
+ * dry run) has no resourceVersion at all. */
+static void write_front(struct buf *out, struct str head, const struct object *o, int64_t revision)
 {
-	buf_add_i64(out, revision);
-	buf_add_str(out, o->middle);
+	static const char key[] = "\"resourceVersion\":\"";
+	if (revision) {
+		buf_add_str(out, head);
+		buf_add_i64(out, revision);
+		buf_add_str(out, o->middle);
+	} else {
+		buf_add(out, head.at, head.len - (sizeof(key) - 1));
+		buf_add_str(out, str_skip(o->middle, strlen("\",")));
+	}
 	buf_add_str(out, o->managed);
 }
 
@@ -134,8 +143,7 @@ static void write_whole(struct encoder *e, struct buf *out, const struct object 
 			int64_t revision)
 {
 	if (e->kind == o->kind || e->kind->stored_id != o->stored_id) {
-		buf_add_str(out, o->head);
-		write_rest(out, o, revision);
+		write_front(out, o->head, o, revision);
 		buf_add_str(out, o->tail);
 		return;
 	}
@@ -155,8 +163,7 @@ static void write_partial(struct encoder *e, struct buf *out, const struct objec
 			  int64_t revision)
 {
 	write_meta_kind(e, out, "PartialObjectMetadata");
-	buf_add_str(out, str_skip(o->head, type_meta_bytes(o) + strlen("\"metadata\":")));
-	write_rest(out, o, revision);
+	write_front(out, str_skip(o->head, type_meta_bytes(o) + strlen("\"metadata\":")), o, revision);
 	buf_add_cstr(out, "}}");
 }
 
@@ -267,8 +274,7 @@ void encode_list_item(struct encoder *e, const struct object *o)
 	} else if (e->kind == o->kind) {
 		/* Lists of typed objects leave out what every item would repeat. */
 		buf_add_char(e->out, '{');
-		buf_add_str(e->out, str_skip(o->head, type_meta_bytes(o)));
-		write_rest(e->out, o, o->revision);
+		write_front(e->out, str_skip(o->head, type_meta_bytes(o)), o, o->revision);
 		buf_add_str(e->out, o->tail);
 	} else {
 		struct json *tree = served_tree(e->arena, e->kind, o);
@@ -365,7 +371,9 @@ void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial
 				  : "");
 	if (e->output->shape == AS_TABLE) {
 		open_table(e, &text, revision_meta(e->arena, revision));
-		buf_add_cstr(&text, "{\"cells\":[],\"object\":");
+		buf_add_cstr(&text, "{\"cells\":");
+		api_print_cells(&text, e->kind, arena_alloc(e->arena, api_type(api_builtin(), e->kind->type)->view_size), e->now_us);
+		buf_add_cstr(&text, ",\"object\":");
 	}
 	if (e->output->shape == AS_OBJECT)
 		buf_printf(&text, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":",

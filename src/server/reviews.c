@@ -63,8 +63,11 @@ static enum step access_review(struct request *r, const struct user *user)
 				       &errors);
 	}
 	struct json *status = json_object(a);
-	bool is_allowed = authorizer_allows(r->server->authorizer, user, &what);
+	struct str reason;
+	bool is_allowed = authorizer_allows_because(r->server->authorizer, user, &what, a, &reason);
 	json_set(a, status, STR("allowed"), json_bool(a, is_allowed));
+	if (reason.len)
+		json_set_str(a, status, STR("reason"), reason);
 	return answer(r, r->tree, status);
 }
 

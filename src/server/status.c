@@ -53,7 +53,11 @@ enum step request_fail(struct request *r, enum rc rc, const char *fmt, ...)
 
 enum step request_fail_err(struct request *r, const struct err *err)
 {
-	return fail(r, err->rc, arena_str(&r->arena, str_of(err->text)), NULL);
+	bool is_plain = err->rc == RC_INTERNAL && !str_has_prefix(str_of(err->text), STR("Internal error occurred"));
+	fail(r, err->rc, arena_str(&r->arena, str_of(err->text)), NULL);
+	if (is_plain) /* upstream gives a reason only to errors that it made as Status */
+		json_remove(r->reply.tree, STR("reason"));
+	return STEP_DONE;
 }
 
 static enum step fail_about(struct request *r, enum rc rc, const struct api_kind *kind,

@@ -71,7 +71,7 @@ static void add_event(struct watcher *w, struct encoder *e, const struct store_e
 	/* One that left, or was deleted, is shown as it was before, at the revision of the change.
 	 */
 	encode_event(e, type, is_in ? event->new : event->old, event->revision);
-	w->is_first_table = false;
+	w->is_first_table = e->has_columns = false;
 	w->last_sent = event->revision;
 }
 
