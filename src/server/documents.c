@@ -6,8 +6,6 @@
 #include "server/route.h"
 #include "server/server.h"
 
-#define KUBERNETES_VERSION "v1.35.4+skeg." SKEG_VERSION
-
 static enum step serve_root(struct request *r);
 static enum step serve_authorities(struct request *r);
 

@@ -5,6 +5,8 @@
 
 #include "server/request.h"
 
+#define KUBERNETES_VERSION "v1.35.4+skeg." SKEG_VERSION
+
 struct document {
 	const char *path;
 	bool is_prefix; /* path is a beginning */

@@ -1,0 +1,581 @@
+/* From types of the API tables to schemas. */
+#include "codec/json.h"
+#include "server/openapi-int.h"
+
+#define META "io.k8s.apimachinery.pkg.apis.meta.v1."
+#define CRD  "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+
+static const struct {
+	const char *name;
+	const char *v3, *v2; /* members of the schema; v2 NULL: the same */
+} leaves[LEAF_COUNT] = {
+	[LEAF_JSON] = {CRD "JSON",
+		       "\"description\":\"Any JSON value: null, boolean, number, string, list or "
+		       "object.\"",
+		       NULL},
+	[LEAF_SCHEMA_OR_ARRAY] = {CRD "JSONSchemaPropsOrArray",
+				  "\"description\":\"A schema, or a list of schemas.\"", NULL},
+	[LEAF_SCHEMA_OR_BOOL] = {CRD "JSONSchemaPropsOrBool",
+				 "\"description\":\"A schema, or true or false.\"", NULL},
+	[LEAF_SCHEMA_OR_STRINGS] = {CRD "JSONSchemaPropsOrStringArray",
+				    "\"description\":\"A schema, or a list of strings.\"", NULL},
+	[LEAF_QUANTITY] = {"io.k8s.apimachinery.pkg.api.resource.Quantity",
+			   "\"description\":\"A number with a unit, for example 100m, 1.5 or "
+			   "64Mi.\",\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]",
+			   "\"description\":\"A number with a unit, for example 100m, 1.5 or "
+			   "64Mi.\",\"type\":\"string\""},
+	[LEAF_DURATION] = {META "Duration",
+			   "\"description\":\"A span of time, for example 1h30m or "
+			   "500ms.\",\"type\":\"string\"",
+			   NULL},
+	[LEAF_FIELDS_V1] = {META "FieldsV1",
+			    "\"description\":\"A set of fields, as a tree of their "
+			    "names.\",\"type\":\"object\"",
+			    NULL},
+	[LEAF_MICRO_TIME] = {META "MicroTime",
+			     "\"description\":\"A time of RFC 3339 with "
+			     "microseconds.\",\"type\":\"string\",\"format\":\"date-time\"",
+			     NULL},
+	[LEAF_PATCH] = {META "Patch",
+			"\"description\":\"A change of an object; its form depends on the media "
+			"type.\",\"type\":\"object\"",
+			NULL},
+	[LEAF_TIME] = {META "Time",
+		       "\"description\":\"A time of RFC 3339.\",\"type\":\"string\",\"format\":"
+		       "\"date-time\"",
+		       NULL},
+	[LEAF_RAW_EXTENSION] = {"io.k8s.apimachinery.pkg.runtime.RawExtension",
+				"\"description\":\"Any object.\",\"type\":\"object\"", NULL},
+	[LEAF_INT_OR_STRING] = {"io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+				"\"description\":\"An integer or a string.\",\"format\":\"int-or-"
+				"string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]",
+				"\"description\":\"An integer or a string.\",\"format\":\"int-or-"
+				"string\",\"type\":\"string\""},
+	[LEAF_VERSION_INFO] =
+		{"io.k8s.apimachinery.pkg.version.Info",
+		 "\"description\":\"The version of a server.\",\"type\":\"object\",\"required\":["
+		 "\"major\",\"minor\",\"gitVersion\",\"gitCommit\",\"gitTreeState\",\"buildDate\","
+		 "\"goVersion\",\"compiler\",\"platform\"],\"properties\":{"
+		 "\"buildDate\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"compiler\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"emulationMajor\":{\"type\":\"string\"},"
+		 "\"emulationMinor\":{\"type\":\"string\"},"
+		 "\"gitCommit\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"gitTreeState\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"gitVersion\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"goVersion\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"major\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"minCompatibilityMajor\":{\"type\":\"string\"},"
+		 "\"minCompatibilityMinor\":{\"type\":\"string\"},"
+		 "\"minor\":{\"type\":\"string\",\"default\":\"\"},"
+		 "\"platform\":{\"type\":\"string\",\"default\":\"\"}}",
+		 "\"description\":\"The version of a server.\",\"type\":\"object\",\"required\":["
+		 "\"major\",\"minor\",\"gitVersion\",\"gitCommit\",\"gitTreeState\",\"buildDate\","
+		 "\"goVersion\",\"compiler\",\"platform\"],\"properties\":{"
+		 "\"buildDate\":{\"type\":\"string\"},\"compiler\":{\"type\":\"string\"},"
+		 "\"emulationMajor\":{\"type\":\"string\"},\"emulationMinor\":{\"type\":\"string\"},"
+		 "\"gitCommit\":{\"type\":\"string\"},\"gitTreeState\":{\"type\":\"string\"},"
+		 "\"gitVersion\":{\"type\":\"string\"},\"goVersion\":{\"type\":\"string\"},"
+		 "\"major\":{\"type\":\"string\"},\"minCompatibilityMajor\":{\"type\":\"string\"},"
+		 "\"minCompatibilityMinor\":{\"type\":\"string\"},\"minor\":{\"type\":\"string\"},"
+		 "\"platform\":{\"type\":\"string\"}}"},
+};
+
+/* DeleteOptions and WatchEvent belong to every group-version that upstream's type registry knows,
+ * served or not. */
+static const char *const registered_versions[] = {
+	"/v1",
+	"admission.k8s.io/v1",
+	"admission.k8s.io/v1beta1",
+	"admissionregistration.k8s.io/v1",
+	"admissionregistration.k8s.io/v1alpha1",
+	"admissionregistration.k8s.io/v1beta1",
+	"apiextensions.k8s.io/v1",
+	"apiextensions.k8s.io/v1beta1",
+	"apiregistration.k8s.io/v1",
+	"apiregistration.k8s.io/v1beta1",
+	"apps/v1",
+	"apps/v1beta1",
+	"apps/v1beta2",
+	"authentication.k8s.io/v1",
+	"authentication.k8s.io/v1alpha1",
+	"authentication.k8s.io/v1beta1",
+	"authorization.k8s.io/v1",
+	"authorization.k8s.io/v1beta1",
+	"autoscaling/v1",
+	"autoscaling/v2",
+	"autoscaling/v2beta1",
+	"autoscaling/v2beta2",
+	"batch/v1",
+	"batch/v1beta1",
+	"certificates.k8s.io/v1",
+	"certificates.k8s.io/v1alpha1",
+	"certificates.k8s.io/v1beta1",
+	"coordination.k8s.io/v1",
+	"coordination.k8s.io/v1alpha2",
+	"coordination.k8s.io/v1beta1",
+	"discovery.k8s.io/v1",
+	"discovery.k8s.io/v1beta1",
+	"events.k8s.io/v1",
+	"events.k8s.io/v1beta1",
+	"extensions/v1beta1",
+	"flowcontrol.apiserver.k8s.io/v1",
+	"flowcontrol.apiserver.k8s.io/v1beta1",
+	"flowcontrol.apiserver.k8s.io/v1beta2",
+	"flowcontrol.apiserver.k8s.io/v1beta3",
+	"imagepolicy.k8s.io/v1alpha1",
+	"internal.apiserver.k8s.io/v1alpha1",
+	"networking.k8s.io/v1",
+	"networking.k8s.io/v1beta1",
+	"node.k8s.io/v1",
+	"node.k8s.io/v1alpha1",
+	"node.k8s.io/v1beta1",
+	"policy/v1",
+	"policy/v1beta1",
+	"rbac.authorization.k8s.io/v1",
+	"rbac.authorization.k8s.io/v1alpha1",
+	"rbac.authorization.k8s.io/v1beta1",
+	"resource.k8s.io/v1",
+	"resource.k8s.io/v1alpha3",
+	"resource.k8s.io/v1beta1",
+	"resource.k8s.io/v1beta2",
+	"scheduling.k8s.io/v1",
+	"scheduling.k8s.io/v1alpha1",
+	"scheduling.k8s.io/v1beta1",
+	"storage.k8s.io/v1",
+	"storage.k8s.io/v1alpha1",
+	"storage.k8s.io/v1beta1",
+	"storagemigration.k8s.io/v1beta1",
+};
+
+/* ---- writing JSON ---- */
+
+void openapi_key(struct buf *out, struct str key)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+	if (last != '{' && last != '[')
+		buf_add_char(out, ',');
+	if (!key.at)
+		return;
+	json_write_string(out, key);
+	buf_add_char(out, ':');
+}
+
+void openapi_open(struct buf *out, const char *key, char bracket)
+{
+	openapi_key(out, str_of(key));
+	buf_add_char(out, bracket);
+}
+
+void openapi_close(struct buf *out, char bracket)
+{
+	buf_add_char(out, bracket);
+}
+
+void openapi_string(struct buf *out, const char *key, struct str value)
+{
+	openapi_key(out, str_of(key));
+	json_write_string(out, value);
+}
+
+void openapi_literal(struct buf *out, const char *key, const char *json)
+{
+	openapi_key(out, str_of(key));
+	buf_add_cstr(out, json);
+}
+
+static void string_list(struct buf *out, const char *key, struct str words)
+{
+	openapi_open(out, key, '[');
+	while (words.at) {
+		struct str word;
+		str_cut(words, ',', &word, &words);
+		openapi_string(out, NULL, word);
+	}
+	openapi_close(out, ']');
+}
+
+/* ---- references ---- */
+
+static void write_ref(struct openapi *o, struct str name)
+{
+	openapi_key(o->out, STR("$ref"));
+	buf_add_char(o->out, '"');
+	buf_add_cstr(o->out, o->dialect->schemas);
+	buf_add_str(o->out, name);
+	buf_add_char(o->out, '"');
+}
+
+void openapi_ref_type(struct openapi *o, int32_t type)
+{
+	const struct api_type *t = api_type(o->api, type);
+	if (o->marks[type] == TYPE_UNUSED)
+		o->marks[type] = TYPE_USED;
+	write_ref(o, t->openapi);
+}
+
+void openapi_ref_leaf(struct openapi *o, enum leaf leaf)
+{
+	o->is_leaf_used[leaf] = true;
+	write_ref(o, str_of(leaves[leaf].name));
+}
+
+void openapi_ref_meta(struct openapi *o, const char *name)
+{
+	for (uint32_t i = 0; i < o->api->type_count; i++) {
+		const struct api_type *t = &o->api->types[i];
+		if (str_is(t->name, name) && str_is(t->package, "meta/v1")) {
+			openapi_ref_type(o, (int32_t)i);
+			return;
+		}
+	}
+}
+
+/* ---- one value ---- */
+
+/* A form without type refers to a leaf. */
+static const struct {
+	const char *type, *format, *zero;
+	enum leaf leaf;
+} forms[] = {
+	[FORM_BOOL] = {"boolean", NULL, "false", 0},
+	[FORM_INT32] = {"integer", "int32", "0", 0},
+	[FORM_INT64] = {"integer", "int64", "0", 0},
+	[FORM_DOUBLE] = {"number", "double", "0", 0},
+	[FORM_STRING] = {"string", NULL, "\"\"", 0},
+	[FORM_BYTES] = {"string", "byte", NULL, 0},
+	[FORM_TIME] = {NULL, NULL, NULL, LEAF_TIME},
+	[FORM_MICRO_TIME] = {NULL, NULL, NULL, LEAF_MICRO_TIME},
+	[FORM_DURATION] = {NULL, NULL, NULL, LEAF_DURATION},
+	[FORM_QUANTITY] = {NULL, NULL, NULL, LEAF_QUANTITY},
+	[FORM_INT_OR_STRING] = {NULL, NULL, NULL, LEAF_INT_OR_STRING},
+	[FORM_RAW] = {NULL, NULL, NULL, LEAF_RAW_EXTENSION},
+	[FORM_STRUCT] = {NULL, NULL, "{}", 0},
+	[FORM_SCHEMA_OR_BOOL] = {NULL, NULL, NULL, LEAF_SCHEMA_OR_BOOL},
+	[FORM_SCHEMA_OR_ARRAY] = {NULL, NULL, NULL, LEAF_SCHEMA_OR_ARRAY},
+	[FORM_SCHEMA_OR_STRINGS] = {NULL, NULL, NULL, LEAF_SCHEMA_OR_STRINGS},
+};
+
+static enum leaf leaf_of(const struct api_field *f)
+{
+	struct str go_type = f->element_go_type.len ? f->element_go_type : f->go_type;
+	if (f->form == FORM_RAW && str_is(go_type, "v1.JSON"))
+		return LEAF_JSON;
+	if (f->form == FORM_RAW && str_is(go_type, "v1.FieldsV1"))
+		return LEAF_FIELDS_V1;
+	return forms[f->form].leaf;
+}
+
+static void value_ref(struct openapi *o, const struct api_field *f)
+{
+	if (f->form == FORM_STRUCT)
+		openapi_ref_type(o, f->type);
+	else
+		openapi_ref_leaf(o, leaf_of(f));
+}
+
+/* A reference may have no neighbours in version 3, so it stands in allOf when it has any. */
+static void write_value_ref(struct openapi *o, const struct api_field *f, bool is_alone)
+{
+	if (o->dialect->is_v2 || is_alone) {
+		value_ref(o, f);
+		return;
+	}
+	openapi_open(o->out, "allOf", '[');
+	openapi_open(o->out, NULL, '{');
+	value_ref(o, f);
+	openapi_close(o->out, '}');
+	openapi_close(o->out, ']');
+}
+
+static void write_scalar_type(struct openapi *o, const struct api_field *f)
+{
+	openapi_string(o->out, "type", str_of(forms[f->form].type));
+	if (forms[f->form].format)
+		openapi_string(o->out, "format", str_of(forms[f->form].format));
+}
+
+/* Version 2 has no defaults: upstream prunes them. */
+static void write_default(struct openapi *o, struct str json)
+{
+	if (o->dialect->is_v2 || !json.len)
+		return;
+	openapi_key(o->out, STR("default"));
+	buf_add_str(o->out, json);
+}
+
+/* An element of a list or map; its zero value is its default. */
+static void write_element(struct openapi *o, const char *key, const struct api_field *f)
+{
+	openapi_open(o->out, key, '{');
+	if (forms[f->form].type)
+		write_scalar_type(o, f);
+	write_default(o, str_of(forms[f->form].zero));
+	if (!forms[f->form].type)
+		write_value_ref(o, f, forms[f->form].zero == NULL);
+	if (f->enum_values.at)
+		string_list(o->out, "enum", f->enum_values);
+	openapi_close(o->out, '}');
+}
+
+/* ---- one field ---- */
+
+static void write_list(struct openapi *o, const struct api_field *f)
+{
+	static const char *const names[] = {"", "atomic", "set", "map"};
+	openapi_string(o->out, "type", STR("array"));
+	write_element(o, "items", f);
+	if (f->list_keys.len)
+		string_list(o->out, "x-kubernetes-list-map-keys", f->list_keys);
+	if (f->list_type != LIST_NONE)
+		openapi_string(o->out, "x-kubernetes-list-type", str_of(names[f->list_type]));
+}
+
+static void write_map(struct openapi *o, const struct api_field *f)
+{
+	openapi_string(o->out, "type", STR("object"));
+	if (f->shape == SHAPE_MAP) {
+		write_element(o, "additionalProperties", f);
+	} else {
+		openapi_open(o->out, "additionalProperties", '{');
+		openapi_string(o->out, "type", STR("array"));
+		write_element(o, "items", f);
+		openapi_close(o->out, '}');
+	}
+	if (f->flags & FIELD_MAP_ATOMIC)
+		openapi_string(o->out, "x-kubernetes-map-type", STR("atomic"));
+}
+
+/* Its default: a declared one, or the zero value of what is always written. */
+static struct str default_of(const struct api_field *f)
+{
+	if (f->flags & FIELD_HAS_DEFAULT)
+		return f->default_json;
+	if (f->flags & FIELD_POINTER)
+		return (struct str){};
+	if (f->form != FORM_STRUCT && f->flags & FIELD_OMIT_EMPTY)
+		return (struct str){};
+	return str_of(forms[f->form].zero);
+}
+
+/* The type of a struct says whether it is atomic; a field says so only when it differs. */
+static void write_map_type(struct openapi *o, const struct api_field *f)
+{
+	bool is_type_atomic = api_type(o->api, f->type)->is_atomic;
+	bool is_atomic = f->flags & FIELD_MAP_ATOMIC;
+	if (is_atomic != is_type_atomic)
+		openapi_string(o->out, "x-kubernetes-map-type",
+			       is_atomic ? STR("atomic") : STR("granular"));
+}
+
+/* A field of a schema of a CustomResourceDefinition has no description, so its reference stands
+ * alone; a few have one. */
+static bool is_bare(const struct api_type *t, const struct api_field *f)
+{
+	return str_is(t->name, "JSONSchemaProps") && !str_is(f->name, "default");
+}
+
+static void write_one(struct openapi *o, const struct api_type *t, const struct api_field *f)
+{
+	bool is_scalar = forms[f->form].type != NULL;
+	struct str value = default_of(f);
+	if (is_scalar)
+		write_scalar_type(o, f);
+	write_default(o, value);
+	if (!is_scalar)
+		write_value_ref(o, f, is_bare(t, f) && !value.len);
+	if (f->enum_values.at)
+		string_list(o->out, "enum", f->enum_values);
+	if (f->form == FORM_STRUCT)
+		write_map_type(o, f);
+}
+
+static void write_patch_strategy(struct buf *out, const struct api_field *f)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} rows[] = {
+		{FIELD_PATCH_MERGE, "merge"},
+		{FIELD_PATCH_REPLACE, "replace"},
+		{FIELD_PATCH_RETAIN_KEYS, "retainKeys"},
+	};
+	if (f->merge_key.len)
+		openapi_string(out, "x-kubernetes-patch-merge-key", f->merge_key);
+	bool is_first = true;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!(f->flags & rows[i].flag))
+			continue;
+		buf_add_cstr(out, is_first ? ",\"x-kubernetes-patch-strategy\":\"" : ",");
+		buf_add_cstr(out, rows[i].name);
+		is_first = false;
+	}
+	if (!is_first)
+		buf_add_char(out, '"');
+}
+
+static void write_field(struct openapi *o, const struct api_type *t, const struct api_field *f)
+{
+	openapi_key(o->out, f->name);
+	buf_add_char(o->out, '{');
+	if (f->shape == SHAPE_ONE)
+		write_one(o, t, f);
+	else if (f->shape == SHAPE_LIST)
+		write_list(o, f);
+	else
+		write_map(o, f);
+	write_patch_strategy(o->out, f);
+	openapi_close(o->out, '}');
+}
+
+/* ---- one type ---- */
+
+static void write_required(struct buf *out, const struct api_type *t)
+{
+	bool is_open = false;
+	for (uint32_t i = 0; i < t->field_count; i++) {
+		const struct api_field *f = &t->fields[i];
+		if (!(f->flags & FIELD_REQUIRED) || !f->name.len)
+			continue;
+		if (!is_open)
+			openapi_open(out, "required", '[');
+		is_open = true;
+		openapi_string(out, NULL, f->name);
+	}
+	if (is_open)
+		openapi_close(out, ']');
+}
+
+void openapi_write_gvk(struct buf *out, struct str group, struct str version, struct str kind)
+{
+	openapi_open(out, NULL, '{');
+	openapi_string(out, "group", group.at ? group : STR(""));
+	openapi_string(out, "kind", kind);
+	openapi_string(out, "version", version);
+	openapi_close(out, '}');
+}
+
+/* DeleteOptions and WatchEvent have all registered versions, other kinds of meta/v1 the first. */
+static bool write_meta_kinds(struct buf *out, const struct api_type *t)
+{
+	static const struct {
+		const char *name;
+		bool is_everywhere;
+	} rows[] = {
+		{"APIGroup", false},	    {"APIGroupList", false}, {"APIResourceList", false},
+		{"APIVersions", false},	    {"DeleteOptions", true}, {"Status", false},
+		{"WatchEvent", true},
+	};
+	if (!str_is(t->package, "meta/v1"))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!str_is(t->name, rows[i].name))
+			continue;
+		size_t count = rows[i].is_everywhere ? ARRAY_LEN(registered_versions) : 1;
+		openapi_open(out, "x-kubernetes-group-version-kind", '[');
+		for (size_t v = 0; v < count; v++) {
+			struct str group, version;
+			str_cut(str_of(registered_versions[v]), '/', &group, &version);
+			openapi_write_gvk(out, group, version, t->name);
+		}
+		openapi_close(out, ']');
+		return true;
+	}
+	return true;
+}
+
+/* The kind whose type this is: its own, its list's, or a subresource's. */
+static bool kind_of_type(const struct api *api, int32_t type, struct api_subresource *ret_kind)
+{
+	for (uint32_t i = 0; i < api->kind_count; i++) {
+		const struct api_kind *k = &api->kinds[i];
+		if (k->type == type || k->list_type == type) {
+			*ret_kind = (struct api_subresource){
+				.group = k->group,
+				.version = k->version,
+				.kind = k->type == type ? k->kind : k->list_kind};
+			return true;
+		}
+		for (uint32_t s = 0; s < k->subresource_count; s++)
+			if (k->subresources[s].type == type &&
+			    !str_eq(k->subresources[s].kind, k->kind)) {
+				*ret_kind = k->subresources[s];
+				return true;
+			}
+	}
+	return false;
+}
+
+static void write_kinds(struct openapi *o, int32_t type)
+{
+	struct api_subresource kind;
+	if (write_meta_kinds(o->out, api_type(o->api, type)) || !kind_of_type(o->api, type, &kind))
+		return;
+	openapi_open(o->out, "x-kubernetes-group-version-kind", '[');
+	openapi_write_gvk(o->out, kind.group, kind.version, kind.kind);
+	openapi_close(o->out, ']');
+}
+
+static void write_unions(struct buf *out, const struct api_type *t)
+{
+	struct str members = t->union_members;
+	if (!t->union_by.len)
+		return;
+	openapi_open(out, "x-kubernetes-unions", '[');
+	openapi_open(out, NULL, '{');
+	openapi_string(out, "discriminator", t->union_by);
+	openapi_open(out, "fields-to-discriminateBy", '{');
+	while (members.at) {
+		struct str member, field, value;
+		str_cut(members, ',', &member, &members);
+		str_cut(member, ':', &field, &value);
+		openapi_key(out, field);
+		json_write_string(out, value);
+	}
+	buf_add_cstr(out, "}}]");
+}
+
+static void write_type(struct openapi *o, int32_t type)
+{
+	const struct api_type *t = api_type(o->api, type);
+	openapi_key(o->out, t->openapi);
+	buf_add_char(o->out, '{');
+	openapi_string(o->out, "type", STR("object"));
+	write_required(o->out, t);
+	if (t->field_count) {
+		openapi_open(o->out, "properties", '{');
+		for (uint32_t i = 0; i < t->field_count; i++)
+			if (t->fields[i].name.len)
+				write_field(o, t, &t->fields[i]);
+		openapi_close(o->out, '}');
+	}
+	write_kinds(o, type);
+	if (t->is_atomic)
+		openapi_string(o->out, "x-kubernetes-map-type", STR("atomic"));
+	write_unions(o->out, t);
+	openapi_close(o->out, '}');
+}
+
+/* Writing a type marks those it refers to, some of them before it in the list: until all marked
+ * ones are written. */
+void openapi_write_schemas(struct openapi *o)
+{
+	bool is_done = false;
+	while (!is_done) {
+		is_done = true;
+		for (uint32_t i = 0; i < o->api->type_count; i++) {
+			if (o->marks[i] != TYPE_USED)
+				continue;
+			o->marks[i] = TYPE_WRITTEN;
+			write_type(o, (int32_t)i);
+			is_done = false;
+		}
+	}
+	for (size_t i = 0; i < LEAF_COUNT; i++) {
+		if (!o->is_leaf_used[i])
+			continue;
+		openapi_open(o->out, leaves[i].name, '{');
+		buf_add_cstr(o->out, o->dialect->is_v2 && leaves[i].v2 ? leaves[i].v2 : leaves[i].v3);
+		openapi_close(o->out, '}');
+	}
+}

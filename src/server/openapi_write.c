@@ -1,0 +1,110 @@
+/* Whole documents. */
+#include "server/openapi-int.h"
+
+#include "server/documents.h"
+
+const struct dialect openapi_dialect_v2 = {true, "#/definitions/"};
+const struct dialect openapi_dialect_v3 = {false, "#/components/schemas/"};
+
+static void begin(struct openapi *o, const struct dialect *dialect, struct buf *out)
+{
+	*o = (struct openapi){.dialect = dialect, .api = api_builtin(), .out = out};
+	o->marks = mem_alloc(o->api->type_count);
+}
+
+static void write_head(struct openapi *o)
+{
+	buf_add_cstr(o->out, o->dialect->is_v2 ? "{\"swagger\":\"2.0\"" : "{\"openapi\":\"3.0.0\"");
+	openapi_open(o->out, "info", '{');
+	openapi_string(o->out, "title", STR("Kubernetes"));
+	openapi_string(o->out, "version", STR(KUBERNETES_VERSION));
+	openapi_close(o->out, '}');
+	openapi_open(o->out, "paths", '{');
+}
+
+static void write_security(struct openapi *o)
+{
+	openapi_open(o->out, o->dialect->is_v2 ? "securityDefinitions" : "securitySchemes", '{');
+	openapi_open(o->out, "BearerToken", '{');
+	openapi_string(o->out, "description", STR("A token: Authorization: Bearer <token>"));
+	openapi_string(o->out, "type", STR("apiKey"));
+	openapi_string(o->out, "name", STR("authorization"));
+	openapi_string(o->out, "in", STR("header"));
+	buf_add_cstr(o->out, "}}");
+}
+
+struct search {
+	struct str name;
+	struct openapi *openapi;
+	bool is_found;
+};
+
+static void write_if_named(const struct part *part, void *ctx)
+{
+	struct search *s = ctx;
+	if (!str_eq(part->name, s->name))
+		return;
+	s->is_found = true;
+	write_head(s->openapi);
+	openapi_write_paths(s->openapi, part);
+	openapi_close(s->openapi->out, '}');
+}
+
+bool openapi_write_v3(struct buf *out, struct str name)
+{
+	struct openapi o;
+	begin(&o, &openapi_dialect_v3, out);
+	struct search search = {.name = name, .openapi = &o};
+	openapi_each_part(write_if_named, &search);
+	if (search.is_found) {
+		openapi_open(out, "components", '{');
+		openapi_open(out, "schemas", '{');
+		openapi_write_schemas(&o);
+		openapi_close(out, '}');
+		write_security(&o);
+		buf_add_cstr(out, "}}");
+	}
+	free(o.marks);
+	return search.is_found;
+}
+
+static void write_part(const struct part *part, void *ctx)
+{
+	openapi_write_paths(ctx, part);
+}
+
+void openapi_write_v2(struct buf *out)
+{
+	struct openapi o;
+	begin(&o, &openapi_dialect_v2, out);
+	write_head(&o);
+	openapi_each_part(write_part, &o);
+	openapi_close(out, '}');
+	openapi_open(out, "definitions", '{');
+	openapi_write_schemas(&o);
+	openapi_close(out, '}');
+	openapi_open(out, "parameters", '{');
+	openapi_write_shared_parameters(&o);
+	openapi_close(out, '}');
+	write_security(&o);
+	openapi_literal(out, "security", "[{\"BearerToken\":[]}]");
+	openapi_close(out, '}');
+	free(o.marks);
+}
+
+struct name_call {
+	void (*fn)(struct str name, void *ctx);
+	void *ctx;
+};
+
+static void call_with_name(const struct part *part, void *ctx)
+{
+	struct name_call *c = ctx;
+	c->fn(part->name, c->ctx);
+}
+
+void openapi_each_name(void (*fn)(struct str name, void *ctx), void *ctx)
+{
+	struct name_call call = {fn, ctx};
+	openapi_each_part(call_with_name, &call);
+}
