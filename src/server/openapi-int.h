@@ -67,8 +67,8 @@ void openapi_write_gvk(struct buf *out, struct str group, struct str version, st
 
 /* What a document covers: the paths of one group-version, of one group, or one without kinds. */
 struct part {
-	struct str name;	   /* "apis/apps/v1" */
-	struct str group, version; /* version absent: the group itself */
+	struct str name;		    /* "apis/apps/v1" */
+	struct str group, version;	    /* version absent: the group itself */
 	const struct special_path *special; /* one that belongs to no group, or NULL */
 };
 

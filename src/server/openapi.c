@@ -8,9 +8,9 @@
 #include "server/route.h"
 #include "server/server.h"
 
-#define ROOT	     "/openapi/v3"
-#define HEADERS_MAX  10
-#define YEAR_S	     (365 * 24 * 3600)
+#define ROOT	      "/openapi/v3"
+#define HEADERS_MAX   10
+#define YEAR_S	      (365 * 24 * 3600)
 #define HTTP_DATE_MAX 64
 
 /* One form of a document. */
@@ -34,8 +34,8 @@ static bool accepts(struct str clause, const char *media_type)
 	struct str base = media_base(clause), type, subtype;
 	str_cut(base, '/', &type, &subtype);
 	return str_is(base, media_type) || str_is(base, "*/*") ||
-	       (str_is(subtype, "*") &&
-		strncmp(media_type, type.at, type.len) == 0 && media_type[type.len] == '/');
+	       (str_is(subtype, "*") && strncmp(media_type, type.at, type.len) == 0 &&
+		media_type[type.len] == '/');
 }
 
 static bool is_refused(struct str clause)
@@ -205,11 +205,11 @@ enum step serve_openapi_v3(struct request *r)
 				     false);
 	const struct form *form = pick_form(r->accept, v3_forms, ARRAY_LEN(v3_forms));
 	name = str_skip(name, 1);
+	if (!openapi_has_v3(name))
+		return send_bare(r, 404);
+	if (!form)
+		return send_bare(r, 406);
 	struct openapi_document *d = openapi_v3(name);
-	if (!d || !form) {
-		openapi_document_unref(d);
-		return send_bare(r, d ? 406 : 404);
-	}
 	struct str hash = query_get(&r->arena, r->query, "hash");
 	if (hash.len && !str_is(hash, d->hash))
 		return send_redirect(r, name, d);

@@ -7,8 +7,9 @@
  *
  * Threads: all calls safe; one document is made at a time.  Limits: OPENAPI_MAX_BYTES a document.
  * Errors: none; an unknown name gives false or NULL.
- * Source: https://spec.openapis.org/oas/v3.0.0, https://swagger.io/specification/v2/, and upstream's
- * extensions (x-kubernetes-…): https://kubernetes.io/docs/concepts/overview/kubernetes-api/ */
+ * Source: https://spec.openapis.org/oas/v3.0.0, https://swagger.io/specification/v2/, and
+ * upstream's extensions (x-kubernetes-…):
+ * https://kubernetes.io/docs/concepts/overview/kubernetes-api/ */
 #ifndef SKEG_SERVER_OPENAPI_H
 #define SKEG_SERVER_OPENAPI_H
 
@@ -35,6 +36,7 @@ struct openapi_document {
 	unsigned char gzip[];
 };
 
+bool openapi_has_v3(struct str name);
 /* With a reference for the caller; NULL when there is none of that name. */
 [[nodiscard]] struct openapi_document *openapi_v3(struct str name);
 [[nodiscard]] struct openapi_document *openapi_v3_index(void);

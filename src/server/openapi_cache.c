@@ -155,6 +155,14 @@ static struct openapi_document *make_v2(void)
 
 /* ---- for readers ---- */
 
+bool openapi_has_v3(struct str name)
+{
+	pthread_mutex_lock(&cache.lock);
+	bool is_there = entry_of(name) != NULL;
+	pthread_mutex_unlock(&cache.lock);
+	return is_there;
+}
+
 struct openapi_document *openapi_v3(struct str name)
 {
 	pthread_mutex_lock(&cache.lock);

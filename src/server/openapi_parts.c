@@ -16,8 +16,8 @@ static const struct special_path special_paths[] = {
 	 "getServiceAccountIssuerOpenIDConfiguration", NULL, "application/json", false},
 	{"api", "/api/", "core", "getCoreAPIVersions", "APIVersions", NULL, false},
 	{"apis", "/apis/", "apis", "getAPIVersions", "APIGroupList", NULL, false},
-	{"openid/v1/jwks", "/openid/v1/jwks/", "openid", "getServiceAccountIssuerOpenIDKeyset", NULL,
-	 "application/jwk-set+json", false},
+	{"openid/v1/jwks", "/openid/v1/jwks/", "openid", "getServiceAccountIssuerOpenIDKeyset",
+	 NULL, "application/jwk-set+json", false},
 	{"version", "/version/", "version", "getCodeVersion", NULL, "application/json", true},
 };
 

@@ -5,7 +5,7 @@
 
 #include "codec/json.h"
 
-#define P(id) (UINT64_C(1) << PARAMETER_##id)
+#define P(id)		  (UINT64_C(1) << PARAMETER_##id)
 #define CHANGE_PARAMETERS (P(DRY_RUN) | P(FIELD_MANAGER) | P(FIELD_VALIDATION) | P(PRETTY))
 #define DELETE_PARAMETERS                                                                          \
 	(P(DRY_RUN) | P(GRACE_PERIOD_SECONDS) | P(IGNORE_STORE_READ_ERROR) |                       \
@@ -21,7 +21,14 @@
 /* ---- operations ---- */
 
 enum body { BODY_NONE, BODY_OBJECT, BODY_PATCH, BODY_DELETE_OPTIONS };
-enum result { RESULT_OBJECT, RESULT_LIST, RESULT_STATUS, RESULT_DELETED, RESULT_EVENT, RESULT_TEXT };
+enum result {
+	RESULT_OBJECT,
+	RESULT_LIST,
+	RESULT_STATUS,
+	RESULT_DELETED,
+	RESULT_EVENT,
+	RESULT_TEXT
+};
 enum code { CODE_OK = 1, CODE_CREATED = 2, CODE_ACCEPTED = 4 };
 enum produces { PRODUCES_ANY, PRODUCES_OBJECTS, PRODUCES_STREAMS, PRODUCES_LOG };
 
@@ -60,14 +67,30 @@ static const struct operation item_operations[] = {
 };
 
 static const struct operation watch_list_operation = {
-	VERB_WATCH, "get", "watchlist", "watch", "Deprecated, see watch=true of the list: watches",
-	LIST_PARAMETERS, BODY_NONE, RESULT_EVENT, CODE_OK, PRODUCES_STREAMS};
+	VERB_WATCH,
+	"get",
+	"watchlist",
+	"watch",
+	"Deprecated, see watch=true of the list: watches",
+	LIST_PARAMETERS,
+	BODY_NONE,
+	RESULT_EVENT,
+	CODE_OK,
+	PRODUCES_STREAMS};
 static const struct operation watch_item_operation = {
-	VERB_WATCH, "get", "watch", "watch", "Deprecated, see watch=true of the list: watches one",
-	LIST_PARAMETERS, BODY_NONE, RESULT_EVENT, CODE_OK, PRODUCES_STREAMS};
+	VERB_WATCH,
+	"get",
+	"watch",
+	"watch",
+	"Deprecated, see watch=true of the list: watches one",
+	LIST_PARAMETERS,
+	BODY_NONE,
+	RESULT_EVENT,
+	CODE_OK,
+	PRODUCES_STREAMS};
 static const struct operation log_operation = {
-	VERB_GET, "get", "get", "read", "Reads the log of one", LOG_PARAMETERS, BODY_NONE,
-	RESULT_TEXT, CODE_OK, PRODUCES_LOG};
+	VERB_GET,	"get",	   "get",	"read",	 "Reads the log of one",
+	LOG_PARAMETERS, BODY_NONE, RESULT_TEXT, CODE_OK, PRODUCES_LOG};
 
 /* Subresources that are connections. */
 static const struct {
@@ -89,14 +112,22 @@ static const struct {
 
 /* Kinds whose DELETE answers with the object instead of a Status. */
 static const char *const deleted_is_returned[] = {
-	"core/v1 PersistentVolume",	   "core/v1 PersistentVolumeClaim",
-	"core/v1 Pod",			   "core/v1 PodTemplate",
-	"core/v1 ResourceQuota",	   "core/v1 Service",
-	"core/v1 ServiceAccount",	   "resource/v1 DeviceClass",
-	"resource/v1 ResourceClaim",	   "resource/v1 ResourceClaimTemplate",
-	"resource/v1 ResourceSlice",	   "storage/v1 CSIDriver",
-	"storage/v1 CSINode",		   "storage/v1 StorageClass",
-	"storage/v1 VolumeAttachment",	   "storage/v1 VolumeAttributesClass",
+	"core/v1 PersistentVolume",
+	"core/v1 PersistentVolumeClaim",
+	"core/v1 Pod",
+	"core/v1 PodTemplate",
+	"core/v1 ResourceQuota",
+	"core/v1 Service",
+	"core/v1 ServiceAccount",
+	"resource/v1 DeviceClass",
+	"resource/v1 ResourceClaim",
+	"resource/v1 ResourceClaimTemplate",
+	"resource/v1 ResourceSlice",
+	"storage/v1 CSIDriver",
+	"storage/v1 CSINode",
+	"storage/v1 StorageClass",
+	"storage/v1 VolumeAttachment",
+	"storage/v1 VolumeAttributesClass",
 };
 
 /* One path. */

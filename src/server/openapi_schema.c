@@ -462,8 +462,8 @@ static bool write_meta_kinds(struct buf *out, const struct api_type *t)
 		const char *name;
 		bool is_everywhere;
 	} rows[] = {
-		{"APIGroup", false},	    {"APIGroupList", false}, {"APIResourceList", false},
-		{"APIVersions", false},	    {"DeleteOptions", true}, {"Status", false},
+		{"APIGroup", false},	{"APIGroupList", false}, {"APIResourceList", false},
+		{"APIVersions", false}, {"DeleteOptions", true}, {"Status", false},
 		{"WatchEvent", true},
 	};
 	if (!str_is(t->package, "meta/v1"))
@@ -575,7 +575,8 @@ void openapi_write_schemas(struct openapi *o)
 		if (!o->is_leaf_used[i])
 			continue;
 		openapi_open(o->out, leaves[i].name, '{');
-		buf_add_cstr(o->out, o->dialect->is_v2 && leaves[i].v2 ? leaves[i].v2 : leaves[i].v3);
+		buf_add_cstr(o->out,
+			     o->dialect->is_v2 && leaves[i].v2 ? leaves[i].v2 : leaves[i].v3);
 		openapi_close(o->out, '}');
 	}
 }
