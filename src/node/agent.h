@@ -10,6 +10,7 @@
 #include "base/ipaddr.h"
 #include "http/tls.h"
 #include "node/runtime.h"
+#include "sync/cache.h"
 #include "sync/client.h"
 
 /* How a pod gets onto the network; answers come on the loop. */
@@ -28,13 +29,22 @@ struct pod_network_ops {
 		    const char *netns_path, pod_network_done_fn *done, void *ctx);
 };
 
+/* What the node has; cpu and memory of the machine when not simulated. */
+struct node_capacity {
+	int64_t cpu_milli, memory_bytes, storage_bytes, pods;
+};
+
+/* Strings and what is pointed to must outlive the agent. */
 struct node_agent_config {
 	const char *node_name;
 	const struct str *labels; /* "key=value" */
 	size_t label_count;
-	struct client *client; /* acts as system:node:<name> */
-	struct runtime *runtime;
+	struct client *client;	     /* acts as system:node:<name> */
+	struct runtime *runtime;     /* the agent becomes its listener */
 	struct pod_network *network; /* NULL: simulated; addresses are made up from pod_cidr */
+	struct ipnet pod_cidr;	     /* simulated: until the Node has one of its own */
+	struct node_capacity capacity;
+	const struct cache *services; /* has Services, for variables of containers; may be NULL */
 	const char *folder; /* pods' volumes, states, logs below it; NULL with a simulated node */
 	struct ipaddr address; /* InternalIP */
 	uint16_t port;	       /* of its HTTPS server (10250); 0: none */
@@ -43,6 +53,9 @@ struct node_agent_config {
 	struct str api_server_host; /* for KUBERNETES_SERVICE_HOST in case the Service is not there
 				       yet */
 	bool is_simulated;
+	/* Once, when the API server has the node's condition Ready as True; may be NULL. */
+	void (*on_ready)(void *ctx);
+	void *ctx;
 };
 
 struct node_agent;
@@ -51,6 +64,10 @@ struct node_agent;
 				     struct node_agent **ret_agent, struct err *err);
 /* Stops working; containers stay (keep_pods) or are ended within their grace periods; then done. */
 void node_agent_stop(struct node_agent *agent, bool keep_pods, void (*done)(void *ctx), void *ctx);
+/* Stopped, and its runtime freed; workers' calls under way are forgotten. */
 void node_agent_free(struct node_agent *agent);
+/* Why the network is not there yet, for the Ready condition; NULL: it is.  At first it is not,
+ * unless the node is simulated. */
+void node_agent_set_network(struct node_agent *agent, const char *problem);
 
 #endif

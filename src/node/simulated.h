@@ -8,7 +8,8 @@
 struct simulated_nodes;
 
 /* labels: "key=value" for each of them. */
-[[nodiscard]] struct simulated_nodes *simulated_nodes_new(struct client *client, size_t count, const char *const *labels,
+[[nodiscard]] struct simulated_nodes *simulated_nodes_new(struct client *client, size_t count,
+							  const char *const *labels,
 							  size_t label_count);
 void simulated_nodes_free(struct simulated_nodes *s);
 

@@ -1,0 +1,290 @@
+#include "node/pod_setup.h"
+
+#include "api/quantity.h"
+#include "base/log.h"
+#include "node/agent-int.h"
+#include "node/volumes.h"
+
+#define HOSTNAME_MAX 63
+
+/* ---- retries ---- */
+
+static void on_retry(struct loop_timer *timer)
+{
+	pod_worker_wake(CONTAINER_OF(timer, struct pod_worker, retry_timer));
+}
+
+static void setup_failed(struct pod_worker *w, const char *reason, const char *what,
+			 const struct err *err)
+{
+	w->retry_ms = MIN(w->retry_ms ? w->retry_ms * 2 : POD_RETRY_MS, POD_RETRY_LAST_MS);
+	w->retry_at_ms = world_mono_ms() + w->retry_ms;
+	w->is_adopted = false;
+	loop_timer_start(w->agent->loop, &w->retry_timer, w->retry_ms, on_retry);
+	agent_event(w->agent, w->object, NULL, "Warning", reason, "%s%s", what, err->text);
+	log_warn("node", "pod %.*s/%.*s: %s%s", STR_FMT(w->namespace), STR_FMT(w->name), what,
+		 err->text);
+}
+
+void pod_setup_retry_later(struct pod_worker *w)
+{
+	w->retry_at_ms = world_mono_ms() + POD_RETRY_MS;
+	loop_timer_start(w->agent->loop, &w->retry_timer, POD_RETRY_MS, on_retry);
+}
+
+static void setup_went_well(struct pod_worker *w)
+{
+	w->retry_ms = w->retry_at_ms = 0;
+	pod_worker_wake(w);
+}
+
+/* ---- sandbox ---- */
+
+static struct runtime *runtime_of(const struct pod_worker *w)
+{
+	return w->agent->config.runtime;
+}
+
+static struct pod_worker *worker_of_call(struct runtime_call *call)
+{
+	return CONTAINER_OF(call, struct pod_worker, sandbox_call);
+}
+
+static void sandbox_created(struct runtime_call *call)
+{
+	struct pod_worker *w = worker_of_call(call);
+	w->is_busy = false;
+	w->has_sandbox = call->rc == RC_OK;
+	if (call->rc == RC_OK)
+		setup_went_well(w);
+	else
+		setup_failed(w, "FailedCreatePodSandBox",
+			     "Failed to create pod sandbox: ", &call->err);
+}
+
+static void add_amounts(struct runtime_resources *sum, const struct resource_requirements *r,
+			bool *is_cpu_limited, bool *is_memory_limited)
+{
+	int64_t cpu_limit = quantity_text_milli(str_map_cget(&r->limits, "cpu"));
+	int64_t memory_limit = quantity_text_value(str_map_cget(&r->limits, "memory"));
+	sum->cpu_request_milli += quantity_text_milli(str_map_cget(&r->requests, "cpu"));
+	sum->memory_request_bytes += quantity_text_value(str_map_cget(&r->requests, "memory"));
+	sum->cpu_limit_milli += cpu_limit;
+	sum->memory_limit_bytes += memory_limit;
+	*is_cpu_limited &= cpu_limit > 0;
+	*is_memory_limited &= memory_limit > 0;
+}
+
+/* The pod is limited as a whole only when every container is. */
+static struct runtime_resources pod_resources(const struct pod_worker *w)
+{
+	struct runtime_resources sum = {};
+	bool is_cpu_limited = true, is_memory_limited = true;
+	for (size_t i = 0; i < w->count; i++)
+		if (w->containers[i].role != CONTAINER_INIT)
+			add_amounts(&sum, &w->containers[i].spec->resources, &is_cpu_limited,
+				    &is_memory_limited);
+	for (size_t i = 0; i < w->count; i++) {
+		struct runtime_resources init = {};
+		if (w->containers[i].role != CONTAINER_INIT)
+			continue;
+		add_amounts(&init, &w->containers[i].spec->resources, &is_cpu_limited,
+			    &is_memory_limited);
+		sum.cpu_limit_milli = MAX(sum.cpu_limit_milli, init.cpu_limit_milli);
+		sum.memory_limit_bytes = MAX(sum.memory_limit_bytes, init.memory_limit_bytes);
+	}
+	if (!is_cpu_limited)
+		sum.cpu_limit_milli = 0;
+	if (!is_memory_limited)
+		sum.memory_limit_bytes = 0;
+	return sum;
+}
+
+struct str pod_hostname(const struct pod_worker *w)
+{
+	struct str name = w->pod->spec.hostname.len ? w->pod->spec.hostname : w->name;
+	if (w->pod->spec.host_network)
+		return str_of(agent_node_name(w->agent));
+	name.len = MIN(name.len, (size_t)HOSTNAME_MAX);
+	while (name.len && (name.at[name.len - 1] == '-' || name.at[name.len - 1] == '.'))
+		name.len--;
+	return name;
+}
+
+static void sandbox_sysctls(struct pod_worker *w, struct runtime_sandbox_config *config)
+{
+	const struct pod_security_context *security = w->pod->spec.security_context;
+	uint32_t count = security ? security->sysctls.count : 0;
+	struct runtime_name_value *list = ARENA_ARRAY(&w->arena, struct runtime_name_value, count);
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = (struct runtime_name_value){
+			arena_str(&w->arena, security->sysctls.at[i].name),
+			arena_str(&w->arena, security->sysctls.at[i].value)};
+	config->sysctls = list;
+	config->sysctl_count = count;
+}
+
+static void sandbox_create(struct pod_worker *w)
+{
+	const struct pod_spec *spec = &w->pod->spec;
+	w->sandbox_config = (struct runtime_sandbox_config){
+		.pod_uid = w->uid,
+		.pod_namespace = w->namespace,
+		.pod_name = w->name,
+		.hostname = arena_str(&w->arena, pod_hostname(w)),
+		.is_host_network = spec->host_network,
+		.is_host_ipc = spec->host_ipc,
+		.is_host_pid = spec->host_pid,
+		.resources = pod_resources(w),
+	};
+	sandbox_sysctls(w, &w->sandbox_config);
+	w->is_busy = true;
+	w->sandbox_call.done = sandbox_created;
+	runtime_of(w)->ops->sandbox_create(runtime_of(w), &w->sandbox_config, &w->sandbox,
+					   &w->sandbox_call);
+}
+
+/* ---- network ---- */
+
+static void network_added(void *ctx, enum rc rc, const struct ipaddr *addrs, size_t count,
+			  const struct err *err)
+{
+	struct pod_worker *w = ctx;
+	w->is_busy = false;
+	if (rc != RC_OK) {
+		setup_failed(w, "FailedCreatePodSandBox",
+			     "Failed to create pod sandbox: network for pod: ", err);
+		return;
+	}
+	w->has_network = true;
+	w->address_count = MIN(count, (size_t)POD_ADDRESSES_MAX);
+	for (size_t i = 0; i < w->address_count; i++)
+		w->addresses[i] = addrs[i];
+	setup_went_well(w);
+}
+
+static void network_add(struct pod_worker *w)
+{
+	struct pod_network *n = w->agent->config.network;
+	if (w->pod->spec.host_network) {
+		w->addresses[0] = w->agent->config.address;
+		w->address_count = 1;
+		w->has_network = true;
+		return;
+	}
+	if (!n) {
+		if (!w->address_count)
+			w->address_count = agent_simulated_address(w->agent, &w->addresses[0]);
+		w->has_network = true;
+		return;
+	}
+	w->is_busy = true;
+	n->ops->add(n, w->namespace, w->name, w->uid, w->sandbox.netns_path, network_added, w);
+}
+
+bool pod_setup_step(struct pod_worker *w)
+{
+	if (w->is_busy || w->retry_at_ms > world_mono_ms())
+		return false;
+	if (!w->has_volumes && !pod_volumes_ready(w))
+		return false;
+	w->has_volumes = true;
+	if (!w->has_sandbox) {
+		sandbox_create(w);
+		return false;
+	}
+	if (!w->has_network)
+		network_add(w);
+	return w->has_network;
+}
+
+/* ---- the way back ---- */
+
+struct leftover {
+	struct runtime_call call;
+	struct pod_worker *worker;
+	char id[RUNTIME_ID_MAX];
+};
+
+static void leftover_removed(struct runtime_call *call)
+{
+	struct leftover *l = CONTAINER_OF(call, struct leftover, call);
+	l->worker->leftovers--;
+	pod_worker_wake(l->worker);
+	free(l);
+}
+
+void pod_setup_leftover(struct pod_worker *w, struct str id)
+{
+	struct leftover *l = NEW(struct leftover);
+	l->worker = w;
+	l->call.done = leftover_removed;
+	snprintf(l->id, sizeof(l->id), "%.*s", STR_FMT(id));
+	w->leftovers++;
+	runtime_of(w)->ops->remove(runtime_of(w), str_of(l->id), &l->call);
+}
+
+static bool are_containers_removed(struct pod_worker *w)
+{
+	bool is_clear = w->leftovers == 0;
+	for (size_t i = 0; i < w->count; i++) {
+		pod_container_remove(&w->containers[i]);
+		is_clear &= !w->containers[i].is_removing && !w->containers[i].has_container;
+	}
+	return is_clear;
+}
+
+static void network_deleted(void *ctx, enum rc rc, const struct ipaddr *addrs, size_t count,
+			    const struct err *err)
+{
+	struct pod_worker *w = ctx;
+	w->is_busy = false;
+	if (rc != RC_OK) {
+		setup_failed(w, "FailedKillPod", "error killing pod: ", err);
+		return;
+	}
+	w->has_network = w->may_have_network = false;
+	setup_went_well(w);
+}
+
+/* True when nothing is to be waited for. */
+static bool network_delete(struct pod_worker *w)
+{
+	struct pod_network *n = w->agent->config.network;
+	bool is_own = !w->pod || !w->pod->spec.host_network;
+	if (n && is_own) {
+		w->is_busy = true;
+		n->ops->del(n, w->namespace, w->name, w->uid, w->sandbox.netns_path,
+			    network_deleted, w);
+		return false;
+	}
+	w->has_network = w->may_have_network = false;
+	return true;
+}
+
+static void sandbox_removed(struct runtime_call *call)
+{
+	struct pod_worker *w = worker_of_call(call);
+	w->is_busy = false;
+	if (call->rc != RC_OK) {
+		setup_failed(w, "FailedKillPod", "error killing pod: ", &call->err);
+		return;
+	}
+	w->has_sandbox = false;
+	setup_went_well(w);
+}
+
+bool pod_release_step(struct pod_worker *w)
+{
+	if (w->is_busy || w->retry_at_ms > world_mono_ms() || !are_containers_removed(w))
+		return false;
+	if ((w->has_network || w->may_have_network) && !network_delete(w))
+		return false;
+	if (w->has_sandbox) {
+		w->is_busy = true;
+		w->sandbox_call.done = sandbox_removed;
+		runtime_of(w)->ops->sandbox_remove(runtime_of(w), w->uid, &w->sandbox_call);
+		return false;
+	}
+	return pod_volumes_release(w);
+}

@@ -1,0 +1,497 @@
+#include "node/pod_worker.h"
+
+#include "base/log.h"
+#include "node/agent-int.h"
+#include "node/pod_setup.h"
+
+#define GRACE_LEAST_S	 1
+#define SIDECAR_GRACE_MS 2000
+
+/* ---- what is wanted ---- */
+
+static bool wants_end(const struct pod_worker *w)
+{
+	return w->is_removed || w->is_evicted || !w->object || w->object->is_deleting;
+}
+
+int64_t pod_grace_s(const struct pod_worker *w)
+{
+	int64_t grace_s = 30;
+	if (w->pod && w->pod->metadata.deletion_grace_period_seconds && w->object->is_deleting)
+		grace_s = *w->pod->metadata.deletion_grace_period_seconds;
+	else if (w->pod && w->pod->spec.termination_grace_period_seconds)
+		grace_s = *w->pod->spec.termination_grace_period_seconds;
+	return MAX(grace_s, GRACE_LEAST_S);
+}
+
+static bool policy_restarts(const struct pod_worker *w, int exit_code)
+{
+	struct str policy = w->pod->spec.restart_policy;
+	if (str_is(policy, "Never"))
+		return false;
+	return !str_is(policy, "OnFailure") || exit_code != 0;
+}
+
+bool container_is_restartable(const struct pod_container *c)
+{
+	if (c->worker->stage >= POD_ENDING || wants_end(c->worker))
+		return false;
+	if (c->role == CONTAINER_SIDECAR)
+		return true;
+	if (c->role == CONTAINER_INIT && c->end.is_set && c->end.exit_code == 0)
+		return false;
+	if (c->role == CONTAINER_INIT)
+		return !str_is(c->worker->pod->spec.restart_policy, "Never");
+	return policy_restarts(c->worker, c->end.exit_code);
+}
+
+bool container_is_started(const struct pod_container *c)
+{
+	return c->stage == CONTAINER_RUNNING && c->is_started;
+}
+
+static bool is_over(const struct pod_container *c)
+{
+	return c->stage == CONTAINER_EXITED && !container_is_restartable(c);
+}
+
+bool pod_is_terminal(const struct pod_worker *w)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct pod_container *c = &w->containers[i];
+		bool has_failed = c->role == CONTAINER_INIT && is_over(c) && c->end.exit_code != 0;
+		if (has_failed)
+			return true;
+		left += c->role == CONTAINER_MAIN && !is_over(c);
+	}
+	return left == 0 && w->count > 0;
+}
+
+struct pod_container *pod_container_find(struct pod_worker *w, struct str name)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (str_eq(w->containers[i].name, name))
+			return &w->containers[i];
+	return NULL;
+}
+
+const char *container_field_path(const struct pod_container *c, char out[128])
+{
+	snprintf(out, 128, "spec.%s{%.*s}",
+		 c->role == CONTAINER_MAIN ? "containers" : "initContainers", STR_FMT(c->name));
+	return out;
+}
+
+/* ---- RUNNING ---- */
+
+static bool is_due(struct pod_container *c)
+{
+	return c->due_ms <= world_mono_ms();
+}
+
+static bool wants_start(struct pod_container *c)
+{
+	if (c->stage == CONTAINER_WAITING)
+		return true;
+	return c->stage == CONTAINER_EXITED && container_is_restartable(c);
+}
+
+static void container_step(struct pod_container *c)
+{
+	if (wants_start(c) && is_due(c) && !c->is_removing)
+		pod_job_start(c);
+}
+
+/* Init containers one by one, sidecars among them until they are started, then all others. */
+static void containers_step(struct pod_worker *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		struct pod_container *c = &w->containers[i];
+		bool is_done = c->role == CONTAINER_SIDECAR ? container_is_started(c) : is_over(c);
+		container_step(c);
+		if (c->role != CONTAINER_MAIN && !is_done)
+			return;
+	}
+}
+
+/* ---- ENDING ---- */
+
+static bool is_alive(const struct pod_container *c)
+{
+	return c->stage == CONTAINER_RUNNING || c->stage == CONTAINER_STARTING || c->is_killing;
+}
+
+static size_t alive_count(const struct pod_worker *w, bool is_sidecar)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < w->count; i++)
+		count += is_alive(&w->containers[i]) &&
+			 (w->containers[i].role == CONTAINER_SIDECAR) == is_sidecar;
+	return count;
+}
+
+static void end_container(struct pod_worker *w, struct pod_container *c)
+{
+	int64_t left_ms = w->end_by_ms - world_mono_ms();
+	if (c->role == CONTAINER_SIDECAR)
+		left_ms = MAX(left_ms, SIDECAR_GRACE_MS);
+	if (c->stage != CONTAINER_RUNNING)
+		return;
+	if (!c->is_ending)
+		agent_event(w->agent, w->object, container_field_path(c, (char[128]){}), "Normal",
+			    "Killing", "Stopping container %.*s", STR_FMT(c->name));
+	pod_container_kill(c, MAX(left_ms, 0));
+}
+
+/* Sidecars go last, in reverse order, one after the other. */
+static void ending_step(struct pod_worker *w)
+{
+	bool has_others = alive_count(w, false) > 0;
+	for (size_t i = w->count; i-- > 0;) {
+		struct pod_container *c = &w->containers[i];
+		if ((c->role == CONTAINER_SIDECAR) == has_others)
+			continue;
+		end_container(w, c);
+		if (c->role == CONTAINER_SIDECAR && is_alive(c))
+			return;
+	}
+	if (alive_count(w, false) + alive_count(w, true) == 0)
+		w->stage = POD_RELEASING;
+}
+
+static void end_begin(struct pod_worker *w)
+{
+	w->stage = POD_ENDING;
+	w->end_by_ms = world_mono_ms() + pod_grace_s(w) * 1000;
+	for (size_t i = 0; i < w->count; i++)
+		loop_timer_stop(&w->containers[i].due_timer);
+}
+
+/* A shorter grace period came: an impatient second delete. */
+static void end_hurry(struct pod_worker *w)
+{
+	int64_t by_ms = world_mono_ms() + pod_grace_s(w) * 1000;
+	if (w->stage != POD_ENDING || by_ms >= w->end_by_ms)
+		return;
+	w->end_by_ms = by_ms;
+	for (size_t i = 0; i < w->count; i++)
+		if (w->containers[i].is_ending && w->containers[i].stage == CONTAINER_RUNNING)
+			pod_container_kill(&w->containers[i], pod_grace_s(w) * 1000);
+}
+
+/* ---- the whole ---- */
+
+static void ended_step(struct pod_worker *w)
+{
+	if (!wants_end(w) || (w->is_evicted && !w->is_removed && !w->object->is_deleting))
+		return;
+	if (w->is_removed || w->is_deleted || !w->object)
+		agent_worker_gone(w->agent, w);
+}
+
+static void worker_advance(struct pod_worker *w)
+{
+	if (wants_end(w) && w->stage < POD_ENDING)
+		end_begin(w);
+	if (w->stage == POD_STARTING && pod_setup_step(w))
+		w->stage = POD_RUNNING;
+	if (w->stage == POD_RUNNING)
+		containers_step(w);
+	if (w->stage == POD_RUNNING && pod_is_terminal(w))
+		end_begin(w);
+	if (w->stage == POD_ENDING)
+		ending_step(w);
+	if (w->stage == POD_RELEASING && pod_release_step(w))
+		w->stage = POD_ENDED;
+}
+
+static void worker_step(struct pod_worker *w)
+{
+	ASSERT(w->magic == POD_WORKER_MAGIC);
+	worker_advance(w);
+	if (w->object && !w->is_removed)
+		pod_worker_post(w);
+	if (w->stage == POD_ENDED)
+		ended_step(w);
+}
+
+static void on_wake(struct loop_msg *msg)
+{
+	worker_step(CONTAINER_OF(msg, struct pod_worker, wake_msg));
+}
+
+void pod_worker_wake(struct pod_worker *w)
+{
+	w->wake_msg.fn = on_wake;
+	loop_defer(w->agent->loop, &w->wake_msg);
+}
+
+/* ---- the API told something ---- */
+
+static void bind_spec(struct pod_worker *w, struct pod_container *c)
+{
+	const struct container_array *lists[] = {&w->pod->spec.init_containers,
+						 &w->pod->spec.containers};
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		for (uint32_t i = 0; i < lists[k]->count; i++)
+			if (str_eq(lists[k]->at[i].name, c->name))
+				c->spec = &lists[k]->at[i];
+}
+
+static void worker_take(struct pod_worker *w, struct object *pod)
+{
+	object_ref(pod);
+	object_unref(w->object);
+	w->object = pod;
+	w->pod = object_view(pod);
+	for (size_t i = 0; i < w->count; i++)
+		bind_spec(w, &w->containers[i]);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct pod_worker *w = CONTAINER_OF(timer, struct pod_worker, deadline_timer);
+	if (w->stage > POD_RUNNING)
+		return;
+	agent_event(w->agent, w->object, NULL, "Normal", "DeadlineExceeded",
+		    "Pod was active on the node longer than the specified deadline");
+	pod_worker_evict(w, STR("DeadlineExceeded"),
+			 STR("Pod was active on the node longer than the specified deadline"));
+}
+
+static void watch_deadline(struct pod_worker *w)
+{
+	const int64_t *seconds = w->pod->spec.active_deadline_seconds;
+	loop_timer_stop(&w->deadline_timer);
+	if (!seconds || w->stage > POD_RUNNING)
+		return;
+	int64_t left_us = w->start_time_us + *seconds * 1000000 - world_wall_us();
+	loop_timer_start(w->agent->loop, &w->deadline_timer, MAX(left_us, 0) / 1000, on_deadline);
+}
+
+void pod_worker_saw(struct pod_worker *w, struct object *pod)
+{
+	if (!pod) {
+		w->is_removed = true;
+		pod_worker_wake(w);
+		return;
+	}
+	if (pod->revision <= w->object->revision)
+		return;
+	worker_take(w, pod);
+	watch_deadline(w);
+	end_hurry(w);
+	pod_worker_wake(w);
+}
+
+void pod_worker_evict(struct pod_worker *w, struct str reason, struct str message)
+{
+	if (w->is_evicted)
+		return;
+	w->is_evicted = true;
+	w->end_reason = arena_str(&w->arena, reason);
+	w->end_message = arena_str(&w->arena, message);
+	pod_worker_wake(w);
+}
+
+void pod_worker_shut_down(struct pod_worker *w)
+{
+	w->is_removed = true;
+	pod_worker_wake(w);
+}
+
+void pod_worker_exited(struct pod_worker *w, const struct runtime_container_status *status)
+{
+	struct pod_container *c = pod_container_find(w, status->name);
+	if (!c || strcmp(c->id, status->id) != 0 || c->stage == CONTAINER_EXITED)
+		return;
+	pod_container_exit(c, status);
+	pod_worker_wake(w);
+}
+
+bool pod_worker_is_quiet(const struct pod_worker *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const struct pod_container *c = &w->containers[i];
+		if (c->job || c->is_killing || c->is_removing)
+			return false;
+	}
+	return !w->is_busy;
+}
+
+/* ---- birth, from what the API and the runtime remember ---- */
+
+static char *text_copy(struct str s)
+{
+	return s.len ? mem_strndup(s.at, s.len) : NULL;
+}
+
+static void end_from_view(struct container_end *end, const struct container_state_terminated *t)
+{
+	struct str scheme, id = {};
+	if (str_cut(t->container_id, ':', &scheme, &id))
+		id = str_skip(id, 2);
+	container_end_done(end);
+	*end = (struct container_end){
+		.is_set = true,
+		.exit_code = t->exit_code,
+		.reason = text_copy(t->reason),
+		.message = text_copy(t->message),
+		.started_us = t->started_at,
+		.finished_us = t->finished_at,
+	};
+	snprintf(end->id, sizeof(end->id), "%.*s", STR_FMT(id));
+}
+
+/* A container that the API takes for running, until the runtime says better. */
+static void remember_running(struct pod_container *c, const struct container_status *s)
+{
+	c->is_started = s->started && *s->started;
+	c->is_ready = s->ready;
+	c->worker->is_adopted = true;
+	if (c->worker->agent->config.is_simulated) /* its runtime starts empty each time */
+		return;
+	c->stage = CONTAINER_EXITED;
+	c->end = (struct container_end){
+		.is_set = true,
+		.exit_code = 137,
+		.reason = mem_strdup("ContainerStatusUnknown"),
+		.message =
+			mem_strdup("The container could not be located when the pod was deleted.  "
+				   "The container used to be Running"),
+		.started_us = s->state.running->started_at,
+		.finished_us = world_wall_us(),
+	};
+}
+
+static void remember_container(struct pod_container *c, const struct container_status *s)
+{
+	c->attempt = s->restart_count;
+	c->image_id = text_copy(s->image_id);
+	if (s->last_state.terminated)
+		end_from_view(&c->last, s->last_state.terminated);
+	if (s->state.running)
+		remember_running(c, s);
+	if (s->state.terminated) {
+		c->stage = CONTAINER_EXITED;
+		end_from_view(&c->end, s->state.terminated);
+	}
+	if (s->state.waiting && c->last.is_set) { /* it crashed and waits */
+		c->stage = CONTAINER_EXITED;
+		end_from_view(&c->end, s->last_state.terminated);
+		container_end_done(&c->last);
+	}
+	if (c->end.is_set)
+		snprintf(c->id, sizeof(c->id), "%s", c->end.id);
+}
+
+static void remember(struct pod_worker *w)
+{
+	const struct pod_status *status = &w->pod->status;
+	const struct container_status_array *lists[] = {&status->init_container_statuses,
+							&status->container_statuses};
+	w->start_time_us = status->start_time ? status->start_time : world_wall_us();
+	for (uint32_t i = 0; i < status->pod_ips.count && i < POD_ADDRESSES_MAX; i++)
+		w->address_count +=
+			ipaddr_parse(status->pod_ips.at[i].ip, &w->addresses[w->address_count]);
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+		for (uint32_t i = 0; i < lists[k]->count; i++) {
+			struct pod_container *c = pod_container_find(w, lists[k]->at[i].name);
+			if (c)
+				remember_container(c, &lists[k]->at[i]);
+		}
+	}
+	if (str_is(status->phase, "Succeeded") || str_is(status->phase, "Failed")) {
+		w->stage = POD_RELEASING;
+		w->end_reason = arena_str(&w->arena, status->reason);
+		w->end_message = arena_str(&w->arena, status->message);
+	}
+}
+
+static void container_init(struct pod_container *c, struct pod_worker *w,
+			   const struct container *spec, enum container_role role)
+{
+	c->worker = w;
+	c->role = role;
+	if (role == CONTAINER_INIT && str_is(spec->restart_policy, "Always"))
+		c->role = CONTAINER_SIDECAR;
+	c->name = arena_str(&w->arena, spec->name);
+	c->spec = spec;
+}
+
+static void containers_make(struct pod_worker *w)
+{
+	const struct container_array *init = &w->pod->spec.init_containers;
+	const struct container_array *others = &w->pod->spec.containers;
+	w->containers = ARENA_ARRAY(&w->arena, struct pod_container, init->count + others->count);
+	for (uint32_t i = 0; i < init->count; i++)
+		container_init(&w->containers[w->count++], w, &init->at[i], CONTAINER_INIT);
+	for (uint32_t i = 0; i < others->count; i++)
+		container_init(&w->containers[w->count++], w, &others->at[i], CONTAINER_MAIN);
+}
+
+struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, struct object *pod)
+{
+	struct pod_worker *w = NEW(struct pod_worker);
+	w->magic = POD_WORKER_MAGIC;
+	w->agent = agent;
+	w->uid = arena_str(&w->arena, uid);
+	if (!pod)
+		return w;
+	w->namespace = arena_str(&w->arena, pod->namespace);
+	w->name = arena_str(&w->arena, pod->name);
+	worker_take(w, pod);
+	containers_make(w);
+	remember(w);
+	watch_deadline(w);
+	return w;
+}
+
+void pod_worker_adopt_sandbox(struct pod_worker *w)
+{
+	w->has_sandbox = w->stage > POD_STARTING; /* else asked for again, which gives its path */
+	w->may_have_network = true;
+}
+
+void pod_worker_adopt(struct pod_worker *w, const struct runtime_container_status *status)
+{
+	struct pod_container *c = pod_container_find(w, status->name);
+	bool is_known = c && status->attempt >= c->attempt && status->state != RUNTIME_CREATED;
+	if (!w->name.len) {
+		w->namespace = arena_str(&w->arena, status->pod_namespace);
+		w->name = arena_str(&w->arena, status->pod_name);
+	}
+	if (!is_known) {
+		pod_setup_leftover(w, str_of(status->id));
+		return;
+	}
+	if (c->has_container)
+		pod_setup_leftover(w, str_of(c->id));
+	container_end_done(&c->end);
+	c->attempt = status->attempt;
+	c->has_container = true;
+	snprintf(c->id, sizeof(c->id), "%s", status->id);
+	c->started_us = status->started_us;
+	c->stage = CONTAINER_RUNNING;
+	if (status->state == RUNTIME_EXITED)
+		pod_container_exit(c, status);
+	else
+		pod_container_resume(c);
+}
+
+void pod_worker_free(struct pod_worker *w)
+{
+	if (!w)
+		return;
+	loop_defer_cancel(&w->wake_msg);
+	loop_defer_cancel(&w->sandbox_call.msg);
+	loop_timer_stop(&w->retry_timer);
+	loop_timer_stop(&w->deadline_timer);
+	loop_timer_stop(&w->post_timer);
+	for (size_t i = 0; i < w->count; i++)
+		pod_container_done(&w->containers[i]);
+	object_unref(w->object);
+	arena_done(&w->arena);
+	free(w);
+}

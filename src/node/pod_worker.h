@@ -1,0 +1,178 @@
+/* pod_worker: one pod on this node, from what the API wants to what the runtime has.
+ *
+ *   STARTING   volumes, sandbox, network; each is tried again with back-off
+ *   RUNNING    init containers in order (those with restartPolicy Always stay), then all others;
+ *              restarts with back-off, probes
+ *   ENDING     containers are told to end within the grace period, sidecars after the others
+ *   RELEASING  network, sandbox and volumes are taken away
+ *   ENDED      only logs and the final status are left; once the API asks for the pod's end
+ *              they go too and the object is deleted
+ *
+ * Everything is driven by events: the pod changed in the API, an operation of the runtime is done,
+ * a container exited, a probe told, a timer is due.  Each calls pod_worker_wake(); the step that
+ * follows looks at the whole state and starts what can be started.
+ *
+ * The status is a pure function of the worker (pod_status.h), posted when it differs from the
+ * API's.
+ *
+ * Owns: its containers' records.  Threads: the agent's loop.  Limits: those of the API's validation
+ * on containers and volumes.  Errors: become conditions, waiting reasons and Events. */
+#ifndef SKEG_NODE_POD_WORKER_H
+#define SKEG_NODE_POD_WORKER_H
+
+#include "api/views.h"
+#include "base/arena.h"
+#include "base/ipaddr.h"
+#include "io/loop.h"
+#include "node/runtime.h"
+
+#define POD_WORKER_MAGIC  0x706f6477u /* "podw" */
+#define POD_ADDRESSES_MAX 4
+#define POD_RETRY_MS	  2000
+
+struct node_agent;
+struct pod_worker;
+
+enum pod_stage { POD_STARTING, POD_RUNNING, POD_ENDING, POD_RELEASING, POD_ENDED };
+
+enum container_role { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN };
+
+enum container_stage {
+	CONTAINER_WAITING,  /* was never started, or its record is gone */
+	CONTAINER_STARTING, /* pulled, configured, created, started: a chain of calls is under way
+			     */
+	CONTAINER_RUNNING,
+	CONTAINER_EXITED,
+};
+
+/* How a run of a container ended. */
+struct container_end {
+	bool is_set;
+	char id[RUNTIME_ID_MAX];
+	int exit_code;
+	char *reason, *message; /* owned, or NULL */
+	int64_t started_us, finished_us;
+};
+
+struct pod_container {
+	struct pod_worker *worker;
+	enum container_role role;
+	struct str name;
+	const struct container *spec; /* of worker->object */
+	enum container_stage stage;
+	char id[RUNTIME_ID_MAX]; /* of the newest run; "": none */
+	bool has_container;	 /* the runtime has it */
+	char *image_id;		 /* owned, or NULL */
+	int attempt;		 /* of that run; restartCount */
+	int64_t started_us;
+	int stop_signal;
+	struct container_end end;   /* of that run, when EXITED */
+	struct container_end last;  /* of the run before */
+	const char *waiting_reason; /* NULL: ContainerCreating or PodInitializing */
+	char *waiting_message;	    /* owned, or NULL */
+	bool is_started, is_ready;  /* by its probes */
+
+	/* not to be started before due_ms (monotonic); 0: at once */
+	int64_t due_ms;
+	int64_t crash_delay_ms, crash_us; /* back-off of restarts: next delay, when it was set */
+	int64_t pull_delay_ms, pull_due_ms;
+	struct loop_timer due_timer;
+
+	struct container_job *job; /* the start that is under way */
+
+	bool is_ending;	  /* told to end */
+	bool is_killing;  /* a signal is on its way */
+	bool is_removing; /* the removal is */
+	int wanted_signal, sent_signal;
+	int64_t kill_at_ms;
+	struct loop_timer kill_timer;
+	struct runtime_call kill_call, remove_call;
+};
+
+struct pod_worker {
+	uint32_t magic;
+	struct node_agent *agent;
+	struct arena arena; /* identity; lives as long as the worker */
+	struct str uid, namespace, name;
+	struct object *object; /* newest state seen; NULL: pod unknown, only to be cleaned up */
+	const struct pod *pod; /* its view */
+	bool is_removed;       /* gone from the API */
+	enum pod_stage stage;
+	bool is_evicted; /* ended by us, reason and message say why */
+	struct str end_reason, end_message;
+	struct pod_container *containers; /* init and sidecars in order, then the others */
+	size_t count;
+	struct loop_msg wake_msg;
+
+	/* STARTING and RELEASING */
+	bool has_volumes, has_sandbox, has_network;
+	bool may_have_network; /* a former agent's: taken away in any case */
+	bool is_adopted;  /* the API knew it running: says nothing new before it is whole again */
+	size_t leftovers; /* removals of containers without a record here */
+	bool is_busy;	  /* one of the calls for them is under way */
+	int64_t retry_ms, retry_at_ms;
+	struct loop_timer retry_timer;
+	struct runtime_sandbox sandbox;
+	struct runtime_sandbox_config sandbox_config;
+	struct runtime_call sandbox_call;
+	struct ipaddr addresses[POD_ADDRESSES_MAX];
+	size_t address_count;
+
+	/* ENDING */
+	int64_t end_by_ms;		  /* monotonic: SIGKILL from then on */
+	struct loop_timer deadline_timer; /* activeDeadlineSeconds */
+
+	/* the API */
+	int64_t start_time_us;
+	bool is_posting, is_deleting, is_deleted;
+	int64_t posted_revision;
+	struct loop_timer post_timer;
+};
+
+[[nodiscard]] struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid,
+						struct object *pod);
+void pod_worker_free(struct pod_worker *w);
+/* The pod's newest state; NULL: it is gone from the API. */
+void pod_worker_saw(struct pod_worker *w, struct object *pod);
+void pod_worker_wake(struct pod_worker *w);
+/* What a former agent left: called for all of it before the first wake. */
+void pod_worker_adopt_sandbox(struct pod_worker *w);
+void pod_worker_adopt(struct pod_worker *w, const struct runtime_container_status *status);
+void pod_worker_exited(struct pod_worker *w, const struct runtime_container_status *status);
+/* Ends the pod for a reason of the node's: phase Failed. */
+void pod_worker_evict(struct pod_worker *w, struct str reason, struct str message);
+/* Ends its containers without a word to the API: the node goes away. */
+void pod_worker_shut_down(struct pod_worker *w);
+bool pod_worker_is_quiet(const struct pod_worker *w); /* no call of the runtime under way */
+
+/* --- between the parts of the worker --- */
+
+bool pod_is_terminal(const struct pod_worker *w); /* no container runs or will run again */
+int64_t pod_grace_s(const struct pod_worker *w);
+bool container_is_restartable(const struct pod_container *c); /* after its exit */
+bool container_is_started(const struct pod_container *c);     /* what comes after it may start */
+struct pod_container *pod_container_find(struct pod_worker *w, struct str name);
+const char *container_field_path(const struct pod_container *c, char out[128]);
+
+/* pod_container.c */
+void pod_container_run(struct pod_container *c);    /* its start has succeeded */
+void pod_container_resume(struct pod_container *c); /* it runs since before this agent */
+void pod_container_exit(struct pod_container *c, const struct runtime_container_status *status);
+void pod_container_end_run(struct pod_container *c, struct container_end *own_end);
+void pod_container_kill(struct pod_container *c, int64_t grace_ms);
+void pod_container_remove(struct pod_container *c); /* its dead container, if there is one */
+void pod_container_wait_until(struct pod_container *c, int64_t due_ms);
+/* fmt NULL: no message */
+[[gnu::format(printf, 3, 4)]] void pod_container_wait(struct pod_container *c, const char *reason,
+						      const char *fmt, ...);
+void pod_container_done(struct pod_container *c);
+void container_end_done(struct container_end *end);
+
+/* pod_job.c: image, configuration, create, start */
+void pod_job_start(struct pod_container *c);
+void pod_job_free(struct container_job *job);
+
+/* pod_post.c: status and deletion */
+void pod_worker_post(struct pod_worker *w);
+
+#endif
