@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/kubeconfig.h"
 #include "control/control.h"
+#include "node/simulated.h"
 #include "sched/sched.h"
 #include "server/local_client.h"
 #include "server/server.h"
@@ -36,7 +37,7 @@ struct control {
 	struct cache *cache;
 	struct reconciler *reconciler;
 	struct client *clients; /* of the controllers */
-	struct side_thread scheduler;
+	struct side_thread scheduler, simulated;
 	struct ipnet cidrs[CIDRS_MAX];
 	struct control_settings settings;
 	uv_signal_t signals[2];
@@ -99,6 +100,20 @@ static void scheduler_start(struct side_thread *t)
 static void scheduler_stop(struct side_thread *t)
 {
 	sched_free(t->work);
+}
+
+/* ---- simulated nodes ---- */
+
+static void simulated_start(struct side_thread *t)
+{
+	const struct control_options *o = t->control->options;
+	t->work = simulated_nodes_new(t->client, (size_t)o->simulated_nodes, o->node_labels.at,
+				      o->node_labels.count);
+}
+
+static void simulated_stop(struct side_thread *t)
+{
+	simulated_nodes_free(t->work);
 }
 
 /* ---- controllers ---- */
@@ -180,6 +195,8 @@ static void on_ready(void *ctx)
 	}
 	controllers_start(c);
 	side_start(&c->scheduler, c, "sched", "kube-scheduler", scheduler_start, scheduler_stop);
+	if (c->options->simulated_nodes)
+		side_start(&c->simulated, c, "simulated", NULL, simulated_start, simulated_stop);
 	log_info("control", "ready on port %u after %lld ms", server_port(c->server),
 		 (long long)(world_mono_ms() - c->server->started_ms));
 	if (c->options->notify_fd > 0 && write((int)c->options->notify_fd, "ready\n", 6) < 0)
@@ -210,6 +227,7 @@ static enum rc start(struct control *c, struct err *err)
 
 static void stop(struct control *c)
 {
+	side_stop(&c->simulated);
 	side_stop(&c->scheduler);
 	if (c->server)
 		server_stop(c->server, STOP_GRACE_MS);

@@ -55,7 +55,7 @@ static bool is_over(const struct pod_container *c)
 	return c->stage == CONTAINER_EXITED && !container_is_restartable(c);
 }
 
-bool pod_is_terminal(const struct pod_worker *w)
+bool pod_worker_is_over(const struct pod_worker *w)
 {
 	size_t left = 0;
 	for (size_t i = 0; i < w->count; i++) {
@@ -198,7 +198,7 @@ static void worker_advance(struct pod_worker *w)
 		w->stage = POD_RUNNING;
 	if (w->stage == POD_RUNNING)
 		containers_step(w);
-	if (w->stage == POD_RUNNING && pod_is_terminal(w))
+	if (w->stage == POD_RUNNING && pod_worker_is_over(w))
 		end_begin(w);
 	if (w->stage == POD_ENDING)
 		ending_step(w);

@@ -147,7 +147,7 @@ bool pod_worker_is_quiet(const struct pod_worker *w); /* no call of the runtime 
 
 /* --- between the parts of the worker --- */
 
-bool pod_is_terminal(const struct pod_worker *w); /* no container runs or will run again */
+bool pod_worker_is_over(const struct pod_worker *w); /* no container runs or will run again */
 int64_t pod_grace_s(const struct pod_worker *w);
 bool container_is_restartable(const struct pod_container *c); /* after its exit */
 bool container_is_started(const struct pod_container *c);     /* what comes after it may start */
