@@ -1,5 +1,7 @@
 #include "control/common.h"
 
+#include <math.h>
+
 #include "base/timefmt.h"
 
 /* --- pods --- */
@@ -216,6 +218,22 @@ struct str time_text(struct arena *a, int64_t time_us)
 int32_t i32_or(const int32_t *value, int32_t otherwise)
 {
 	return value ? *value : otherwise;
+}
+
+int32_t scaled_value(const struct int_or_string *value, int32_t total, bool is_up)
+{
+	if (!value)
+		return 0;
+	if (!value->is_string)
+		return value->number;
+	int64_t percent = 0;
+	struct str digits = value->text;
+	if (str_has_suffix(digits, STR("%")))
+		digits.len--;
+	if (!str_to_i64(digits, &percent))
+		return 0;
+	double exact = (double)percent * total / 100;
+	return (int32_t)(is_up ? ceil(exact) : floor(exact));
 }
 
 const int32_t *i32_new(struct arena *a, int32_t value)

@@ -76,6 +76,8 @@ bool str_array_has(const struct str_array *array, struct str value);
 int64_t now_s(const struct plan *p); /* whole seconds as metav1.Time has them, in microseconds */
 struct str time_text(struct arena *a, int64_t time_us);
 int32_t i32_or(const int32_t *value, int32_t otherwise);
+/* A number, or a percentage of total rounded up or down; NULL is 0. */
+int32_t scaled_value(const struct int_or_string *value, int32_t total, bool is_up);
 const int32_t *i32_new(struct arena *a, int32_t value);
 const bool *bool_of(bool value);
 /* Runs the key again at that time, if not sooner anyway. */

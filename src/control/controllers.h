@@ -18,5 +18,10 @@ extern const struct controller node_lifecycle_controller;
 extern const struct controller taint_eviction_controller;
 extern const struct controller pod_garbage_controller;
 extern const struct controller load_balancer_controller;
+extern const struct controller daemon_set_controller;
+extern const struct controller stateful_set_controller;
+extern const struct controller job_controller;
+extern const struct controller ttl_after_finished_controller;
+extern const struct controller cron_job_controller;
 
 #endif

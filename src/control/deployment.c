@@ -1,26 +1,7 @@
-#include <math.h>
-
 #include "control/controllers.h"
 #include "control/deployment-int.h"
 
 /* --- what the spec asks for --- */
-
-/* A number, or a percentage of total, which is rounded up or down. */
-static int32_t scaled_value(const struct int_or_string *value, int32_t total, bool is_up)
-{
-	if (!value)
-		return 0;
-	if (!value->is_string)
-		return value->number;
-	int64_t percent = 0;
-	struct str digits = value->text;
-	if (str_has_suffix(digits, STR("%")))
-		digits.len--;
-	if (!str_to_i64(digits, &percent))
-		return 0;
-	double exact = (double)percent * total / 100;
-	return (int32_t)(is_up ? ceil(exact) : floor(exact));
-}
 
 static void rollout_limits(struct rollout *r)
 {

@@ -2,20 +2,13 @@
  * that tolerate them for a while when that is over.  Keys are ("", node). */
 #include "control/common.h"
 #include "control/controllers.h"
+#include "sync/placement.h"
 
 #define COMPONENT "taint-eviction-controller"
 
 static bool is_no_execute(const struct taint *taint)
 {
 	return str_is(taint->effect, "NoExecute");
-}
-
-static bool matches(const struct toleration *t, const struct taint *taint)
-{
-	if ((t->effect.len && !str_eq(t->effect, taint->effect)) ||
-	    (t->key.len && !str_eq(t->key, taint->key)))
-		return false;
-	return str_is(t->operator, "Exists") || (t->key.len && str_eq(t->value, taint->value));
 }
 
 /* When the pod has to go because of one taint; INT64_MAX: never. */
@@ -28,7 +21,7 @@ static int64_t time_for_taint(const struct plan *p, const struct pod *pod,
 	since_us = MAX(since_us, pod->metadata.creation_timestamp);
 	for (uint32_t i = 0; i < pod->spec.tolerations.count; i++) {
 		const struct toleration *t = &pod->spec.tolerations.at[i];
-		if (!matches(t, taint))
+		if (!toleration_matches(t, taint))
 			continue;
 		int64_t until_us = INT64_MAX;
 		if (t->toleration_seconds)

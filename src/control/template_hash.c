@@ -39,6 +39,12 @@ struct json *template_tree(struct arena *a, const struct api *api,
 	return view_to_tree(a, template_type(api), &bare);
 }
 
+const struct pod_template_spec *template_view(struct arena *a, const struct api *api,
+					      const struct json *tree)
+{
+	return view_from_tree(a, template_type(api), tree);
+}
+
 struct str template_hash(struct arena *a, const struct api *api,
 			 const struct pod_template_spec *template, const int32_t *collisions)
 {

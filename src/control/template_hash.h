@@ -14,6 +14,9 @@ struct str template_hash(struct arena *a, const struct api *api,
 /* The tree of it without that label: equal trees are equal templates. */
 struct json *template_tree(struct arena *a, const struct api *api,
 			   const struct pod_template_spec *template);
+/* And back. */
+const struct pod_template_spec *template_view(struct arena *a, const struct api *api,
+					      const struct json *tree);
 /* Digits as letters: "bcdfghjklmnpqrstvwxz2456789". */
 struct str safe_encode(struct arena *a, uint32_t hash);
 uint32_t fnv32a(uint32_t hash, struct str bytes); /* start with FNV32A_START */

@@ -46,7 +46,7 @@ enum verdict taint_filter(struct cycle *y, uint32_t node)
 
 enum verdict node_affinity_filter(struct cycle *y, uint32_t node)
 {
-	if (pod_wants_node(y->pod->pod, y->c->nodes[node]))
+	if (pod_wants_node(&y->pod->pod->spec, y->c->nodes[node]))
 		return FITS;
 	cycle_reason(y, STR("node(s) didn't match Pod's node affinity/selector"));
 	return UNRESOLVABLE;

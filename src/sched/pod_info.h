@@ -8,6 +8,7 @@
 #include "api/selector.h"
 #include "api/views.h"
 #include "base/arena.h"
+#include "sync/placement.h"
 
 /* Kinds of resources at once; the first four are always there. */
 #define RESOURCES_MAX 32
@@ -75,9 +76,5 @@ bool host_ports_conflict(const struct host_port *a, const struct host_port *b);
  */
 bool pod_term_matches(const struct pod_term *term, struct str own_namespace,
 		      const struct object *other, const struct object *other_namespace);
-bool tolerates(const struct toleration_array *tolerations, const struct taint *taint);
-bool node_matches(const struct node_selector_term *term, const struct object *node);
-/* nodeSelector and required node affinity. */
-bool pod_wants_node(const struct pod *pod, const struct object *node);
 
 #endif

@@ -96,7 +96,7 @@ static bool counts_node(const struct cycle *y, const struct topology_spread_cons
 {
 	bool honors_taints = str_is(t->node_taints_policy, "Honor");
 	if (!str_is(t->node_affinity_policy, "Ignore") &&
-	    !pod_wants_node(y->pod->pod, y->c->nodes[node]))
+	    !pod_wants_node(&y->pod->pod->spec, y->c->nodes[node]))
 		return false;
 	const struct taint_array *taints = &y->c->views[node]->spec.taints;
 	for (uint32_t i = 0; honors_taints && i < taints->count; i++)

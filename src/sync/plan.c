@@ -17,6 +17,11 @@ struct client_request *plan_request(struct plan *p)
 	return request;
 }
 
+void plan_barrier(struct plan *p)
+{
+	p->barrier = p->count;
+}
+
 static struct client_request *plan_request_for(struct plan *p, enum client_verb verb, uint16_t kind,
 					       struct str namespace, struct str name)
 {

@@ -214,6 +214,8 @@ static void run_submit(struct run *run)
 {
 	struct client *client = run->worker->client;
 	size_t end = MIN(run->next + run->batch, run->plan.count);
+	if (run->next < run->plan.barrier)
+		end = MIN(end, run->plan.barrier);
 	run->state = RUN_SUBMITTING;
 	for (; run->next < end; run->next++) {
 		struct pending *pending = NEW(struct pending);

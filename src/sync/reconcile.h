@@ -49,6 +49,7 @@ struct plan {
 	int64_t started_us; /* when this driver began to watch */
 	struct plan_note *notes;
 	size_t note_count, note_cap;
+	size_t barrier; /* requests from this index on need all before to have succeeded */
 };
 
 /* Views are turned to trees at once, bodies are kept in the plan's arena.  kind: enum kind_id.
@@ -65,6 +66,8 @@ void plan_patch(struct plan *p, uint16_t kind, struct str namespace, struct str 
 /* With the object's uid as precondition. */
 void plan_delete(struct plan *p, uint16_t kind, const struct object *o, struct str propagation);
 struct client_request *plan_request(struct plan *p); /* any other one, zeroed */
+/* What is planned after it is only asked for once all before has succeeded; once a plan. */
+void plan_barrier(struct plan *p);
 
 /* Records an Event about an object; repeats within ten minutes raise the count of the one that is
  * there.  type: "Normal" or "Warning"; component: upstream's ("deployment-controller"). */

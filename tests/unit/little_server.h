@@ -255,38 +255,55 @@ static inline void little_settle(struct little_server *s, const struct reconcile
 	} while (!reconciler_is_idle(r));
 }
 
-/* What a scheduler and a kubelet do: every pod gets a node and is Ready; deleted ones go. */
-static inline void little_kubelet(struct little_server *s)
+static inline void little_run_pod(struct little_server *s, const struct object *o, bool places,
+				  const char *phase)
 {
 	CLEANUP_ARENA a = {};
+	struct client_reply reply = {};
+	struct json *tree = object_tree(&a, o), *patch;
+	if (places)
+		json_set_str(&a, json_get(tree, STR("spec")), STR("nodeName"), STR("n1"));
+	s->addresses++;
+	struct str status = arena_printf(
+		&a,
+		"{\"status\":{\"phase\":\"%s\",\"podIP\":\"10.42.0.%u\",\"podIPs\":[{\"ip\":"
+		"\"10.42.0.%u\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\","
+		"\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}",
+		phase, s->addresses, s->addresses, strcmp(phase, "Running") ? "False" : "True");
+	if (json_parse(&a, status, &patch, NULL, NULL) != RC_OK)
+		fail();
+	tree = little_merge(&a, tree, patch);
+	little_store(s, &a, o->kind, tree, &reply);
+	object_unref(reply.object);
+}
+
+/* What a kubelet does, and with places a scheduler too: every pod without a phase that has a node
+ * becomes Running and Ready; deleted ones end and, without finalizers, go. */
+static inline void little_kubelet_on(struct little_server *s, bool places)
+{
 	struct object *pods[2000], *o;
 	size_t count = 0;
 	struct cache_iter it = cache_iterate(s->cache, KIND_POD, (struct str){});
 	while (count < ARRAY_LEN(pods) && (o = cache_next(&it)))
 		pods[count++] = object_ref(o);
 	for (size_t i = 0; i < count; i++) {
-		if (pods[i]->is_deleting) {
+		const struct pod *pod = object_view(pods[i]);
+		bool is_new = !pod->status.phase.len || str_is(pod->status.phase, "Pending");
+		bool has_ended = str_is(pod->status.phase, "Succeeded") ||
+				 str_is(pod->status.phase, "Failed");
+		if (pods[i]->is_deleting && !pod->metadata.finalizers.count)
 			cache_drop(s->cache, KIND_POD, pods[i]->namespace, pods[i]->name);
-		} else if (!((const struct pod *)object_view(pods[i]))->spec.node_name.len) {
-			struct client_reply reply = {};
-			struct json *tree = object_tree(&a, pods[i]), *patch;
-			json_set_str(&a, json_get(tree, STR("spec")), STR("nodeName"), STR("n1"));
-			s->addresses++;
-			struct str ready = arena_printf(
-				&a,
-				"{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.%u\","
-				"\"podIPs\":[{\"ip\":\"10.42.0.%u\"}],\"conditions\":[{\"type\":"
-				"\"Ready\",\"status\":\"True\",\"lastTransitionTime\":"
-				"\"2026-01-01T00:00:00Z\"}]}}",
-				s->addresses, s->addresses);
-			if (json_parse(&a, ready, &patch, NULL, NULL) != RC_OK)
-				fail();
-			tree = little_merge(&a, tree, patch);
-			little_store(s, &a, pods[i]->kind, tree, &reply);
-			object_unref(reply.object);
-		}
+		else if (pods[i]->is_deleting && !has_ended)
+			little_run_pod(s, pods[i], false, "Failed");
+		else if (is_new && (places || pod->spec.node_name.len))
+			little_run_pod(s, pods[i], places && !pod->spec.node_name.len, "Running");
 		object_unref(pods[i]);
 	}
+}
+
+static inline void little_kubelet(struct little_server *s)
+{
+	little_kubelet_on(s, true);
 }
 
 #endif
