@@ -223,6 +223,34 @@ static inline void little_submit(struct client *client, const struct client_requ
 	object_unref(reply.object);
 }
 
+static inline void little_ignore(void *ctx, const struct client_reply *reply)
+{
+	if (reply->rc != RC_OK)
+		fail_msg("%s", reply->err.text);
+}
+
+/* One document: created, or the object's spec and metadata changed, as a user does. */
+static inline void little_apply(struct little_server *s, const char *text)
+{
+	CLEANUP_ARENA a = {};
+	struct err err = {};
+	struct yaml_document *documents;
+	size_t count;
+	if (yaml_parse(&a, str_of(text), &documents, &count, NULL, &err) != RC_OK || count != 1)
+		fail_msg("%s", err.text);
+	const struct json *tree = documents[0].tree;
+	struct client_request r = {.verb = CLIENT_UPDATE,
+				   .kind = api_by_api_version(api_builtin(),
+							      json_path_str(tree, "apiVersion"),
+							      json_path_str(tree, "kind")),
+				   .namespace = STR("default"),
+				   .name = json_path_str(tree, "metadata.name"),
+				   .body = tree};
+	if (!cache_get(s->cache, r.kind->stored_id, r.namespace, r.name))
+		r.verb = CLIENT_CREATE;
+	little_submit(&s->client, &r, little_ignore, NULL);
+}
+
 static const struct client_ops little_ops = {.submit = little_submit};
 
 static inline void little_start(struct little_server *s)

@@ -87,7 +87,7 @@ static void rolls_out_and_updates(void **state)
 {
 	struct little_server s;
 	struct reconciler *r = run_all(&s);
-	literal_put(s.cache, DEPLOYMENT("3", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("3", "a:1", ""));
 	little_settle(&s, r);
 	const struct deployment *d = the_deployment(&s);
 	assert_int_equal(d->status.observed_generation, 1);
@@ -113,7 +113,7 @@ static void rolls_out_and_updates(void **state)
 		&s, arena_cstr(&a, arena_printf(&a, "Scaled up replica set %.*s from 0 to 3",
 						STR_FMT(first)))));
 
-	literal_put(s.cache, DEPLOYMENT("3", "a:2", ""));
+	little_apply(&s, DEPLOYMENT("3", "a:2", ""));
 	run_until_complete(&s, r);
 	d = the_deployment(&s);
 	assert_int_equal(d->status.updated_replicas, 3);
@@ -128,7 +128,7 @@ static void rolls_out_and_updates(void **state)
 						STR_FMT(first)))));
 
 	/* Back to the first template: its set comes back with a new revision. */
-	literal_put(s.cache, DEPLOYMENT("3", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("3", "a:1", ""));
 	run_until_complete(&s, r);
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 2);
 	rs = set_with_replicas(&s, 3);
@@ -149,9 +149,9 @@ static void scales(void **state)
 {
 	struct little_server s;
 	struct reconciler *r = run_all(&s);
-	literal_put(s.cache, DEPLOYMENT("3", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("3", "a:1", ""));
 	run_until_complete(&s, r);
-	literal_put(s.cache, DEPLOYMENT("10", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("10", "a:1", ""));
 	run_until_complete(&s, r);
 	assert_int_equal(active_pods(&s), 10);
 	assert_int_equal(the_deployment(&s)->status.available_replicas, 10);
@@ -159,7 +159,7 @@ static void scales(void **state)
 	assert_true(str_is(str_map_cget(&rs->metadata.annotations,
 					"deployment.kubernetes.io/desired-replicas"),
 			   "10"));
-	literal_put(s.cache, DEPLOYMENT("0", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("0", "a:1", ""));
 	run_until_complete(&s, r);
 	assert_int_equal(active_pods(&s), 0);
 	reconciler_free(r);
@@ -170,10 +170,10 @@ static void recreates(void **state)
 {
 	struct little_server s;
 	struct reconciler *r = run_all(&s);
-	literal_put(s.cache, DEPLOYMENT("2", "a:1", "  strategy: {type: Recreate}\n"));
+	little_apply(&s, DEPLOYMENT("2", "a:1", "  strategy: {type: Recreate}\n"));
 	run_until_complete(&s, r);
 	assert_int_equal(active_pods(&s), 2);
-	literal_put(s.cache, DEPLOYMENT("2", "a:2", "  strategy: {type: Recreate}\n"));
+	little_apply(&s, DEPLOYMENT("2", "a:2", "  strategy: {type: Recreate}\n"));
 	little_settle(&s, r);
 	assert_int_equal(active_pods(&s), 0); /* the old ones are on their way out */
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 1);
@@ -188,16 +188,16 @@ static void pauses(void **state)
 {
 	struct little_server s;
 	struct reconciler *r = run_all(&s);
-	literal_put(s.cache, DEPLOYMENT("2", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("2", "a:1", ""));
 	run_until_complete(&s, r);
-	literal_put(s.cache, DEPLOYMENT("2", "a:2", "  paused: true\n"));
+	little_apply(&s, DEPLOYMENT("2", "a:2", "  paused: true\n"));
 	run_until_complete(&s, r);
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 1);
-	literal_put(s.cache, DEPLOYMENT("4", "a:2", "  paused: true\n"));
+	little_apply(&s, DEPLOYMENT("4", "a:2", "  paused: true\n"));
 	run_until_complete(&s, r);
 	assert_int_equal(active_pods(&s), 4);
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 1);
-	literal_put(s.cache, DEPLOYMENT("4", "a:2", ""));
+	little_apply(&s, DEPLOYMENT("4", "a:2", ""));
 	run_until_complete(&s, r);
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 2);
 	assert_int_equal(the_deployment(&s)->status.updated_replicas, 4);
@@ -209,11 +209,11 @@ static void forgets_old_revisions(void **state)
 {
 	struct little_server s;
 	struct reconciler *r = run_all(&s);
-	literal_put(s.cache, DEPLOYMENT("1", "a:1", "  revisionHistoryLimit: 1\n"));
+	little_apply(&s, DEPLOYMENT("1", "a:1", "  revisionHistoryLimit: 1\n"));
 	run_until_complete(&s, r);
-	literal_put(s.cache, DEPLOYMENT("1", "a:2", "  revisionHistoryLimit: 1\n"));
+	little_apply(&s, DEPLOYMENT("1", "a:2", "  revisionHistoryLimit: 1\n"));
 	run_until_complete(&s, r);
-	literal_put(s.cache, DEPLOYMENT("1", "a:3", "  revisionHistoryLimit: 1\n"));
+	little_apply(&s, DEPLOYMENT("1", "a:3", "  revisionHistoryLimit: 1\n"));
 	run_until_complete(&s, r);
 	assert_int_equal(cache_count(s.cache, KIND_REPLICA_SET), 2);
 	reconciler_free(r);
@@ -227,7 +227,7 @@ static void reports_failing_pods(void **state)
 	log_setup(LOG_LEVEL_ERROR, false);
 	s.fail_create = RC_INVALID;
 	s.fail_kind = KIND_POD;
-	literal_put(s.cache, DEPLOYMENT("1", "a:1", ""));
+	little_apply(&s, DEPLOYMENT("1", "a:1", ""));
 	for (int i = 0; i < 50; i++)
 		loop_run_once(s.client.loop, 5);
 	little_settle(&s, r);

@@ -106,7 +106,7 @@ static void daemon_sets(void **state)
 	begin(&w);
 	literal_put(w.s.cache, NODE("n1", "") NODE("n2", "")
 				       NODE("n3", "taints: [{key: k, effect: NoSchedule}]"));
-	literal_put(w.s.cache, DAEMON("a:1"));
+	little_apply(&w.s, DAEMON("a:1"));
 	settle(&w);
 	const struct daemon_set *ds = get(&w, KIND_DAEMON_SET, "ds");
 	assert_int_equal(ds->status.desired_number_scheduled, 2);
@@ -120,7 +120,7 @@ static void daemon_sets(void **state)
 	settle(&w);
 	assert_int_equal(pods_alive(&w), 3);
 	/* An update goes one by one and ends with all. */
-	literal_put(w.s.cache, DAEMON("a:2"));
+	little_apply(&w.s, DAEMON("a:2"));
 	settle(&w);
 	settle(&w);
 	ds = get(&w, KIND_DAEMON_SET, "ds");
@@ -150,7 +150,7 @@ static void stateful_sets(void **state)
 	struct world w;
 	begin(&w);
 	literal_put(w.s.cache, NODE("n1", "") FAST);
-	literal_put(w.s.cache, STATEFUL("3", "a:1", ""));
+	little_apply(&w.s, STATEFUL("3", "a:1", ""));
 	little_settle(&w.s, w.r);
 	assert_non_null(get(&w, KIND_POD, "db-0")); /* the next comes when it stands */
 	assert_null(get(&w, KIND_POD, "db-1"));
@@ -171,8 +171,8 @@ static void stateful_sets(void **state)
 	assert_true(has_event(&w, "create Pod db-0 in StatefulSet db successful"));
 	assert_true(has_event(&w, "create Claim data-db-0 Pod db-0 in StatefulSet db success"));
 	/* A partition: only db-2 is updated. */
-	literal_put(w.s.cache,
-		    STATEFUL("3", "a:2", "  updateStrategy: {rollingUpdate: {partition: 2}}\n"));
+	little_apply(&w.s,
+		     STATEFUL("3", "a:2", "  updateStrategy: {rollingUpdate: {partition: 2}}\n"));
 	settle(&w);
 	pod = get(&w, KIND_POD, "db-2");
 	assert_true(str_is(pod->spec.containers.at[0].image, "a:2"));
@@ -182,12 +182,12 @@ static void stateful_sets(void **state)
 	assert_int_equal(set->status.updated_replicas, 1);
 	assert_int_equal(set->status.current_replicas, 2);
 	/* All, then fewer: the highest goes first, claims stay. */
-	literal_put(w.s.cache, STATEFUL("3", "a:2", ""));
+	little_apply(&w.s, STATEFUL("3", "a:2", ""));
 	settle(&w);
 	set = get(&w, KIND_STATEFUL_SET, "db");
 	assert_int_equal(set->status.updated_replicas, 3);
 	assert_true(str_eq(set->status.current_revision, set->status.update_revision));
-	literal_put(w.s.cache, STATEFUL("1", "a:2", ""));
+	little_apply(&w.s, STATEFUL("1", "a:2", ""));
 	settle(&w);
 	assert_int_equal(pods_alive(&w), 1);
 	assert_non_null(get(&w, KIND_POD, "db-0"));
