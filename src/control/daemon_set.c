@@ -4,7 +4,7 @@
  * upstream does. */
 #include "base/map.h"
 #include "control/controllers.h"
-#include "control/history.h"
+#include "control/revision_history.h"
 #include "sync/placement.h"
 
 #define COMPONENT	      "daemonset-controller"
@@ -55,7 +55,7 @@ struct sync {
 	const struct object *o;
 	const struct daemon_set *ds;
 	struct selector selector;
-	struct history history;
+	struct revision_history history;
 	struct pod_spec placed; /* the template's with the tolerations of every daemon */
 	LIST_OF(struct site) sites;
 	struct map by_node;	       /* name -> index + 1 */
@@ -350,8 +350,8 @@ static bool is_live(const struct revision *r, void *ctx)
 
 static void sync_daemons(struct sync *s)
 {
-	history_sync(s->p, s->o, &s->selector, &s->ds->spec.template, s->ds->status.collision_count,
-		     REVISION_HASH, &s->history);
+	revision_history_sync(s->p, s->o, &s->selector, &s->ds->spec.template,
+			      s->ds->status.collision_count, REVISION_HASH, &s->history);
 	s->placed = s->ds->spec.template.spec;
 	s->placed.tolerations = all_tolerations(s->p, &s->placed);
 	find_sites(s);
@@ -364,7 +364,8 @@ static void sync_daemons(struct sync *s)
 			roll(s);
 		create_daemons(s);
 		delete_daemons(s);
-		history_clean_up(s->p, &s->history, s->ds->spec.revision_history_limit, is_live, s);
+		revision_history_clean_up(s->p, &s->history, s->ds->spec.revision_history_limit,
+					  is_live, s);
 	}
 	write_status(s);
 	map_done(&s->by_node);

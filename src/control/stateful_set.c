@@ -4,7 +4,7 @@
  * only when all others stand.  An update deletes from the highest ordinal down to the partition;
  * each pod comes back with the template of its revision. */
 #include "control/controllers.h"
-#include "control/history.h"
+#include "control/revision_history.h"
 
 #define COMPONENT    "statefulset-controller"
 #define POD_NAME     "statefulset.kubernetes.io/pod-name"
@@ -22,7 +22,7 @@ struct sync {
 	const struct object *o;
 	const struct stateful_set *set;
 	struct selector selector;
-	struct history history;
+	struct revision_history history;
 	const struct revision *current, *update;
 	int32_t start, replicas, partition;
 	bool is_ordered;
@@ -359,12 +359,13 @@ static void read_spec(struct sync *s)
 
 static void sync_set(struct sync *s)
 {
-	history_sync(s->p, s->o, &s->selector, &s->set->spec.template, s->status.collision_count,
-		     "controller.kubernetes.io/hash", &s->history);
+	revision_history_sync(s->p, s->o, &s->selector, &s->set->spec.template,
+			      s->status.collision_count, "controller.kubernetes.io/hash",
+			      &s->history);
 	s->update = s->history.update;
 	if (!s->update)
 		return;
-	s->current = history_find(&s->history, s->set->status.current_revision);
+	s->current = revision_history_find(&s->history, s->set->status.current_revision);
 	if (!s->current)
 		s->current = s->update;
 	s->status.current_revision = s->current->name;
@@ -372,8 +373,8 @@ static void sync_set(struct sync *s)
 	find_pods(s);
 	if (!s->o->is_deleting) {
 		manage(s);
-		history_clean_up(s->p, &s->history, s->set->spec.revision_history_limit, is_live,
-				 s);
+		revision_history_clean_up(s->p, &s->history, s->set->spec.revision_history_limit,
+					  is_live, s);
 	}
 	complete_update(s);
 	write_status(s);

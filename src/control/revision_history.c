@@ -1,4 +1,4 @@
-#include "control/history.h"
+#include "control/revision_history.h"
 
 #define LIMIT_DEFAULT 10
 
@@ -21,7 +21,7 @@ static int by_number(const void *a, const void *b)
 }
 
 static void find_all(struct plan *p, const struct object *owner, const struct selector *selector,
-		     struct history *h)
+		     struct revision_history *h)
 {
 	struct object_list claimed = {};
 	claim_objects(p, owner, KIND_CONTROLLER_REVISION, selector, NULL, &claimed);
@@ -49,7 +49,7 @@ static void renumber(struct plan *p, struct revision *r, int64_t number)
 	r->number = number;
 }
 
-static void create(struct plan *p, const struct object *owner, struct history *h,
+static void create(struct plan *p, const struct object *owner, struct revision_history *h,
 		   const struct pod_template_spec *template, const struct json *data,
 		   const int32_t *collisions, const char *hash_label)
 {
@@ -74,13 +74,14 @@ static void create(struct plan *p, const struct object *owner, struct history *h
 	h->update = &h->at[h->count++];
 }
 
-void history_sync(struct plan *p, const struct object *owner, const struct selector *selector,
-		  const struct pod_template_spec *template, const int32_t *collisions,
-		  const char *hash_label, struct history *ret_history)
+void revision_history_sync(struct plan *p, const struct object *owner,
+			   const struct selector *selector,
+			   const struct pod_template_spec *template, const int32_t *collisions,
+			   const char *hash_label, struct revision_history *ret_history)
 {
-	struct history *h = ret_history;
+	struct revision_history *h = ret_history;
 	const struct json *data = revision_data(p, template);
-	*h = (struct history){};
+	*h = (struct revision_history){};
 	find_all(p, owner, selector, h);
 	for (size_t i = h->count; i > 0 && !h->update; i--)
 		if (json_equal(h->at[i - 1].data, data))
@@ -93,7 +94,7 @@ void history_sync(struct plan *p, const struct object *owner, const struct selec
 		renumber(p, (struct revision *)h->update, h->at[h->count - 1].number + 1);
 }
 
-const struct revision *history_find(const struct history *h, struct str name)
+const struct revision *revision_history_find(const struct revision_history *h, struct str name)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (str_eq(h->at[i].name, name))
@@ -101,8 +102,9 @@ const struct revision *history_find(const struct history *h, struct str name)
 	return NULL;
 }
 
-void history_clean_up(struct plan *p, const struct history *h, const int32_t *limit,
-		      bool (*is_live)(const struct revision *r, void *ctx), void *ctx)
+void revision_history_clean_up(struct plan *p, const struct revision_history *h,
+			       const int32_t *limit,
+			       bool (*is_live)(const struct revision *r, void *ctx), void *ctx)
 {
 	size_t idle = 0, most = (size_t)MAX(i32_or(limit, LIMIT_DEFAULT), 0);
 	for (size_t i = 0; i < h->count; i++)
