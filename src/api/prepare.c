@@ -45,7 +45,7 @@ const struct prepare_row prepare_rows[] = {
 	{"networking.k8s.io", "Ingress", "spec", true, false, NULL},
 	{"networking.k8s.io", "IngressClass", "spec", false, false, NULL},
 	{"networking.k8s.io", "NetworkPolicy", "spec", false, false, NULL},
-	{"networking.k8s.io", "ServiceCIDR", "", true, true, NULL},
+	{"networking.k8s.io", "ServiceCIDR", "", false, true, NULL},
 	{"discovery.k8s.io", "EndpointSlice", "*", false, false, NULL},
 	{FLOW, "FlowSchema", "spec", true, false, NULL},
 	{FLOW, "PriorityLevelConfiguration", "spec", true, false, NULL},

@@ -160,6 +160,30 @@ static void stamp_conditions(struct arena *a, const struct json *old, struct jso
 	}
 }
 
+/* All metadata of old but what tells writers apart: these subresources change none of it. */
+static void keep_metadata(struct arena *a, const struct json *old, struct json *tree)
+{
+	const struct json *given = json_get(tree, STR("metadata"));
+	struct json *kept = json_copy(a, json_get(old, STR("metadata")));
+	if (json_get(given, STR("resourceVersion")))
+		take(a, kept, given, STR("resourceVersion"));
+	if (json_get(given, STR("managedFields")))
+		take(a, kept, given, STR("managedFields"));
+	json_set(a, tree, STR("metadata"), kept);
+}
+
+/* Kinds whose status writers may not touch labels and annotations. */
+static bool resets_metadata(const char *kind)
+{
+	static const char *const kinds[] = {"CustomResourceDefinition", "FlowSchema",
+					    "PriorityLevelConfiguration",
+					    "ValidatingAdmissionPolicy", "VolumeAttachment"};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return false;
+}
+
 static void update_status(struct arena *a, const struct prepare_row *row, const struct json *old,
 			  struct json *tree, int64_t now_us)
 {
@@ -167,6 +191,8 @@ static void update_status(struct arena *a, const struct prepare_row *row, const 
 	const struct json *old_metadata = json_get(old, STR("metadata"));
 	take_all_but_status(a, tree, old);
 	set_generation(a, tree, old, false);
+	if (resets_metadata(row->kind))
+		keep_metadata(a, old, tree);
 	if (!strcmp(row->kind, "Deployment"))
 		take(a, metadata, old_metadata, STR("labels"));
 	if (!strcmp(row->kind, "Pod"))
@@ -235,6 +261,7 @@ static void update_pod_part(struct arena *a, const struct prepare_row *row, cons
 		take(a, spec, wanted, STR("ephemeralContainers"));
 	}
 	json_set(a, tree, STR("spec"), spec);
+	keep_metadata(a, old, tree);
 	take(a, tree, old, STR("status"));
 	set_generation(a, tree, old, is_changed(row, old, tree));
 }

@@ -198,6 +198,14 @@ void check_not_over_100(struct check *v, const struct path *at, const struct jso
 int64_t int_or_percent(const struct json *value); /* its number, without the sign */
 void pod_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void pod_template_rules(struct check *v, const struct json *tree);
+void pod_parts(struct check *v, const struct json *tree); /* what create and update share */
+
+/* validate_status.c: the part rules of kinds */
+typedef void part_rules(struct check *v, const struct json *old, const struct json *tree,
+			const char *subresource);
+part_rules pod_part_rules, namespace_part_rules, service_part_rules, ingress_part_rules,
+	deployment_part_rules, replica_set_part_rules, stateful_set_part_rules,
+	autoscaler_part_rules, csr_part_rules;
 
 /* ---- tables of kinds ---- */
 #define NAME_GENERIC                                                                               \

@@ -401,19 +401,19 @@ static void budget_rules(struct check *v, const struct json *tree)
 
 const struct kind_rules validate_apps[] = {
 	{"apps", "Deployment", NAME_DNS_SUBDOMAIN, deployment_rules, deployment_update_rules, true,
-	 NULL},
+	 deployment_part_rules},
 	{"apps", "ReplicaSet", NAME_DNS_SUBDOMAIN, replica_set_rules, replica_set_update_rules,
-	 true, NULL},
+	 true, replica_set_part_rules},
 	{"apps", "DaemonSet", NAME_DNS_SUBDOMAIN, daemon_set_rules, daemon_set_update_rules, true,
 	 NULL},
 	{"apps", "StatefulSet", NAME_DNS_LABEL, stateful_set_rules, stateful_set_update_rules,
-	 false, NULL},
+	 false, stateful_set_part_rules},
 	{"apps", "ControllerRevision", NAME_DNS_SUBDOMAIN, revision_rules, revision_update_rules,
 	 true, NULL},
 	{"batch", "Job", NAME_DNS_SUBDOMAIN, job_rules, job_update_rules, true, NULL},
 	{"batch", "CronJob", NAME_DNS_SUBDOMAIN, cron_job_rules, NULL, true, NULL},
 	{"autoscaling", "HorizontalPodAutoscaler", NAME_DNS_SUBDOMAIN, autoscaler_rules, NULL, true,
-	 NULL},
+	 autoscaler_part_rules},
 	{"policy", "PodDisruptionBudget", NAME_GENERIC, budget_rules, NULL, true, NULL},
 	{},
 };

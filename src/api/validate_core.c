@@ -287,17 +287,18 @@ void controller_rules(struct check *v, const struct json *tree)
 }
 
 const struct kind_rules validate_core[] = {
-	{"", "Pod", NAME_DNS_SUBDOMAIN, pod_create_rules, pod_update_rules, false, NULL},
+	{"", "Pod", NAME_DNS_SUBDOMAIN, pod_create_rules, pod_update_rules, false, pod_part_rules},
 	{"", "PodTemplate", NAME_DNS_SUBDOMAIN, pod_template_rules, NULL, true, NULL},
 	{"", "ReplicationController", NAME_DNS_SUBDOMAIN, controller_rules, NULL, false, NULL},
 	{"", "ConfigMap", NAME_DNS_SUBDOMAIN, config_map_rules, config_map_update_rules, false,
 	 NULL},
 	{"", "Secret", NAME_DNS_SUBDOMAIN, secret_rules, secret_update_rules, false, NULL},
-	{"", "Namespace", NAME_DNS_LABEL, namespace_rules, NULL, true, NULL},
+	{"", "Namespace", NAME_DNS_LABEL, namespace_rules, NULL, true, namespace_part_rules},
 	{"", "Node", NAME_DNS_SUBDOMAIN, node_rules, node_update_rules, true, NULL},
 	{"", "Event", NAME_GENERIC, event_rules, NULL, false, NULL},
 	{"", "ServiceAccount", NAME_DNS_SUBDOMAIN, NULL, NULL, false, NULL},
-	{"", "Service", NAME_DNS_1035, service_rules, service_update_rules, false, NULL},
+	{"", "Service", NAME_DNS_1035, service_rules, service_update_rules, false,
+	 service_part_rules},
 	{"", "Endpoints", NAME_DNS_SUBDOMAIN, endpoints_rules, NULL, true, NULL},
 	{"", "LimitRange", NAME_DNS_SUBDOMAIN, limit_range_rules, NULL, false, NULL},
 	{"", "ResourceQuota", NAME_DNS_SUBDOMAIN, quota_rules, quota_update_rules, false, NULL},

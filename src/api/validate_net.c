@@ -381,7 +381,7 @@ static void lease_rules(struct check *v, const struct json *tree)
 #define NETWORKING "networking.k8s.io"
 
 const struct kind_rules validate_net[] = {
-	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, NULL, false, NULL},
+	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, NULL, false, ingress_part_rules},
 	{NETWORKING, "IngressClass", NAME_DNS_SUBDOMAIN, ingress_class_rules,
 	 ingress_class_update_rules, true, NULL},
 	{NETWORKING, "NetworkPolicy", NAME_DNS_SUBDOMAIN, network_policy_rules,

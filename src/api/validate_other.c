@@ -146,28 +146,6 @@ static void csr_update_rules(struct check *v, const struct json *old, const stru
 {
 }
 
-static void csr_part_rules(struct check *v, const struct json *old, const struct json *tree,
-			   const char *subresource)
-{
-	const struct json *conditions = GET(GET(tree, "status"), "conditions");
-	const struct path *at = MEMBER(ROOT("status"), "conditions");
-	FOR_ITEMS(i, condition, conditions)
-	{
-		const struct path *here = ITEM(at, i);
-		struct str type = TEXT(condition, "type");
-		check_required(v, MEMBER(here, "type"), type);
-		if (text_in(type, "Approved,Denied,Failed") &&
-		    !str_is(TEXT(condition, "status"), "True"))
-			bad_text(v, MEMBER(here, "status"), TEXT(condition, "status"),
-				 "%.*s condition type must have status True", STR_FMT(type));
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(conditions, k), "type"), type)) {
-				duplicate(v, MEMBER(here, "type"), type);
-				break;
-			}
-	}
-}
-
 /* ---- APIService ---- */
 
 static void api_service_rules(struct check *v, const struct json *tree)

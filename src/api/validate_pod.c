@@ -276,7 +276,7 @@ static void check_image_spaces(struct check *v, const struct path *at, const str
 	}
 }
 
-static void check_pod(struct check *v, const struct json *tree)
+void pod_parts(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
 	const struct path *at = ROOT("spec");
@@ -289,7 +289,7 @@ static void check_pod(struct check *v, const struct json *tree)
 void pod_create_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
-	check_pod(v, tree);
+	pod_parts(v, tree);
 	if (COUNT(spec, "ephemeralContainers") > 0)
 		forbidden(v, MEMBER(ROOT("spec"), "ephemeralContainers"),
 			  "cannot be set on create");
@@ -442,7 +442,7 @@ static void check_rest(struct check *v, const struct json *old, const struct jso
 void pod_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
-	check_pod(v, tree);
+	pod_parts(v, tree);
 	if (!check_container_updates(v, "containers", old, spec) ||
 	    !check_container_updates(v, "initContainers", old, spec))
 		return;

@@ -1,0 +1,327 @@
+/* Writes through subresources: status, ephemeralcontainers, resize, finalize, approval. */
+#include "api/defaults.h"
+#include "api/validate-int.h"
+#include "base/encode.h"
+
+static bool is_for(const char *subresource, const char *name)
+{
+	return !strcmp(subresource, name);
+}
+
+/* ---- counts of controllers ---- */
+
+static void check_counts(struct check *v, const struct json *status, const char *const *names,
+			 size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_not_negative(v, MEMBER(ROOT("status"), names[i]),
+				   json_get(status, str_of(names[i])));
+}
+
+static void check_not_over(struct check *v, const struct json *status, const char *part,
+			   const char *whole, const char *whole_text)
+{
+	int64_t number = json_i64(json_get(status, str_of(part)));
+	if (number > json_i64(json_get(status, str_of(whole))))
+		bad(v, MEMBER(ROOT("status"), part), json_int(v->arena, number),
+		    "cannot be greater than %s", whole_text);
+}
+
+void deployment_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			   const char *subresource)
+{
+	static const char *const counts[] = {"observedGeneration", "replicas",
+					     "updatedReplicas",	   "readyReplicas",
+					     "availableReplicas",  "unavailableReplicas",
+					     "collisionCount"};
+	const struct json *status = GET(tree, "status");
+	if (!is_for(subresource, "status"))
+		return;
+	check_counts(v, status, counts, ARRAY_LEN(counts));
+	check_not_over(v, status, "updatedReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "readyReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "readyReplicas", "readyReplicas");
+}
+
+void replica_set_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			    const char *subresource)
+{
+	static const char *const counts[] = {"replicas", "fullyLabeledReplicas", "readyReplicas",
+					     "availableReplicas", "observedGeneration"};
+	const struct json *status = GET(tree, "status");
+	if (!is_for(subresource, "status"))
+		return;
+	check_counts(v, status, counts, ARRAY_LEN(counts));
+	check_not_over(v, status, "fullyLabeledReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "readyReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "readyReplicas", "readyReplicas");
+}
+
+void stateful_set_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			     const char *subresource)
+{
+	static const char *const counts[] = {
+		"replicas",	     "readyReplicas",	   "currentReplicas", "updatedReplicas",
+		"availableReplicas", "observedGeneration", "collisionCount"};
+	const struct json *status = GET(tree, "status");
+	if (!is_for(subresource, "status"))
+		return;
+	check_counts(v, status, counts, ARRAY_LEN(counts));
+	check_not_over(v, status, "readyReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "currentReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "updatedReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "replicas", "status.replicas");
+	check_not_over(v, status, "availableReplicas", "readyReplicas", "status.readyReplicas");
+}
+
+void autoscaler_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			   const char *subresource)
+{
+	static const char *const counts[] = {"currentReplicas", "desiredReplicas"};
+	check_counts(v, GET(tree, "status"), counts, ARRAY_LEN(counts));
+}
+
+/* ---- addresses of load balancers ---- */
+
+static void check_ingress_points(struct check *v, const struct json *tree)
+{
+	const struct json *list = GET(GET(GET(tree, "status"), "loadBalancer"), "ingress");
+	const struct path *at = MEMBER(MEMBER(ROOT("status"), "loadBalancer"), "ingress");
+	FOR_ITEMS(i, point, list)
+	{
+		struct str host = TEXT(point, "hostname");
+		if (TEXT(point, "ip").len > 0)
+			check_ip(v, MEMBER(ITEM(at, i), "ip"), TEXT(point, "ip"));
+		if (host.len > 0 && is_ip(host))
+			bad_text(v, MEMBER(ITEM(at, i), "hostname"), host,
+				 "must be a DNS name, not an IP address");
+		else if (host.len > 0)
+			check_name(v, MEMBER(ITEM(at, i), "hostname"), NAME_DNS_SUBDOMAIN, host);
+	}
+}
+
+void ingress_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			const char *subresource)
+{
+	check_ingress_points(v, tree);
+}
+
+void service_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			const char *subresource)
+{
+	const struct json *list = GET(GET(GET(tree, "status"), "loadBalancer"), "ingress");
+	if (json_count(list) > 0 && !str_is(TEXT(GET(tree, "spec"), "type"), "LoadBalancer"))
+		forbidden(v, MEMBER(MEMBER(ROOT("status"), "loadBalancer"), "ingress"),
+			  "may only be used when `spec.type` is 'LoadBalancer'");
+	else
+		check_ingress_points(v, tree);
+}
+
+/* ---- Namespace ---- */
+
+void namespace_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			  const char *subresource)
+{
+	const struct path *phase_at = MEMBER(ROOT("status"), "Phase");
+	struct str phase = TEXT(GET(tree, "status"), "phase");
+	bool is_going = GET(GET(tree, "metadata"), "deletionTimestamp") != NULL;
+	if (is_for(subresource, "status")) {
+		if (!is_going && !str_is(phase, "Active"))
+			bad_text(v, phase_at, phase,
+				 "may only be 'Active' if `deletionTimestamp` is empty");
+		else if (is_going && !str_is(phase, "Terminating"))
+			bad_text(v, phase_at, phase,
+				 "may only be 'Terminating' if `deletionTimestamp` is not empty");
+		return;
+	}
+	FOR_ITEMS(i, item, GET(GET(tree, "spec"), "finalizers"))
+	{
+		const struct path *at = ITEM(MEMBER(ROOT("spec"), "finalizers"), i);
+		struct str name = json_str(item);
+		check_name(v, at, NAME_QUALIFIED, name);
+		if (!memchr(name.at, '/', name.len) &&
+		    !text_in(name, "kubernetes,orphan,foregroundDeletion"))
+			bad_text(
+				v, at, name,
+				"name is neither a standard finalizer name nor is it fully qualified");
+	}
+}
+
+/* ---- Pod ---- */
+
+static void check_pod_status(struct check *v, const struct json *old, const struct json *tree)
+{
+	const struct json *status = GET(tree, "status"), *was = GET(old, "status");
+	const struct path *at = ROOT("status");
+	FOR_ITEMS(i, ip, GET(status, "podIPs"))
+	{
+		check_ip(v, ITEM(MEMBER(at, "podIPs"), i), TEXT(ip, "ip"));
+	}
+	FOR_ITEMS(k, condition, GET(status, "conditions"))
+	{
+		check_name(v, MEMBER(ITEM(MEMBER(at, "conditions"), k), "Type"), NAME_QUALIFIED,
+			   TEXT(condition, "type"));
+	}
+	if (TEXT(GET(old, "spec"), "nodeName").len > 0 &&
+	    !value_equal(GET(GET(old, "spec"), "nodeName"), GET(GET(tree, "spec"), "nodeName")))
+		forbidden(v, MEMBER(at, "nodeName"), "may not be changed directly");
+	if (GET(was, "qosClass"))
+		check_immutable(v, MEMBER(at, "qosClass"), GET(status, "qosClass"),
+				GET(was, "qosClass"));
+}
+
+static void check_ephemeral_update(struct check *v, const struct json *old, const struct json *tree)
+{
+	const struct path *at = MEMBER(ROOT("spec"), "ephemeralContainers");
+	const struct json *list = GET(GET(tree, "spec"), "ephemeralContainers");
+	pod_parts(v, tree);
+	FOR_ITEMS(i, was, GET(GET(old, "spec"), "ephemeralContainers"))
+	{
+		const struct json *is = NULL;
+		FOR_ITEMS(k, c, list)
+		{
+			if (str_eq(TEXT(c, "name"), TEXT(was, "name")))
+				is = c;
+		}
+		if (!is)
+			forbidden(v, at,
+				  "existing ephemeral containers \"%.*s\" may not be removed\n",
+				  STR_FMT(TEXT(was, "name")));
+		else if (!value_equal(is, was))
+			forbidden(v, at,
+				  "existing ephemeral containers \"%.*s\" may not be changed\n",
+				  STR_FMT(TEXT(was, "name")));
+	}
+}
+
+static bool lost_resource(const struct json *was, const struct json *is)
+{
+	for (size_t i = 0; i < json_count(was); i++)
+		if (text_in(was->object.members[i].key, "cpu,memory") &&
+		    !json_get(is, was->object.members[i].key))
+			return true;
+	return false;
+}
+
+static bool differs_beyond_compute(const struct json *was, const struct json *is)
+{
+	const struct json *lists[2] = {was, is};
+	for (size_t l = 0; l < 2; l++)
+		for (size_t i = 0; i < json_count(lists[l]); i++) {
+			struct str key = lists[l]->object.members[i].key;
+			if (!text_in(key, "cpu,memory") &&
+			    !value_equal(json_get(was, key), json_get(is, key)))
+				return true;
+		}
+	return false;
+}
+
+static void check_resize(struct check *v, const struct json *old, const struct json *tree)
+{
+	static const char *const lists[] = {"limits", "requests"};
+	const struct json *was = GET(GET(old, "spec"), "containers");
+	const struct path *at = ROOT("spec");
+	const char *class = api_pod_qos(GET(old, "spec"));
+	bool is_foreign = false;
+	pod_parts(v, tree);
+	if (strcmp(class, api_pod_qos(GET(tree, "spec"))))
+		bad_text(v, at, str_of(class),
+			 "Pod QOS Class may not change as a result of resizing");
+	FOR_ITEMS(i, c, GET(GET(tree, "spec"), "containers"))
+	{
+		const struct path *here = MEMBER(ITEM(MEMBER(at, "containers"), i), "resources");
+		for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+			const struct json *before =
+				json_get(GET(json_at(was, i), "resources"), str_of(lists[l]));
+			const struct json *now = json_get(GET(c, "resources"), str_of(lists[l]));
+			if (lost_resource(before, now))
+				forbidden(v, MEMBER(here, lists[l]),
+					  "resource %s cannot be removed", lists[l]);
+			is_foreign |= differs_beyond_compute(before, now);
+		}
+	}
+	if (is_foreign)
+		forbidden(v, at, "only cpu and memory resources are mutable");
+}
+
+void pod_part_rules(struct check *v, const struct json *old, const struct json *tree,
+		    const char *subresource)
+{
+	if (is_for(subresource, "status"))
+		check_pod_status(v, old, tree);
+	else if (is_for(subresource, "ephemeralcontainers"))
+		check_ephemeral_update(v, old, tree);
+	else if (is_for(subresource, "resize"))
+		check_resize(v, old, tree);
+}
+
+/* ---- CertificateSigningRequest ---- */
+
+static bool has_type(const struct json *conditions, const char *type)
+{
+	FOR_ITEMS(i, condition, conditions)
+	{
+		if (str_is(TEXT(condition, "type"), type))
+			return true;
+	}
+	return false;
+}
+
+static void check_csr_conditions(struct check *v, const struct path *at,
+				 const struct json *conditions)
+{
+	FOR_ITEMS(i, condition, conditions)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str type = TEXT(condition, "type");
+		check_required(v, MEMBER(here, "type"), type);
+		if (text_in(type, "Approved,Denied,Failed") &&
+		    !str_is(TEXT(condition, "status"), "True"))
+			bad_text(v, MEMBER(here, "status"), TEXT(condition, "status"),
+				 "%.*s condition type must have status True", STR_FMT(type));
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(TEXT(json_at(conditions, k), "type"), type)) {
+				duplicate(v, MEMBER(here, "type"), type);
+				break;
+			}
+	}
+	if (has_type(conditions, "Approved") && has_type(conditions, "Denied"))
+		bad_text(v, at, STR("Denied"),
+			 "Approved and Denied conditions are mutually exclusive");
+}
+
+static bool is_certificate(struct check *v, struct str encoded)
+{
+	struct str text;
+	return base64_decode(v->arena, encoded, &text) && text.len > 0 &&
+	       memmem(text.at, text.len, "-----BEGIN CERTIFICATE-----", 27) != NULL;
+}
+
+void csr_part_rules(struct check *v, const struct json *old, const struct json *tree,
+		    const char *subresource)
+{
+	static const char *const verdicts[] = {"Approved", "Denied"};
+	const struct json *status = GET(tree, "status"), *was = GET(old, "status");
+	const struct json *conditions = GET(status, "conditions");
+	const struct path *at = ROOT("status"), *conditions_at = MEMBER(at, "conditions");
+	struct str certificate = TEXT(status, "certificate"), had = TEXT(was, "certificate");
+	check_csr_conditions(v, conditions_at, conditions);
+	if (certificate.len > 0 && !is_certificate(v, certificate))
+		bad_text(v, MEMBER(at, "certificate"), STR("<certificate data>"),
+			 "must contain at least one CERTIFICATE PEM block");
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		bool is_set = has_type(conditions, verdicts[i]);
+		bool was_set = has_type(GET(was, "conditions"), verdicts[i]);
+		if (was_set && !is_set)
+			forbidden(v, conditions_at,
+				  "updates may not remove a condition of type \"%s\"", verdicts[i]);
+		else if (is_set && !was_set && !is_for(subresource, "approval"))
+			forbidden(v, conditions_at,
+				  "updates may not add a condition of type \"%s\"", verdicts[i]);
+	}
+	if (had.len > 0 && !str_eq(had, certificate))
+		forbidden(v, MEMBER(at, "certificate"),
+			  "updates may not modify existing certificate content");
+}
