@@ -8,6 +8,7 @@
 #include "server/route.h"
 #include "server/server.h"
 
+#define V2_PROTOBUF   "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 #define ROOT	      "/openapi/v3"
 #define HEADERS_MAX   10
 #define YEAR_S	      (365 * 24 * 3600)
@@ -25,6 +26,9 @@ static const struct form v3_forms[] = {
 };
 static const struct form v2_forms[] = {
 	{"application/json", STR_INIT("application/json"), openapi_v2},
+	{"application/com.github.proto-openapi.spec.v2@v1.0+protobuf", STR_INIT(V2_PROTOBUF),
+	 openapi_v2_protobuf},
+	{V2_PROTOBUF, STR_INIT(V2_PROTOBUF), openapi_v2_protobuf}, /* its former name */
 };
 
 /* ---- negotiation ---- */

@@ -25,6 +25,7 @@
 bool openapi_write_v3(struct buf *out, struct str name);
 /* Writes the one document of version 2: all groups. */
 void openapi_write_v2(struct buf *out);
+void openapi_write_v2_protobuf(struct buf *out); /* as openapi.v2.Document of gnostic */
 /* Calls fn for every name of a version 3 document, sorted. */
 void openapi_each_name(void (*fn)(struct str name, void *ctx), void *ctx);
 
@@ -41,6 +42,7 @@ bool openapi_has_v3(struct str name);
 [[nodiscard]] struct openapi_document *openapi_v3(struct str name);
 [[nodiscard]] struct openapi_document *openapi_v3_index(void);
 [[nodiscard]] struct openapi_document *openapi_v2(void);
+[[nodiscard]] struct openapi_document *openapi_v2_protobuf(void);
 void openapi_document_unref(struct openapi_document *document);
 /* Its plain bytes, plain_bytes of them; the caller frees. */
 [[nodiscard]] char *openapi_document_plain(const struct openapi_document *document);

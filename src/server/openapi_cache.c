@@ -22,7 +22,7 @@ static struct {
 	pthread_mutex_t lock; /* held while one document is made */
 	struct entry entries[ENTRIES_MAX];
 	size_t count;
-	struct openapi_document *index, *v2;
+	struct openapi_document *index, *v2, *v2_protobuf;
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void openapi_hash(struct str bytes, char ret_hash[OPENAPI_HASH_CHARS + 1])
@@ -153,6 +153,13 @@ static struct openapi_document *make_v2(void)
 	return document_new(checked(&b));
 }
 
+static struct openapi_document *make_v2_protobuf(void)
+{
+	CLEANUP_BUF b = BUF_INIT(OPENAPI_MAX_BYTES);
+	openapi_write_v2_protobuf(&b);
+	return document_new(checked(&b));
+}
+
 /* ---- for readers ---- */
 
 bool openapi_has_v3(struct str name)
@@ -193,4 +200,9 @@ struct openapi_document *openapi_v3_index(void)
 struct openapi_document *openapi_v2(void)
 {
 	return kept(&cache.v2, make_v2);
+}
+
+struct openapi_document *openapi_v2_protobuf(void)
+{
+	return kept(&cache.v2_protobuf, make_v2_protobuf);
 }
