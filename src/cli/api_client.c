@@ -57,6 +57,23 @@ static enum rc unreachable(const struct api_client *c, struct err *err)
 		       remedy ? remedy : "");
 }
 
+/* RFC 7234 5.5: 299 - "text"; the server escapes quotes and backslashes. */
+static void print_warnings(const struct http_response *response)
+{
+	for (size_t i = 0; i < response->header_count; i++) {
+		struct str text = response->headers[i].value, head;
+		if (!str_is(response->headers[i].name, "warning") ||
+		    !str_cut(text, '"', &head, &text) || !str_has_suffix(text, STR("\"")))
+			continue;
+		fputs("Warning: ", stderr);
+		for (size_t k = 0; k + 1 < text.len; k++) {
+			k += text.at[k] == '\\';
+			fputc(text.at[k], stderr);
+		}
+		fputc('\n', stderr);
+	}
+}
+
 static enum rc fetch(struct api_client *c, struct arena *a, const struct api_request *request,
 		     const struct http_fetch_ops *ops, struct api_reply *ret_reply, struct err *err)
 {
@@ -77,6 +94,7 @@ static enum rc fetch(struct api_client *c, struct arena *a, const struct api_req
 	enum rc rc = http_fetch(c->session, &http, ops, a, &response, err);
 	if (rc != RC_OK)
 		return ops && rc != RC_UNAVAILABLE ? rc : unreachable(c, err);
+	print_warnings(&response);
 	struct api_reply reply = {.status = response.status, .body = response.body};
 	if (reply.body.len && json_parse(a, reply.body, &reply.tree, NULL, NULL) != RC_OK)
 		reply.tree = NULL;

@@ -73,9 +73,13 @@ static enum rc unknown_type(struct arena *a, struct str word, struct err *err)
 		       near ? "\"?" : "");
 }
 
+/* "all,pods" names pods once. */
 static void target_add(struct arena *a, struct resource_targets *t, const struct api_kind *kind,
 		       struct str name)
 {
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i].kind == kind && str_eq(t->items[i].name, name))
+			return;
 	t->items = arena_grow(a, t->items, t->count, &t->cap, sizeof(*t->items));
 	t->items[t->count++] = (struct resource_target){kind, name};
 }

@@ -1,7 +1,7 @@
 #include "cli/verbs.h"
 
 const struct command *const commands[] = {
-	&command_up,	     &command_stop,    &command_get,
-	&command_kubeconfig, &command_version, &command_control,
+	&command_up,   &command_stop,	    &command_get,     &command_apply,	&command_delete,
+	&command_logs, &command_kubeconfig, &command_version, &command_control,
 };
 const size_t command_count = ARRAY_LEN(commands);
