@@ -25,6 +25,9 @@ const struct controller *const controllers[] = {
 	&job_controller,
 	&ttl_after_finished_controller,
 	&cron_job_controller,
+	&disruption_controller,
+	&claim_protection_controller,
+	&volume_protection_controller,
 };
 /* clang-format on */
 const size_t controllers_count = ARRAY_LEN(controllers);

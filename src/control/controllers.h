@@ -23,5 +23,8 @@ extern const struct controller stateful_set_controller;
 extern const struct controller job_controller;
 extern const struct controller ttl_after_finished_controller;
 extern const struct controller cron_job_controller;
+extern const struct controller disruption_controller;
+extern const struct controller claim_protection_controller;
+extern const struct controller volume_protection_controller;
 
 #endif

@@ -300,7 +300,7 @@ static void endpoints(void **state)
 	struct plan p = literal_plan(&a, c, &endpoints_controller, &no_settings, "default", "web");
 #define ADDRESS(name, ip)                                                                          \
 	"{\"ip\":\"" ip "\",\"nodeName\":\"n1\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":"    \
-			"\"default\",\"name\":\"" name "\",\"uid\":\"uid-" name "\"}}"
+	"\"default\",\"name\":\"" name "\",\"uid\":\"uid-" name "\"}}"
 	assert_string_equal(
 		literal_at(&p, 0, "subsets"),
 		"[{\"addresses\":[" ADDRESS("a", "10.0.0.1") "," ADDRESS(
@@ -461,7 +461,7 @@ static void garbage(void **state)
 #define STALE "2025-12-31T23:00:00Z"
 #define UNREACHABLE(effect)                                                                        \
 	"{key: node.kubernetes.io/unreachable, effect: " effect ", timeAdded: "                    \
-								"2025-12-31T23:59:00Z}"
+	"2025-12-31T23:59:00Z}"
 
 static void pod_cidrs(void **state)
 {
@@ -619,6 +619,69 @@ static void load_balancers(void **state)
 	cache_free(c);
 }
 
+/* --- budgets and volumes --- */
+
+#define BUDGET(spec)                                                                               \
+	"---\nkind: PodDisruptionBudget\napiVersion: policy/v1\nmetadata: {name: b, generation: "  \
+	"1}\nspec: {selector: {matchLabels: {app: web}}, " spec "}\n"
+#define HEALTHY(name) POD(name, OWNED, ", nodeName: n1", READY)
+
+static void budgets(void **state)
+{
+	static const struct {
+		const char *what, *cluster;
+		int64_t allowed, healthy, desired, expected;
+	} rows[] = {
+		{"no pods", BUDGET("minAvailable: 1"), 0, 0, 1, 0},
+		{"a number to keep", BUDGET("minAvailable: 1") HEALTHY("a") HEALTHY("b"), 1, 2, 1,
+		 2},
+		{"a share to keep",
+		 BUDGET("minAvailable: 50%") SET("3", "") HEALTHY("a") HEALTHY("b"), 0, 2, 2, 3},
+		{"a number that may be missing",
+		 BUDGET("maxUnavailable: 1") SET("2", "") HEALTHY("a") HEALTHY("b"), 1, 2, 1, 2},
+		{"one is missing already",
+		 BUDGET("maxUnavailable: 1") SET("2", "") HEALTHY("a") POD("b", OWNED, "", ""), 0,
+		 1, 1, 2},
+		{"nobody knows how many there should be",
+		 BUDGET("maxUnavailable: 1") POD("a", "", "", READY), 0, 0, 0, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		struct cache *c = literal_cache(rows[i].cluster);
+		struct plan p = literal_plan(&a, c, &disruption_controller, NULL, "default", "b");
+		const struct json *status = json_get(p.requests[0].body, STR("status"));
+		if (json_i64(json_get(status, STR("disruptionsAllowed"))) != rows[i].allowed ||
+		    json_i64(json_get(status, STR("currentHealthy"))) != rows[i].healthy ||
+		    json_i64(json_get(status, STR("desiredHealthy"))) != rows[i].desired ||
+		    json_i64(json_get(status, STR("expectedPods"))) != rows[i].expected)
+			fail_msg("%s: %s", rows[i].what, literal_at(&p, 0, "status"));
+		cache_free(c);
+	}
+}
+
+#define CLAIM(meta)                                                                                \
+	"---\nkind: PersistentVolumeClaim\napiVersion: v1\nmetadata: {name: data" meta "}\n"
+#define USES ", volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]"
+
+static void volumes_in_use(void **state)
+{
+	static const struct row rows[] = {
+		{"gets its finalizer", CLAIM(""), "default", "data",
+		 "patch PersistentVolumeClaim default/data\n"},
+		{"has it", CLAIM(", finalizers: [kubernetes.io/pvc-protection]"), "default", "data",
+		 ""},
+		{"is used",
+		 CLAIM(", finalizers: [kubernetes.io/pvc-protection]" DELETING)
+			 POD("p", "", USES, READY),
+		 "default", "data", ""},
+		{"was used",
+		 CLAIM(", finalizers: [kubernetes.io/pvc-protection]" DELETING)
+			 POD("p", "", USES, "phase: Failed"),
+		 "default", "data", "patch PersistentVolumeClaim default/data\n"},
+	};
+	check_rows(&claim_protection_controller, NULL, rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -637,6 +700,8 @@ int main(void)
 		cmocka_unit_test(evictions),
 		cmocka_unit_test(pod_garbage),
 		cmocka_unit_test(load_balancers),
+		cmocka_unit_test(budgets),
+		cmocka_unit_test(volumes_in_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
