@@ -5,6 +5,7 @@
 #ifndef SKEG_SERVER_OPENAPI_INT_H
 #define SKEG_SERVER_OPENAPI_INT_H
 
+#include "api/api_ids.h"
 #include "api/schema.h"
 #include "base/arena.h"
 #include "server/openapi.h"
@@ -48,17 +49,15 @@ struct openapi {
 
 /* ---- JSON, written in place: a comma is due unless something was just opened ---- */
 
-void openapi_key(struct buf *out, struct str key); /* absent: in a list, the comma only */
+void openapi_key(struct buf *out, struct str key); /* plain ASCII; absent: the comma only */
 void openapi_open(struct buf *out, const char *key, char bracket); /* key NULL: in a list */
 void openapi_close(struct buf *out, char bracket);
 void openapi_string(struct buf *out, const char *key, struct str value);
 void openapi_literal(struct buf *out, const char *key, const char *json);
 
-/* "$ref": "…" of a type, which is marked. */
+/* "$ref": "…" of a type (enum type_id), which is marked. */
 void openapi_ref_type(struct openapi *o, int32_t type);
 void openapi_ref_leaf(struct openapi *o, enum leaf leaf);
-/* By its name in meta/v1: "Status", "DeleteOptions" … */
-void openapi_ref_meta(struct openapi *o, const char *name);
 
 /* The schemas of all marked types and of what they need, as members of an open object. */
 void openapi_write_schemas(struct openapi *o);

@@ -2,23 +2,24 @@
 #include "server/openapi-int.h"
 
 #define PARTS_MAX 256
+#define NO_TYPE	  (-1)
 
 /* Paths that answer with one document about the server; each is a part of its own. */
 struct special_path {
 	const char *name, *path, *tag, *operation_id;
-	const char *meta;  /* type of its reply in meta/v1, or NULL */
+	int32_t type;	   /* of its reply, or NO_TYPE */
 	const char *media; /* of the reply; NULL: those of all objects */
 	bool is_version;
 };
 
 static const struct special_path special_paths[] = {
 	{".well-known/openid-configuration", "/.well-known/openid-configuration/", "WellKnown",
-	 "getServiceAccountIssuerOpenIDConfiguration", NULL, "application/json", false},
-	{"api", "/api/", "core", "getCoreAPIVersions", "APIVersions", NULL, false},
-	{"apis", "/apis/", "apis", "getAPIVersions", "APIGroupList", NULL, false},
+	 "getServiceAccountIssuerOpenIDConfiguration", NO_TYPE, "application/json", false},
+	{"api", "/api/", "core", "getCoreAPIVersions", TYPE_META_V1_API_VERSIONS, NULL, false},
+	{"apis", "/apis/", "apis", "getAPIVersions", TYPE_META_V1_API_GROUP_LIST, NULL, false},
 	{"openid/v1/jwks", "/openid/v1/jwks/", "openid", "getServiceAccountIssuerOpenIDKeyset",
-	 NULL, "application/jwk-set+json", false},
-	{"version", "/version/", "version", "getCodeVersion", NULL, "application/json", true},
+	 NO_TYPE, "application/jwk-set+json", false},
+	{"version", "/version/", "version", "getCodeVersion", NO_TYPE, "application/json", true},
 };
 
 /* ---- parts ---- */
@@ -85,7 +86,7 @@ void openapi_each_part(void (*fn)(const struct part *part, void *ctx), void *ctx
 /* A GET of a document of the server. */
 struct plain_get {
 	const char *media; /* NULL: those of objects */
-	const char *meta;
+	int32_t type;	   /* or NO_TYPE */
 	bool is_version;
 };
 
@@ -95,8 +96,8 @@ static const char *const object_media[] = {"application/json", "application/yaml
 static void write_plain_schema(struct openapi *o, const struct plain_get *get)
 {
 	openapi_open(o->out, "schema", '{');
-	if (get->meta)
-		openapi_ref_meta(o, get->meta);
+	if (get->type != NO_TYPE)
+		openapi_ref_type(o, get->type);
 	else if (get->is_version)
 		openapi_ref_leaf(o, LEAF_VERSION_INFO);
 	else
@@ -148,7 +149,7 @@ static void write_plain_rest(struct openapi *o, const struct plain_get *get)
 
 static void write_special(struct openapi *o, const struct special_path *s)
 {
-	struct plain_get get = {s->media, s->meta, s->is_version};
+	struct plain_get get = {s->media, s->type, s->is_version};
 	openapi_open(o->out, s->path, '{');
 	openapi_open(o->out, "get", '{');
 	buf_printf(o->out, "\"tags\":[\"%s\"],\"operationId\":\"%s\"", s->tag, s->operation_id);
@@ -158,7 +159,8 @@ static void write_special(struct openapi *o, const struct special_path *s)
 /* The path of a group lists its versions, that of a version its resources. */
 static void write_group_path(struct openapi *o, const struct part *part)
 {
-	struct plain_get get = {.meta = part->version.len ? "APIResourceList" : "APIGroup"};
+	struct plain_get get = {.type = part->version.len ? TYPE_META_V1_API_RESOURCE_LIST
+							  : TYPE_META_V1_API_GROUP};
 	openapi_key(o->out, (struct str){});
 	buf_printf(o->out, "\"/%.*s/\":{\"get\":{", STR_FMT(part->name));
 	openapi_write_tag(o->out, part->group, part->version);

@@ -248,7 +248,8 @@ static void write_result_schema(struct openapi *o, const struct place *p, enum r
 	else if (result == RESULT_TEXT)
 		openapi_string(o->out, "type", STR("string"));
 	else
-		openapi_ref_meta(o, result == RESULT_EVENT ? "WatchEvent" : "Status");
+		openapi_ref_type(o, result == RESULT_EVENT ? TYPE_META_V1_WATCH_EVENT
+							   : TYPE_META_V1_STATUS);
 	openapi_close(o->out, '}');
 }
 
@@ -318,7 +319,7 @@ static void write_body_schema(struct openapi *o, const struct place *p, enum bod
 	else if (body == BODY_PATCH)
 		openapi_ref_leaf(o, LEAF_PATCH);
 	else
-		openapi_ref_meta(o, "DeleteOptions");
+		openapi_ref_type(o, TYPE_META_V1_DELETE_OPTIONS);
 	openapi_close(o->out, '}');
 }
 

@@ -157,8 +157,9 @@ void openapi_key(struct buf *out, struct str key)
 		buf_add_char(out, ',');
 	if (!key.at)
 		return;
-	json_write_string(out, key);
-	buf_add_char(out, ':');
+	buf_add_char(out, '"');
+	buf_add_str(out, key);
+	buf_add(out, "\":", 2);
 }
 
 void openapi_open(struct buf *out, const char *key, char bracket)
@@ -218,17 +219,6 @@ void openapi_ref_leaf(struct openapi *o, enum leaf leaf)
 {
 	o->is_leaf_used[leaf] = true;
 	write_ref(o, str_of(leaves[leaf].name));
-}
-
-void openapi_ref_meta(struct openapi *o, const char *name)
-{
-	for (uint32_t i = 0; i < o->api->type_count; i++) {
-		const struct api_type *t = &o->api->types[i];
-		if (str_is(t->name, name) && str_is(t->package, "meta/v1")) {
-			openapi_ref_type(o, (int32_t)i);
-			return;
-		}
-	}
 }
 
 /* ---- one value ---- */
