@@ -89,7 +89,9 @@ static enum rc fetch(struct api_client *c, struct arena *a, const struct api_req
 		.headers = headers,
 		.header_count = request->content_type ? 2 : 1,
 		.body = request->body,
-		.timeout_ms = request->is_endless ? 0 : API_REQUEST_TIMEOUT_MS,
+		.timeout_ms = request->is_endless   ? 0
+			      : request->timeout_ms ? request->timeout_ms
+						    : API_REQUEST_TIMEOUT_MS,
 	};
 	enum rc rc = http_fetch(c->session, &http, ops, a, &response, err);
 	if (rc != RC_OK)

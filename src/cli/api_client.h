@@ -50,7 +50,8 @@ struct api_request {
 	const char *accept; /* NULL: application/json */
 	const char *content_type;
 	struct str body;
-	bool is_endless; /* no time limit: watches, logs */
+	bool is_endless;    /* no time limit: watches, logs */
+	int64_t timeout_ms; /* 0: API_REQUEST_TIMEOUT_MS */
 };
 
 #define API_ACCEPT_TABLE       "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
