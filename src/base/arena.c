@@ -64,7 +64,8 @@ static void *take(struct arena *a, size_t size_bytes)
 void *arena_alloc(struct arena *a, size_t size_bytes)
 {
 	void *p = take(a, size_bytes);
-	memset(p, 0, size_bytes);
+	if (size_bytes)
+		memset(p, 0, size_bytes);
 	return p;
 }
 
