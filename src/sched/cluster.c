@@ -301,6 +301,16 @@ void cluster_assume(struct cluster *c, struct pod_info *own_info, uint32_t node)
 	attach(c, own_info, node);
 }
 
+void cluster_lift(struct cluster *c, struct pod_info *info)
+{
+	detach(c, info);
+}
+
+void cluster_lower(struct cluster *c, struct pod_info *info, uint32_t node)
+{
+	attach(c, info, node);
+}
+
 /* --- topologies --- */
 
 static void topology_fill(struct cluster *c, struct topology *t)

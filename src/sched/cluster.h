@@ -60,6 +60,9 @@ void cluster_pod_put(struct cluster *c, struct object *pod);
 void cluster_pod_drop(struct cluster *c, struct str uid);
 /* Counts a pod on a node although it is not bound yet; takes over info. */
 void cluster_assume(struct cluster *c, struct pod_info *own_info, uint32_t node);
+/* Takes a pod off its node and puts it back, to see what would be without it. */
+void cluster_lift(struct cluster *c, struct pod_info *info);
+void cluster_lower(struct cluster *c, struct pod_info *info, uint32_t node);
 struct pod_info *cluster_pod(const struct cluster *c, struct str uid);
 
 const struct topology *cluster_topology(struct cluster *c, struct str key);

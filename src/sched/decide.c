@@ -128,6 +128,7 @@ static void filter_all(struct cycle *y, uint32_t start, struct decision *d)
 	const struct str_array *names = named_nodes(y->pod->pod);
 	uint32_t *fitting = ARENA_ARRAY(y->a, uint32_t, nodes);
 	const char **refused_by = ARENA_ARRAY(y->a, const char *, nodes);
+	bool *is_hopeless = ARENA_ARRAY(y->a, bool, nodes);
 	for (; looked_at < nodes && y->fitting_count < wanted; looked_at++) {
 		uint32_t n = (start + looked_at) % nodes;
 		enum verdict verdict = UNRESOLVABLE;
@@ -139,10 +140,12 @@ static void filter_all(struct cycle *y, uint32_t start, struct decision *d)
 		}
 		if (verdict == FITS)
 			fitting[y->fitting_count++] = n;
+		is_hopeless[n] = verdict == UNRESOLVABLE;
 		d->unresolvable += verdict == UNRESOLVABLE;
 	}
 	y->fitting = fitting;
 	d->refused_by = y->fitting_count ? NULL : refused_by;
+	d->is_hopeless = is_hopeless;
 	d->next_start = (start + looked_at) % nodes;
 }
 
@@ -217,6 +220,18 @@ struct decision decide(struct arena *a, struct cluster *c, const struct pod_info
 	return d;
 }
 
+bool decide_fits(struct arena *a, struct cluster *c, const struct pod_info *pod, uint32_t node)
+{
+	struct cycle y = {.a = a, .c = c, .pod = pod, .namespace = pod->object->namespace};
+	const char *refused_by;
+	volumes_prepare(&y);
+	if (y.prefilter.len)
+		return false;
+	spread_prepare(&y);
+	affinity_prepare(&y);
+	return filter_node(&y, node, &refused_by) == FITS;
+}
+
 /* --- words --- */
 
 static struct str preemption_text(struct arena *a, const struct decision *d)
@@ -235,7 +250,8 @@ static struct str preemption_text(struct arena *a, const struct decision *d)
 			    STR_FMT(is_first ? no_victims : helpless));
 }
 
-struct str decision_message(struct arena *a, const struct decision *d, const struct pod_info *pod)
+struct str decision_message(struct arena *a, const struct decision *d, const char *not_eligible,
+			    bool has_victims)
 {
 	if (d->nodes == 0)
 		return STR("no nodes available to schedule pods");
@@ -243,8 +259,10 @@ struct str decision_message(struct arena *a, const struct decision *d, const str
 	for (uint32_t i = 0; i < d->reason_count; i++)
 		why = arena_printf(a, "%.*s%s%u %.*s", STR_FMT(why), i ? ", " : "",
 				   d->reasons[i].nodes, STR_FMT(d->reasons[i].text));
-	struct str preemption = STR("not eligible due to preemptionPolicy=Never.");
-	if (!str_is(pod->pod->spec.preemption_policy, "Never"))
+	if (has_victims)
+		return arena_printf(a, "0/%u nodes are available: %.*s.", d->nodes, STR_FMT(why));
+	struct str preemption = str_of(not_eligible);
+	if (!not_eligible)
 		preemption = arena_printf(a, "0/%u nodes are available: %.*s.", d->nodes,
 					  STR_FMT(preemption_text(a, d)));
 	return arena_printf(a,

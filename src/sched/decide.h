@@ -31,14 +31,19 @@ struct decision {
 	uint32_t unresolvable; /* nodes on which preemption would not help */
 	/* For whoever asks why: the refusing filter of each node, by index; NULL when it fits. */
 	const char *const *refused_by;
-	int64_t score; /* of the node */
+	const bool *is_hopeless; /* by index: not even without other pods */
+	int64_t score;		 /* of the node */
 };
 
 /* Memory of the result is the arena's. */
 struct decision decide(struct arena *a, struct cluster *c, const struct pod_info *pod,
 		       uint32_t start, uint32_t turn);
-/* "0/3 nodes are available: 1 Insufficient cpu, …. preemption: …" */
-struct str decision_message(struct arena *a, const struct decision *d, const struct pod_info *pod);
+/* "0/3 nodes are available: 1 Insufficient cpu, …. preemption: …"; not_eligible: why preemption was
+ * not tried, or NULL; has_victims: it found some, so nothing is said about it. */
+struct str decision_message(struct arena *a, const struct decision *d, const char *not_eligible,
+			    bool has_victims);
+/* Does the pod fit on this node as the cluster is now? */
+bool decide_fits(struct arena *a, struct cluster *c, const struct pod_info *pod, uint32_t node);
 
 /* --- for the plugins' files --- */
 

@@ -254,6 +254,11 @@ struct pod_info *pod_info_new(struct resources *r, struct object *object)
 	return info;
 }
 
+int32_t pod_priority(const struct pod_info *info)
+{
+	return info->pod->spec.priority ? *info->pod->spec.priority : 0;
+}
+
 void pod_info_free(struct pod_info *info)
 {
 	if (!info)

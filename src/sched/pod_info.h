@@ -57,6 +57,7 @@ struct pod_info {
 	uint32_t node;	   /* index of its node, NODE_NONE */
 	uint32_t position; /* among the pods of that node */
 	bool is_assumed;   /* bound by us, not yet seen to be */
+	bool is_nominated; /* only keeps the place that preemption makes for it */
 	int64_t requests[RESOURCES_MAX];
 	int64_t assumed_cpu, assumed_memory; /* with what is assumed where nothing is asked for */
 	const struct host_port *ports;
@@ -71,6 +72,7 @@ struct pod_info {
 [[nodiscard]] struct pod_info *pod_info_new(struct resources *r, struct object *object);
 void pod_info_free(struct pod_info *info);
 
+int32_t pod_priority(const struct pod_info *info);
 bool host_ports_conflict(const struct host_port *a, const struct host_port *b);
 /* Does the term of a pod in that namespace look at other?  namespace_labels: of other's namespace.
  */

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
-#include "sched/decide.h"
+#include "sched/preempt.h"
 #include "sched/queue.h"
 #include "sync/events.h"
 
@@ -41,6 +41,7 @@ static const uint16_t kinds[] = {
 	KIND_PERSISTENT_VOLUME_CLAIM,
 	KIND_PERSISTENT_VOLUME,
 	KIND_STORAGE_CLASS,
+	KIND_POD_DISRUPTION_BUDGET,
 };
 _Static_assert(ARRAY_LEN(kinds) == SCHED_KINDS, "SCHED_KINDS");
 
@@ -225,21 +226,131 @@ static void bind(struct sched *s, struct object *pod, struct str node_name)
 	s->client->ops->submit(s->client, &request, bind_answered, asked);
 }
 
+/* --- preemption --- */
+
+static void patch_status(struct sched *s, struct object *pod, const struct json *patch)
+{
+	struct client_request request = {.verb = CLIENT_PATCH_STRATEGIC,
+					 .kind = pod->kind,
+					 .namespace = pod->namespace,
+					 .name = pod->name,
+					 .subresource = STR("status"),
+					 .body = patch,
+					 .field_manager = STR("kube-scheduler"),
+					 .grace_period_s = -1};
+	s->client->ops->submit(s->client, &request, condition_answered, asked_new(s, pod));
+}
+
+static void mark_victim(struct sched *s, struct object *victim)
+{
+	CLEANUP_ARENA a = {};
+	char now[TIME_TEXT_MAX];
+	size_t len = time_format(world_wall_us(), now);
+	struct json *patch = json_object(&a), *list = json_array(&a), *c = json_object(&a);
+	json_set_str(&a, c, STR("type"), STR("DisruptionTarget"));
+	json_set_str(&a, c, STR("status"), STR("True"));
+	json_set_str(&a, c, STR("lastTransitionTime"), str_n(now, len));
+	json_set_str(&a, c, STR("reason"), STR("PreemptionByScheduler"));
+	json_set_str(
+		&a, c, STR("message"),
+		arena_printf(&a, "%s: preempting to accommodate a higher priority pod", s->name));
+	json_append(&a, list, c);
+	json_set(&a, json_need_object(&a, patch, STR("status")), STR("conditions"), list);
+	patch_status(s, victim, patch);
+}
+
+static void evict(struct sched *s, struct object *victim, const struct object *pod,
+		  struct str node_name)
+{
+	CLEANUP_ARENA a = {};
+	if (victim->is_deleting)
+		return;
+	mark_victim(s, victim);
+	struct client_request request = {.verb = CLIENT_DELETE,
+					 .kind = victim->kind,
+					 .namespace = victim->namespace,
+					 .name = victim->name,
+					 .uid = victim->uid,
+					 .grace_period_s = -1};
+	s->client->ops->submit(s->client, &request, condition_answered, asked_new(s, victim));
+	record(s, victim, "Normal", "Preempted", "Preempting",
+	       arena_printf(&a, "Preempted by pod %.*s on node %.*s", STR_FMT(pod->uid),
+			    STR_FMT(node_name)));
+}
+
+static void nominate(struct sched *s, struct object *pod, struct str node_name)
+{
+	CLEANUP_ARENA a = {};
+	struct json *patch = json_object(&a);
+	json_set_str(&a, json_need_object(&a, patch, STR("status")), STR("nominatedNodeName"),
+		     node_name);
+	patch_status(s, pod, patch);
+}
+
+/* Sends the victims away; the pod keeps the place until they are gone.  Takes over info then. */
+static bool preempt(struct sched *s, struct arena *a, struct pod_info *info,
+		    const struct decision *d)
+{
+	struct preemption found;
+	if (!preempt_find(a, &s->cluster, info, d, &found))
+		return false;
+	struct str node_name = arena_str(a, s->cluster.nodes[found.node]->name);
+	struct object **victims = ARENA_ARRAY(a, struct object *, found.count);
+	/* What follows may change the cluster under our hands. */
+	for (uint32_t i = 0; i < found.count; i++) {
+		struct pod_info *victim = found.victims[i];
+		victims[i] = victim->is_nominated ? NULL : object_ref(victim->object);
+		/* One that only kept a place just loses it. */
+		if (victim->is_nominated)
+			cluster_pod_drop(&s->cluster, victim->object->uid);
+	}
+	info->is_nominated = true;
+	CLEANUP(object_unref_p) struct object *pod = object_ref(info->object);
+	cluster_assume(&s->cluster, info, found.node);
+	nominate(s, pod, node_name);
+	for (uint32_t i = 0; i < found.count; i++) {
+		if (victims[i])
+			evict(s, victims[i], pod, node_name);
+		object_unref(victims[i]);
+	}
+	return true;
+}
+
 /* --- one pod --- */
 
 static void refuse(struct sched *s, struct waiting *w, struct arena *a, const struct decision *d,
-		   const struct pod_info *info)
+		   struct pod_info *own_info)
 {
-	struct str message = decision_message(a, d, info);
+	CLEANUP(object_unref_p) struct object *pod = object_ref(w->pod);
+	const char *not_eligible = preempt_not_eligible(&s->cluster, own_info);
+	struct str nominated = own_info->pod->status.nominated_node_name;
+	uint32_t kept = not_eligible ? cluster_node_find(&s->cluster, nominated) : NODE_NONE;
 	s->failed++;
-	record(s, w->pod, "Warning", "FailedScheduling", "Scheduling", message);
 	queue_put_back(&s->queue, w, true, world_mono_ms());
-	set_condition(s, w->pod, "Unschedulable", message);
+	bool has_victims = !not_eligible && preempt(s, a, own_info, d);
+	struct str message = decision_message(a, d, not_eligible, has_victims);
+	if (!has_victims && kept != NODE_NONE) {
+		own_info->is_nominated = true;
+		cluster_assume(&s->cluster, own_info, kept);
+	} else if (!has_victims) {
+		pod_info_free(own_info);
+	}
+	record(s, pod, "Warning", "FailedScheduling", "Scheduling", message);
+	set_condition(s, pod, "Unschedulable", message);
+}
+
+/* A place it keeps is free for itself. */
+static void forget_nomination(struct sched *s, struct str uid)
+{
+	const struct pod_info *info = cluster_pod(&s->cluster, uid);
+	if (info && info->is_nominated)
+		cluster_pod_drop(&s->cluster, uid);
 }
 
 static void schedule(struct sched *s, struct waiting *w)
 {
 	CLEANUP_ARENA a = {};
+	forget_nomination(s, w->pod->uid);
 	struct pod_info *info = pod_info_new(&s->cluster.resources, w->pod);
 	if (s->start >= s->cluster.node_count)
 		s->start = 0;
@@ -247,7 +358,6 @@ static void schedule(struct sched *s, struct waiting *w)
 	s->start = d.next_start;
 	if (d.node == NODE_NONE) {
 		refuse(s, w, &a, &d, info);
-		pod_info_free(info);
 		return;
 	}
 	struct str node_name = arena_str(&a, s->cluster.nodes[d.node]->name);

@@ -29,7 +29,7 @@ struct sched;
 void sched_free(struct sched *s);
 
 /* The stored ids the cache needs; ret_kinds has room for SCHED_KINDS. */
-#define SCHED_KINDS 10
+#define SCHED_KINDS 11
 size_t sched_kinds(uint16_t ret_kinds[SCHED_KINDS]);
 
 struct sched_stats {

@@ -6,7 +6,7 @@
 
 #include "literal.h"
 #include "little_server.h"
-#include "sched/decide.h"
+#include "sched/preempt.h"
 #include "sched/sched.h"
 
 #define NODE(name, more)                                                                           \
@@ -49,8 +49,10 @@ static const char *outcome(struct arena *a, const char *cluster_text)
 	assert_non_null(o);
 	struct pod_info *info = pod_info_new(&c.resources, o);
 	struct decision d = decide(a, &c, info, 0, 0);
-	const char *text = arena_cstr(a, d.node == NODE_NONE ? decision_message(a, &d, info)
-							     : c.nodes[d.node]->name);
+	const char *text = arena_cstr(
+		a, d.node == NODE_NONE
+			   ? decision_message(a, &d, preempt_not_eligible(&c, info), false)
+			   : c.nodes[d.node]->name);
 	pod_info_free(info);
 	cluster_done(&c);
 	cache_free(cache);
@@ -287,6 +289,91 @@ static void pods_are_spread(void **state)
 	check_rows(rows, ARRAY_LEN(rows));
 }
 
+/* --- preemption --- */
+
+/* "n1: a b" for the node and the victims of the pod "p"; "" for nobody. */
+static const char *victims(struct arena *a, const char *cluster_text)
+{
+	struct cache *cache = literal_cache(cluster_text);
+	struct cluster c;
+	struct object *o;
+	struct str text = STR("");
+	struct preemption found;
+	cluster_init(&c, cache);
+	for (struct cache_iter it = cache_iterate(cache, KIND_NODE, STR(""));
+	     (o = cache_next(&it));)
+		cluster_node_put(&c, o);
+	o = cache_get(cache, KIND_POD, STR("default"), STR("p"));
+	struct pod_info *info = pod_info_new(&c.resources, o);
+	struct decision d = decide(a, &c, info, 0, 0);
+	assert_int_equal(d.node, NODE_NONE);
+	if (preempt_find(a, &c, info, &d, &found)) {
+		text = arena_printf(a, "%.*s:", STR_FMT(c.nodes[found.node]->name));
+		for (uint32_t i = 0; i < found.count; i++)
+			text = arena_printf(a, "%.*s %.*s", STR_FMT(text),
+					    STR_FMT(found.victims[i]->object->name));
+	}
+	/* The cluster is as before. */
+	assert_int_equal(decide(a, &c, info, 0, 0).node, NODE_NONE);
+	text = arena_str(a, text);
+	pod_info_free(info);
+	cluster_done(&c);
+	cache_free(cache);
+	return text.at;
+}
+
+#define PRIORITY(n) ", priority: " n
+static void the_least_important_go(void **state)
+{
+	static const struct row rows[] = {
+		{"nobody is less important",
+		 NODE("n1", "") ASKS("a", "", "4", "1Gi", ON("n1")) ASKS("p", "", "1", "1Gi", ""),
+		 ""},
+		{"one is",
+		 NODE("n1", "") ASKS("a", "", "4", "1Gi", ON("n1"))
+			 ASKS("p", "", "1", "1Gi", PRIORITY("5")),
+		 "n1: a"},
+		{"no more than needed",
+		 NODE("n1", "") ASKS("a", "", "2", "1Gi", ON("n1") PRIORITY("2"))
+			 ASKS("b", "", "2", "1Gi", ON("n1") PRIORITY("1"))
+				 ASKS("p", "", "2", "1Gi", PRIORITY("5")),
+		 "n1: b"},
+		{"where the victims matter least",
+		 NODE("n1", "") NODE("n2", "") ASKS("a", "", "4", "1Gi", ON("n1") PRIORITY("3"))
+			 ASKS("b", "", "4", "1Gi", ON("n2") PRIORITY("2"))
+				 ASKS("p", "", "2", "1Gi", PRIORITY("5")),
+		 "n2: b"},
+		{"where they are fewest",
+		 NODE("n1", "") NODE("n2", "") ASKS("a", "", "2", "1Gi", ON("n1"))
+			 ASKS("b", "", "2", "1Gi", ON("n1")) ASKS("c", "", "4", "1Gi", ON("n2"))
+				 ASKS("p", "", "4", "1Gi", PRIORITY("5")),
+		 "n2: c"},
+		{"budgets are kept where possible",
+		 NODE("n1", "") NODE(
+			 "n2",
+			 "") "---\nkind: PodDisruptionBudget\napiVersion: policy/v1\nmetadata: {name: b}\nspec: {minAvailable: 1, selector: "
+			     "{matchLabels: {app: web}}}\n" ASKS("a", LABELS("app: web"), "4",
+								 "1Gi", ON("n1"))
+				     ASKS("b", "", "4", "1Gi", ON("n2") PRIORITY("1"))
+					     ASKS("p", "", "2", "1Gi", PRIORITY("5")),
+		 "n2: b"},
+		{"not where it would not help",
+		 NODE("n1", "spec: {unschedulable: true}\n") ASKS("a", "", "4", "1Gi", ON("n1"))
+			 ASKS("p", "", "1", "1Gi", PRIORITY("5")),
+		 ""},
+		{"anti-affinity",
+		 NODE("n1", "") POD("a", LABELS("app: web"), ON("n1"))
+			 POD("p", LABELS("app: web"), PRIORITY("5") ANTI(REQUIRED, TERM("zone"))),
+		 "n1: a"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		const char *got = victims(&a, rows[i].cluster);
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: wanted '%s', got '%s'", rows[i].what, rows[i].want, got);
+	}
+}
+
 /* --- the whole scheduler --- */
 
 static void settle(struct little_server *s, const struct sched *sched)
@@ -352,6 +439,31 @@ static void binds_and_wakes(void **state)
 	little_stop(&s);
 }
 
+static void preempts(void **state)
+{
+	struct little_server s;
+	little_start(&s);
+	struct sched *sched = sched_new(&s.client, s.cache, NULL);
+	literal_put(s.cache, NODE("n1", "") ASKS("a", "", "3", "1Gi", ""));
+	settle(&s, sched);
+	little_kubelet_on(&s, false);
+	literal_put(s.cache, ASKS("b", "", "3", "1Gi", PRIORITY("10")));
+	settle(&s, sched);
+	assert_true(cache_get(s.cache, KIND_POD, STR("default"), STR("a"))->is_deleting);
+	assert_true(str_is(event_with(&s, "Preempted")->involved_object.name, "a"));
+	assert_true(str_is(event_with(&s, "FailedScheduling")->message,
+			   "0/1 nodes are available: 1 Insufficient cpu."));
+	assert_true(str_is(pod_named(&s, "b")->status.nominated_node_name, "n1"));
+	/* The place is kept: nobody of lower priority slips in. */
+	literal_put(s.cache, ASKS("c", "", "3", "1Gi", ""));
+	little_kubelet_on(&s, false);
+	settle(&s, sched);
+	assert_true(str_is(pod_named(&s, "b")->spec.node_name, "n1"));
+	assert_int_equal(pod_named(&s, "c")->spec.node_name.len, 0);
+	sched_free(sched);
+	little_stop(&s);
+}
+
 static void many_pods_on_many_nodes(void **state)
 {
 	struct little_server s;
@@ -400,7 +512,9 @@ int main(void)
 		cmocka_unit_test(filters_refuse_in_upstreams_words),
 		cmocka_unit_test(pods_ask_of_pods),
 		cmocka_unit_test(pods_are_spread),
+		cmocka_unit_test(the_least_important_go),
 		cmocka_unit_test(binds_and_wakes),
+		cmocka_unit_test(preempts),
 		cmocka_unit_test(many_pods_on_many_nodes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
