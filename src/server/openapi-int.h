@@ -61,8 +61,12 @@ void openapi_ref_leaf(struct openapi *o, enum leaf leaf);
 
 /* The schemas of all marked types and of what they need, as members of an open object. */
 void openapi_write_schemas(struct openapi *o);
-/* {"group", "kind", "version"} as upstream sorts them in schemas. */
-void openapi_write_gvk(struct buf *out, struct str group, struct str version, struct str kind);
+/* Which kinds have this type: x-kubernetes-group-version-kind, where there are any. */
+void openapi_write_kinds(struct openapi *o, int32_t type);
+
+/* "description": "…", where there is one. */
+void openapi_describe_type(struct buf *out, const struct api_type *t);
+void openapi_describe_field(struct buf *out, const struct api_type *t, const struct api_field *f);
 
 /* What a document covers: the paths of one group-version, of one group, or one without kinds. */
 struct part {

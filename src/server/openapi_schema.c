@@ -6,184 +6,74 @@
 #define CRD  "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 static const struct {
-	const char *name;
-	const char *v3, *v2; /* members of the schema; v2 NULL: the same */
+	const char *name, *description, *format;
+	const char *types[2]; /* two: either of them, in version 2 the text of both */
 } leaves[LEAF_COUNT] = {
-	[LEAF_JSON] = {CRD "JSON",
-		       "\"description\":\"Any JSON value: null, boolean, number, string, list or "
-		       "object.\"",
-		       NULL},
+	[LEAF_JSON] = {CRD "JSON", "Any JSON value.", NULL, {}},
 	[LEAF_SCHEMA_OR_ARRAY] = {CRD "JSONSchemaPropsOrArray",
-				  "\"description\":\"A schema, or a list of schemas.\"", NULL},
+				  "A schema, or a list of schemas.",
+				  NULL,
+				  {}},
 	[LEAF_SCHEMA_OR_BOOL] = {CRD "JSONSchemaPropsOrBool",
-				 "\"description\":\"A schema, or true or false.\"", NULL},
+				 "A schema, or true or false.",
+				 NULL,
+				 {}},
 	[LEAF_SCHEMA_OR_STRINGS] = {CRD "JSONSchemaPropsOrStringArray",
-				    "\"description\":\"A schema, or a list of strings.\"", NULL},
+				    "A schema, or a list of strings.",
+				    NULL,
+				    {}},
 	[LEAF_QUANTITY] = {"io.k8s.apimachinery.pkg.api.resource.Quantity",
-			   "\"description\":\"A number with a unit, for example 100m, 1.5 or "
-			   "64Mi.\",\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]",
-			   "\"description\":\"A number with a unit, for example 100m, 1.5 or "
-			   "64Mi.\",\"type\":\"string\""},
+			   "A number with a unit, for example 100m, 1.5 or 64Mi.",
+			   NULL,
+			   {"string", "number"}},
 	[LEAF_DURATION] = {META "Duration",
-			   "\"description\":\"A span of time, for example 1h30m or "
-			   "500ms.\",\"type\":\"string\"",
-			   NULL},
+			   "A span of time, for example 1h30m or 500ms.",
+			   NULL,
+			   {"string"}},
 	[LEAF_FIELDS_V1] = {META "FieldsV1",
-			    "\"description\":\"A set of fields, as a tree of their "
-			    "names.\",\"type\":\"object\"",
-			    NULL},
+			    "A set of fields, as a tree of their names.",
+			    NULL,
+			    {"object"}},
 	[LEAF_MICRO_TIME] = {META "MicroTime",
-			     "\"description\":\"A time of RFC 3339 with "
-			     "microseconds.\",\"type\":\"string\",\"format\":\"date-time\"",
-			     NULL},
+			     "A time of RFC 3339 with microseconds.",
+			     "date-time",
+			     {"string"}},
 	[LEAF_PATCH] = {META "Patch",
-			"\"description\":\"A change of an object; its form depends on the media "
-			"type.\",\"type\":\"object\"",
-			NULL},
-	[LEAF_TIME] = {META "Time",
-		       "\"description\":\"A time of RFC 3339.\",\"type\":\"string\",\"format\":"
-		       "\"date-time\"",
-		       NULL},
+			"A change of an object; its form depends on the media type.",
+			NULL,
+			{"object"}},
+	[LEAF_TIME] = {META "Time", "A time of RFC 3339.", "date-time", {"string"}},
 	[LEAF_RAW_EXTENSION] = {"io.k8s.apimachinery.pkg.runtime.RawExtension",
-				"\"description\":\"Any object.\",\"type\":\"object\"", NULL},
+				"Any object.",
+				NULL,
+				{"object"}},
 	[LEAF_INT_OR_STRING] = {"io.k8s.apimachinery.pkg.util.intstr.IntOrString",
-				"\"description\":\"An integer or a string.\",\"format\":\"int-or-"
-				"string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]",
-				"\"description\":\"An integer or a string.\",\"format\":\"int-or-"
-				"string\",\"type\":\"string\""},
-	[LEAF_VERSION_INFO] =
-		{"io.k8s.apimachinery.pkg.version.Info",
-		 "\"description\":\"The version of a server.\",\"type\":\"object\",\"required\":["
-		 "\"major\",\"minor\",\"gitVersion\",\"gitCommit\",\"gitTreeState\",\"buildDate\","
-		 "\"goVersion\",\"compiler\",\"platform\"],\"properties\":{"
-		 "\"buildDate\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"compiler\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"emulationMajor\":{\"type\":\"string\"},"
-		 "\"emulationMinor\":{\"type\":\"string\"},"
-		 "\"gitCommit\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"gitTreeState\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"gitVersion\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"goVersion\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"major\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"minCompatibilityMajor\":{\"type\":\"string\"},"
-		 "\"minCompatibilityMinor\":{\"type\":\"string\"},"
-		 "\"minor\":{\"type\":\"string\",\"default\":\"\"},"
-		 "\"platform\":{\"type\":\"string\",\"default\":\"\"}}",
-		 "\"description\":\"The version of a server.\",\"type\":\"object\",\"required\":["
-		 "\"major\",\"minor\",\"gitVersion\",\"gitCommit\",\"gitTreeState\",\"buildDate\","
-		 "\"goVersion\",\"compiler\",\"platform\"],\"properties\":{"
-		 "\"buildDate\":{\"type\":\"string\"},\"compiler\":{\"type\":\"string\"},"
-		 "\"emulationMajor\":{\"type\":\"string\"},\"emulationMinor\":{\"type\":\"string\"},"
-		 "\"gitCommit\":{\"type\":\"string\"},\"gitTreeState\":{\"type\":\"string\"},"
-		 "\"gitVersion\":{\"type\":\"string\"},\"goVersion\":{\"type\":\"string\"},"
-		 "\"major\":{\"type\":\"string\"},\"minCompatibilityMajor\":{\"type\":\"string\"},"
-		 "\"minCompatibilityMinor\":{\"type\":\"string\"},\"minor\":{\"type\":\"string\"},"
-		 "\"platform\":{\"type\":\"string\"}}"},
+				"An integer or a string.",
+				"int-or-string",
+				{"integer", "string"}},
+	[LEAF_VERSION_INFO] = {"io.k8s.apimachinery.pkg.version.Info",
+			       "The version of a server.",
+			       NULL,
+			       {"object"}},
 };
 
-/* DeleteOptions and WatchEvent belong to every group-version that upstream's type registry knows,
- * served or not. */
-static const char *const registered_versions[] = {
-	"/v1",
-	"admission.k8s.io/v1",
-	"admission.k8s.io/v1beta1",
-	"admissionregistration.k8s.io/v1",
-	"admissionregistration.k8s.io/v1alpha1",
-	"admissionregistration.k8s.io/v1beta1",
-	"apiextensions.k8s.io/v1",
-	"apiextensions.k8s.io/v1beta1",
-	"apiregistration.k8s.io/v1",
-	"apiregistration.k8s.io/v1beta1",
-	"apps/v1",
-	"apps/v1beta1",
-	"apps/v1beta2",
-	"authentication.k8s.io/v1",
-	"authentication.k8s.io/v1alpha1",
-	"authentication.k8s.io/v1beta1",
-	"authorization.k8s.io/v1",
-	"authorization.k8s.io/v1beta1",
-	"autoscaling/v1",
-	"autoscaling/v2",
-	"autoscaling/v2beta1",
-	"autoscaling/v2beta2",
-	"batch/v1",
-	"batch/v1beta1",
-	"certificates.k8s.io/v1",
-	"certificates.k8s.io/v1alpha1",
-	"certificates.k8s.io/v1beta1",
-	"coordination.k8s.io/v1",
-	"coordination.k8s.io/v1alpha2",
-	"coordination.k8s.io/v1beta1",
-	"discovery.k8s.io/v1",
-	"discovery.k8s.io/v1beta1",
-	"events.k8s.io/v1",
-	"events.k8s.io/v1beta1",
-	"extensions/v1beta1",
-	"flowcontrol.apiserver.k8s.io/v1",
-	"flowcontrol.apiserver.k8s.io/v1beta1",
-	"flowcontrol.apiserver.k8s.io/v1beta2",
-	"flowcontrol.apiserver.k8s.io/v1beta3",
-	"imagepolicy.k8s.io/v1alpha1",
-	"internal.apiserver.k8s.io/v1alpha1",
-	"networking.k8s.io/v1",
-	"networking.k8s.io/v1beta1",
-	"node.k8s.io/v1",
-	"node.k8s.io/v1alpha1",
-	"node.k8s.io/v1beta1",
-	"policy/v1",
-	"policy/v1beta1",
-	"rbac.authorization.k8s.io/v1",
-	"rbac.authorization.k8s.io/v1alpha1",
-	"rbac.authorization.k8s.io/v1beta1",
-	"resource.k8s.io/v1",
-	"resource.k8s.io/v1alpha3",
-	"resource.k8s.io/v1beta1",
-	"resource.k8s.io/v1beta2",
-	"scheduling.k8s.io/v1",
-	"scheduling.k8s.io/v1alpha1",
-	"scheduling.k8s.io/v1beta1",
-	"storage.k8s.io/v1",
-	"storage.k8s.io/v1alpha1",
-	"storage.k8s.io/v1beta1",
-	"storagemigration.k8s.io/v1beta1",
+/* Of LEAF_VERSION_INFO, which no table has; the first REQUIRED are always there. */
+static const char *const version_fields[] = {
+	"major",
+	"minor",
+	"gitVersion",
+	"gitCommit",
+	"gitTreeState",
+	"buildDate",
+	"goVersion",
+	"compiler",
+	"platform",
+	"emulationMajor",
+	"emulationMinor",
+	"minCompatibilityMajor",
+	"minCompatibilityMinor",
 };
-
-/* ---- writing JSON ---- */
-
-void openapi_key(struct buf *out, struct str key)
-{
-	char last = out->len ? out->data[out->len - 1] : '{';
-	if (last != '{' && last != '[')
-		buf_add_char(out, ',');
-	if (!key.at)
-		return;
-	buf_add_char(out, '"');
-	buf_add_str(out, key);
-	buf_add(out, "\":", 2);
-}
-
-void openapi_open(struct buf *out, const char *key, char bracket)
-{
-	openapi_key(out, str_of(key));
-	buf_add_char(out, bracket);
-}
-
-void openapi_close(struct buf *out, char bracket)
-{
-	buf_add_char(out, bracket);
-}
-
-void openapi_string(struct buf *out, const char *key, struct str value)
-{
-	openapi_key(out, str_of(key));
-	json_write_string(out, value);
-}
-
-void openapi_literal(struct buf *out, const char *key, const char *json)
-{
-	openapi_key(out, str_of(key));
-	buf_add_cstr(out, json);
-}
+#define VERSION_FIELDS_REQUIRED 9
 
 static void string_list(struct buf *out, const char *key, struct str words)
 {
@@ -408,6 +298,8 @@ static void write_field(struct openapi *o, const struct api_type *t, const struc
 {
 	openapi_key(o->out, f->name);
 	buf_add_char(o->out, '{');
+	if (!is_bare(t, f))
+		openapi_describe_field(o->out, t, f);
 	if (f->shape == SHAPE_ONE)
 		write_one(o, t, f);
 	else if (f->shape == SHAPE_LIST)
@@ -436,76 +328,6 @@ static void write_required(struct buf *out, const struct api_type *t)
 		openapi_close(out, ']');
 }
 
-void openapi_write_gvk(struct buf *out, struct str group, struct str version, struct str kind)
-{
-	openapi_open(out, NULL, '{');
-	openapi_string(out, "group", group.at ? group : STR(""));
-	openapi_string(out, "kind", kind);
-	openapi_string(out, "version", version);
-	openapi_close(out, '}');
-}
-
-/* DeleteOptions and WatchEvent have all registered versions, other kinds of meta/v1 the first. */
-static bool write_meta_kinds(struct buf *out, const struct api_type *t)
-{
-	static const struct {
-		const char *name;
-		bool is_everywhere;
-	} rows[] = {
-		{"APIGroup", false},	{"APIGroupList", false}, {"APIResourceList", false},
-		{"APIVersions", false}, {"DeleteOptions", true}, {"Status", false},
-		{"WatchEvent", true},
-	};
-	if (!str_is(t->package, "meta/v1"))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!str_is(t->name, rows[i].name))
-			continue;
-		size_t count = rows[i].is_everywhere ? ARRAY_LEN(registered_versions) : 1;
-		openapi_open(out, "x-kubernetes-group-version-kind", '[');
-		for (size_t v = 0; v < count; v++) {
-			struct str group, version;
-			str_cut(str_of(registered_versions[v]), '/', &group, &version);
-			openapi_write_gvk(out, group, version, t->name);
-		}
-		openapi_close(out, ']');
-		return true;
-	}
-	return true;
-}
-
-/* The kind whose type this is: its own, its list's, or a subresource's. */
-static bool kind_of_type(const struct api *api, int32_t type, struct api_subresource *ret_kind)
-{
-	for (uint32_t i = 0; i < api->kind_count; i++) {
-		const struct api_kind *k = &api->kinds[i];
-		if (k->type == type || k->list_type == type) {
-			*ret_kind = (struct api_subresource){
-				.group = k->group,
-				.version = k->version,
-				.kind = k->type == type ? k->kind : k->list_kind};
-			return true;
-		}
-		for (uint32_t s = 0; s < k->subresource_count; s++)
-			if (k->subresources[s].type == type &&
-			    !str_eq(k->subresources[s].kind, k->kind)) {
-				*ret_kind = k->subresources[s];
-				return true;
-			}
-	}
-	return false;
-}
-
-static void write_kinds(struct openapi *o, int32_t type)
-{
-	struct api_subresource kind;
-	if (write_meta_kinds(o->out, api_type(o->api, type)) || !kind_of_type(o->api, type, &kind))
-		return;
-	openapi_open(o->out, "x-kubernetes-group-version-kind", '[');
-	openapi_write_gvk(o->out, kind.group, kind.version, kind.kind);
-	openapi_close(o->out, ']');
-}
-
 static void write_unions(struct buf *out, const struct api_type *t)
 {
 	struct str members = t->union_members;
@@ -530,6 +352,7 @@ static void write_type(struct openapi *o, int32_t type)
 	const struct api_type *t = api_type(o->api, type);
 	openapi_key(o->out, t->openapi);
 	buf_add_char(o->out, '{');
+	openapi_describe_type(o->out, t);
 	openapi_string(o->out, "type", STR("object"));
 	write_required(o->out, t);
 	if (t->field_count) {
@@ -539,10 +362,56 @@ static void write_type(struct openapi *o, int32_t type)
 				write_field(o, t, &t->fields[i]);
 		openapi_close(o->out, '}');
 	}
-	write_kinds(o, type);
+	openapi_write_kinds(o, type);
 	if (t->is_atomic)
 		openapi_string(o->out, "x-kubernetes-map-type", STR("atomic"));
 	write_unions(o->out, t);
+	openapi_close(o->out, '}');
+}
+
+static void write_version_info(struct openapi *o)
+{
+	openapi_open(o->out, "required", '[');
+	for (size_t i = 0; i < VERSION_FIELDS_REQUIRED; i++)
+		openapi_string(o->out, NULL, str_of(version_fields[i]));
+	openapi_close(o->out, ']');
+	openapi_open(o->out, "properties", '{');
+	for (size_t i = 0; i < ARRAY_LEN(version_fields); i++) {
+		openapi_open(o->out, version_fields[i], '{');
+		openapi_string(o->out, "type", STR("string"));
+		if (i < VERSION_FIELDS_REQUIRED)
+			write_default(o, STR("\"\""));
+		openapi_close(o->out, '}');
+	}
+	openapi_close(o->out, '}');
+}
+
+static void write_leaf_type(struct openapi *o, const char *const types[2])
+{
+	if (!types[0])
+		return;
+	if (!types[1] || o->dialect->is_v2) {
+		openapi_string(o->out, "type", str_of(types[1] ? "string" : types[0]));
+		return;
+	}
+	openapi_open(o->out, "oneOf", '[');
+	for (size_t i = 0; i < 2; i++) {
+		openapi_open(o->out, NULL, '{');
+		openapi_string(o->out, "type", str_of(types[i]));
+		openapi_close(o->out, '}');
+	}
+	openapi_close(o->out, ']');
+}
+
+static void write_leaf(struct openapi *o, enum leaf leaf)
+{
+	openapi_open(o->out, leaves[leaf].name, '{');
+	openapi_string(o->out, "description", str_of(leaves[leaf].description));
+	write_leaf_type(o, leaves[leaf].types);
+	if (leaves[leaf].format)
+		openapi_string(o->out, "format", str_of(leaves[leaf].format));
+	if (leaf == LEAF_VERSION_INFO)
+		write_version_info(o);
 	openapi_close(o->out, '}');
 }
 
@@ -561,12 +430,7 @@ void openapi_write_schemas(struct openapi *o)
 			is_done = false;
 		}
 	}
-	for (size_t i = 0; i < LEAF_COUNT; i++) {
-		if (!o->is_leaf_used[i])
-			continue;
-		openapi_open(o->out, leaves[i].name, '{');
-		buf_add_cstr(o->out,
-			     o->dialect->is_v2 && leaves[i].v2 ? leaves[i].v2 : leaves[i].v3);
-		openapi_close(o->out, '}');
-	}
+	for (enum leaf leaf = 0; leaf < LEAF_COUNT; leaf++)
+		if (o->is_leaf_used[leaf])
+			write_leaf(o, leaf);
 }

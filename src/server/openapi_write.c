@@ -1,10 +1,50 @@
 /* Whole documents. */
 #include "server/openapi-int.h"
 
+#include "codec/json.h"
 #include "server/documents.h"
 
 const struct dialect openapi_dialect_v2 = {true, "#/definitions/"};
 const struct dialect openapi_dialect_v3 = {false, "#/components/schemas/"};
+
+/* ---- JSON ---- */
+
+void openapi_key(struct buf *out, struct str key)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+	if (last != '{' && last != '[')
+		buf_add_char(out, ',');
+	if (!key.at)
+		return;
+	buf_add_char(out, '"');
+	buf_add_str(out, key);
+	buf_add(out, "\":", 2);
+}
+
+void openapi_open(struct buf *out, const char *key, char bracket)
+{
+	openapi_key(out, str_of(key));
+	buf_add_char(out, bracket);
+}
+
+void openapi_close(struct buf *out, char bracket)
+{
+	buf_add_char(out, bracket);
+}
+
+void openapi_string(struct buf *out, const char *key, struct str value)
+{
+	openapi_key(out, str_of(key));
+	json_write_string(out, value);
+}
+
+void openapi_literal(struct buf *out, const char *key, const char *json)
+{
+	openapi_key(out, str_of(key));
+	buf_add_cstr(out, json);
+}
+
+/* ---- documents ---- */
 
 static void begin(struct openapi *o, const struct dialect *dialect, struct buf *out)
 {

@@ -28,9 +28,10 @@ static struct json *document(struct arena *a, const char *name, struct buf *text
 }
 
 /* By keys with '|' between them, since keys have dots and slashes. */
-static const struct json *at(const struct json *tree, const char *keys)
+static struct json *at(const struct json *root, const char *keys)
 {
 	struct str key, rest = str_of(keys);
+	struct json *tree = (struct json *)root;
 	while (rest.at) {
 		str_cut(rest, '|', &key, &rest);
 		tree = json_get(tree, key);
@@ -38,10 +39,12 @@ static const struct json *at(const struct json *tree, const char *keys)
 	return tree;
 }
 
+/* Without the description, which is only words. */
 static void assert_json(const struct json *tree, const char *keys, const char *expected)
 {
 	CLEANUP_BUF b = BUF_INIT(1u << 20);
-	const struct json *found = at(tree, keys);
+	struct json *found = at(tree, keys);
+	json_remove(found, STR("description"));
 	if (found)
 		json_write(&b, found);
 	else
@@ -94,6 +97,24 @@ static void schemas_say_what_clients_need(void **state)
 		{"components|schemas|io.k8s.apimachinery.pkg.util.intstr.IntOrString|oneOf",
 		 "[{\"type\":\"integer\"},{\"type\":\"string\"}]"},
 		{"components|securitySchemes|BearerToken|in", "\"header\""},
+	};
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF text = BUF_INIT(OPENAPI_MAX_BYTES);
+	struct json *d = document(&a, "api/v1", &text);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_json(d, rows[i].keys, rows[i].expected);
+}
+
+static void types_and_fields_are_described(void **state)
+{
+	static const struct {
+		const char *keys, *expected;
+	} rows[] = {
+		{CORE "Pod|description", "\"Containers that run together on one node.\""},
+		{CORE "Pod|properties|kind|description",
+		 "\"What this document is, for example Deployment.\""},
+		{CORE "Container|properties|image|description",
+		 "\"The image, for example nginx:1.27.\""},
 	};
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF text = BUF_INIT(OPENAPI_MAX_BYTES);
@@ -404,6 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(schemas_say_what_clients_need),
+		cmocka_unit_test(types_and_fields_are_described),
 		cmocka_unit_test(paths_say_what_clients_need),
 		cmocka_unit_test(references_lead_somewhere_and_ids_are_unique),
 		cmocka_unit_test(every_patch_takes_field_validation),
