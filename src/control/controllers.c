@@ -23,6 +23,7 @@ const struct controller *const controllers[] = {
 	&daemon_set_controller,
 	&stateful_set_controller,
 	&job_controller,
+	&job_orphan_controller,
 	&ttl_after_finished_controller,
 	&cron_job_controller,
 	&disruption_controller,

@@ -21,6 +21,7 @@ extern const struct controller load_balancer_controller;
 extern const struct controller daemon_set_controller;
 extern const struct controller stateful_set_controller;
 extern const struct controller job_controller;
+extern const struct controller job_orphan_controller;
 extern const struct controller ttl_after_finished_controller;
 extern const struct controller cron_job_controller;
 extern const struct controller disruption_controller;
