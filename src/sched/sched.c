@@ -1,34 +1,8 @@
-#include "sched/sched.h"
-
-#include "api/api_ids.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "base/timefmt.h"
-#include "sched/preempt.h"
-#include "sched/queue.h"
-#include "sync/events.h"
+#include "sched/sched-int.h"
 
 #define SLICE_MS     2
 #define BINDS_MAX    1024   /* on their way at once */
 #define FORGOTTEN_MS 300000 /* the unschedulable are tried again at least this often */
-#define COMPONENT    "default-scheduler"
-
-struct sched {
-	struct client *client;
-	struct cache *cache, *own_cache;
-	const char *name;
-	struct cache_listener listener;
-	struct cluster cluster;
-	struct queue queue;
-	struct event_recorder *events;
-	struct loop_msg turn;
-	struct loop_timer backoff, forgotten;
-	uint32_t start, turns;
-	uint64_t scheduled, failed;
-	uint32_t binds;
-	struct list asked; /* requests on their way */
-	bool is_started;
-};
 
 static const uint16_t kinds[] = {
 	KIND_POD,
@@ -57,111 +31,11 @@ static void sched_wake(struct sched *s)
 		loop_defer(s->client->loop, &s->turn);
 }
 
-/* --- requests --- */
+/* --- the answers to binds --- */
 
-/* A bind or a condition on its way; s is NULL when the scheduler is gone. */
-struct asked {
-	struct list link;
-	struct sched *s;
-	struct object *pod;
-	char *node_name;
-};
-
-static struct asked *asked_new(struct sched *s, struct object *pod)
+static void bind_failed(struct sched *s, const struct object *pod, const struct err *err)
 {
-	struct asked *asked = NEW(struct asked);
-	asked->s = s;
-	asked->pod = object_ref(pod);
-	list_append(&s->asked, &asked->link);
-	return asked;
-}
-
-static void asked_free(struct asked *asked)
-{
-	list_remove(&asked->link);
-	object_unref(asked->pod);
-	free(asked->node_name);
-	free(asked);
-}
-
-/* --- telling --- */
-
-static void record(struct sched *s, const struct object *pod, const char *type, const char *reason,
-		   const char *action, struct str message)
-{
-	struct event_note note = {.component = STR(COMPONENT),
-				  .type = str_of(type),
-				  .reason = str_of(reason),
-				  .action = str_of(action),
-				  .message = message};
-	event_note_about(&note, pod);
-	event_record(s->events, s->client, &note);
-}
-
-static bool has_condition(const struct object *o, const char *reason, struct str message)
-{
-	const struct pod_condition_array *all =
-		&((const struct pod *)object_view(o))->status.conditions;
-	for (uint32_t i = 0; i < all->count; i++)
-		if (str_is(all->at[i].type, "PodScheduled"))
-			return str_is(all->at[i].status, "False") &&
-			       str_is(all->at[i].reason, reason) &&
-			       str_eq(all->at[i].message, message);
-	return false;
-}
-
-static void condition_answered(void *ctx, const struct client_reply *reply)
-{
-	struct asked *asked = ctx;
-	if (reply->rc != RC_OK && reply->rc != RC_NOT_FOUND)
-		log_debug("sched", "condition of %.*s/%.*s not written: %s",
-			  STR_FMT(asked->pod->namespace), STR_FMT(asked->pod->name),
-			  reply->err.text);
-	asked_free(asked);
-}
-
-static struct json *condition_patch(struct arena *a, const struct object *pod, const char *reason,
-				    struct str message)
-{
-	char now[TIME_TEXT_MAX];
-	size_t len = time_format(world_wall_us(), now);
-	struct json *patch = json_object(a), *list = json_array(a), *c = json_object(a);
-	struct json *status = json_need_object(a, patch, STR("status"));
-	json_set_str(a, c, STR("type"), STR("PodScheduled"));
-	if (pod->generation > 0)
-		json_set(a, c, STR("observedGeneration"), json_int(a, pod->generation));
-	json_set_str(a, c, STR("status"), STR("False"));
-	json_set(a, c, STR("lastProbeTime"), json_null(a));
-	json_set_str(a, c, STR("lastTransitionTime"), arena_str(a, str_n(now, len)));
-	json_set_str(a, c, STR("reason"), str_of(reason));
-	json_set_str(a, c, STR("message"), message);
-	json_append(a, list, c);
-	json_set(a, status, STR("conditions"), list);
-	return patch;
-}
-
-static void set_condition(struct sched *s, struct object *pod, const char *reason,
-			  struct str message)
-{
-	if (has_condition(pod, reason, message))
-		return;
-	CLEANUP_ARENA a = {};
-	struct client_request request = {.verb = CLIENT_PATCH_STRATEGIC,
-					 .kind = pod->kind,
-					 .namespace = pod->namespace,
-					 .name = pod->name,
-					 .subresource = STR("status"),
-					 .body = condition_patch(&a, pod, reason, message),
-					 .field_manager = STR("kube-scheduler"),
-					 .grace_period_s = -1};
-	s->client->ops->submit(s->client, &request, condition_answered, asked_new(s, pod));
-}
-
-/* --- binding --- */
-
-static void bind_failed(struct sched *s, const struct asked *asked, const struct err *err)
-{
-	struct str uid = asked->pod->uid;
+	struct str uid = pod->uid;
 	const struct pod_info *info = cluster_pod(&s->cluster, uid);
 	if (info && info->is_assumed)
 		cluster_pod_drop(&s->cluster, uid);
@@ -173,119 +47,28 @@ static void bind_failed(struct sched *s, const struct asked *asked, const struct
 		return;
 	}
 	s->failed++;
-	record(s, asked->pod, "Warning", "FailedScheduling", "Scheduling", str_of(err->text));
+	sched_record(s, pod, "Warning", "FailedScheduling", "Scheduling", str_of(err->text));
 	queue_put_back(&s->queue, w, false, world_mono_ms());
 	sched_wake(s);
 }
 
-static void bind_answered(void *ctx, const struct client_reply *reply)
-{
-	struct asked *asked = ctx;
-	struct sched *s = asked->s;
-	if (s)
-		s->binds--;
-	if (s && reply->rc == RC_OK) {
-		CLEANUP_ARENA a = {};
-		s->scheduled++;
-		record(s, asked->pod, "Normal", "Scheduled", "Binding",
-		       arena_printf(&a, "Successfully assigned %.*s/%.*s to %s",
-				    STR_FMT(asked->pod->namespace), STR_FMT(asked->pod->name),
-				    asked->node_name));
-	} else if (s) {
-		bind_failed(s, asked, &reply->err);
-	}
-	asked_free(asked);
-	if (s)
-		sched_wake(s);
-}
-
-static void bind(struct sched *s, struct object *pod, struct str node_name)
+static void bind_answered(struct sched *s, struct object *pod, const char *node_name,
+			  const struct err *err)
 {
 	CLEANUP_ARENA a = {};
-	struct json *binding = json_object(&a);
-	json_set_str(&a, binding, STR("kind"), STR("Binding"));
-	json_set_str(&a, binding, STR("apiVersion"), STR("v1"));
-	struct json *meta = json_need_object(&a, binding, STR("metadata"));
-	json_set_str(&a, meta, STR("name"), pod->name);
-	json_set_str(&a, meta, STR("namespace"), pod->namespace);
-	json_set_str(&a, meta, STR("uid"), pod->uid);
-	struct json *target = json_need_object(&a, binding, STR("target"));
-	json_set_str(&a, target, STR("kind"), STR("Node"));
-	json_set_str(&a, target, STR("name"), node_name);
-	struct client_request request = {.verb = CLIENT_CREATE,
-					 .kind = pod->kind,
-					 .namespace = pod->namespace,
-					 .name = pod->name,
-					 .subresource = STR("binding"),
-					 .body = binding,
-					 .field_manager = STR("kube-scheduler"),
-					 .grace_period_s = -1};
-	struct asked *asked = asked_new(s, pod);
-	asked->node_name = mem_strndup(node_name.at, node_name.len);
-	s->binds++;
-	s->client->ops->submit(s->client, &request, bind_answered, asked);
+	s->binds--;
+	if (err) {
+		bind_failed(s, pod, err);
+	} else {
+		s->scheduled++;
+		sched_record(s, pod, "Normal", "Scheduled", "Binding",
+			     arena_printf(&a, "Successfully assigned %.*s/%.*s to %s",
+					  STR_FMT(pod->namespace), STR_FMT(pod->name), node_name));
+	}
+	sched_wake(s);
 }
 
 /* --- preemption --- */
-
-static void patch_status(struct sched *s, struct object *pod, const struct json *patch)
-{
-	struct client_request request = {.verb = CLIENT_PATCH_STRATEGIC,
-					 .kind = pod->kind,
-					 .namespace = pod->namespace,
-					 .name = pod->name,
-					 .subresource = STR("status"),
-					 .body = patch,
-					 .field_manager = STR("kube-scheduler"),
-					 .grace_period_s = -1};
-	s->client->ops->submit(s->client, &request, condition_answered, asked_new(s, pod));
-}
-
-static void mark_victim(struct sched *s, struct object *victim)
-{
-	CLEANUP_ARENA a = {};
-	char now[TIME_TEXT_MAX];
-	size_t len = time_format(world_wall_us(), now);
-	struct json *patch = json_object(&a), *list = json_array(&a), *c = json_object(&a);
-	json_set_str(&a, c, STR("type"), STR("DisruptionTarget"));
-	json_set_str(&a, c, STR("status"), STR("True"));
-	json_set_str(&a, c, STR("lastTransitionTime"), str_n(now, len));
-	json_set_str(&a, c, STR("reason"), STR("PreemptionByScheduler"));
-	json_set_str(
-		&a, c, STR("message"),
-		arena_printf(&a, "%s: preempting to accommodate a higher priority pod", s->name));
-	json_append(&a, list, c);
-	json_set(&a, json_need_object(&a, patch, STR("status")), STR("conditions"), list);
-	patch_status(s, victim, patch);
-}
-
-static void evict(struct sched *s, struct object *victim, const struct object *pod,
-		  struct str node_name)
-{
-	CLEANUP_ARENA a = {};
-	if (victim->is_deleting)
-		return;
-	mark_victim(s, victim);
-	struct client_request request = {.verb = CLIENT_DELETE,
-					 .kind = victim->kind,
-					 .namespace = victim->namespace,
-					 .name = victim->name,
-					 .uid = victim->uid,
-					 .grace_period_s = -1};
-	s->client->ops->submit(s->client, &request, condition_answered, asked_new(s, victim));
-	record(s, victim, "Normal", "Preempted", "Preempting",
-	       arena_printf(&a, "Preempted by pod %.*s on node %.*s", STR_FMT(pod->uid),
-			    STR_FMT(node_name)));
-}
-
-static void nominate(struct sched *s, struct object *pod, struct str node_name)
-{
-	CLEANUP_ARENA a = {};
-	struct json *patch = json_object(&a);
-	json_set_str(&a, json_need_object(&a, patch, STR("status")), STR("nominatedNodeName"),
-		     node_name);
-	patch_status(s, pod, patch);
-}
 
 /* Sends the victims away; the pod keeps the place until they are gone.  Takes over info then. */
 static bool preempt(struct sched *s, struct arena *a, struct pod_info *info,
@@ -307,10 +90,10 @@ static bool preempt(struct sched *s, struct arena *a, struct pod_info *info,
 	info->is_nominated = true;
 	CLEANUP(object_unref_p) struct object *pod = object_ref(info->object);
 	cluster_assume(&s->cluster, info, found.node);
-	nominate(s, pod, node_name);
+	sched_nominate(s, pod, node_name);
 	for (uint32_t i = 0; i < found.count; i++) {
 		if (victims[i])
-			evict(s, victims[i], pod, node_name);
+			sched_evict(s, victims[i], pod, node_name);
 		object_unref(victims[i]);
 	}
 	return true;
@@ -335,8 +118,8 @@ static void refuse(struct sched *s, struct waiting *w, struct arena *a, const st
 	} else if (!has_victims) {
 		pod_info_free(own_info);
 	}
-	record(s, pod, "Warning", "FailedScheduling", "Scheduling", message);
-	set_condition(s, pod, "Unschedulable", message);
+	sched_record(s, pod, "Warning", "FailedScheduling", "Scheduling", message);
+	sched_set_condition(s, pod, "Unschedulable", message);
 }
 
 /* A place it keeps is free for itself. */
@@ -363,7 +146,8 @@ static void schedule(struct sched *s, struct waiting *w)
 	struct str node_name = arena_str(&a, s->cluster.nodes[d.node]->name);
 	CLEANUP(object_unref_p) struct object *pod = object_ref(w->pod);
 	cluster_assume(&s->cluster, info, d.node);
-	bind(s, pod, node_name);
+	s->binds++;
+	sched_bind(s, pod, node_name, bind_answered);
 }
 
 static void flush_later(struct sched *s);
@@ -438,8 +222,8 @@ static void pod_pending(struct sched *s, struct object *pod)
 		queue_drop(&s->queue, pod->uid);
 	} else if (view->spec.scheduling_gates.count) {
 		queue_drop(&s->queue, pod->uid);
-		set_condition(s, pod, "SchedulingGated",
-			      STR("Scheduling is blocked due to non-empty scheduling gates"));
+		sched_set_condition(s, pod, "SchedulingGated",
+				    STR("Scheduling is blocked due to non-empty scheduling gates"));
 	} else if (s->queue.entries.count < SCHED_MAX_PODS) {
 		queue_put(&s->queue, pod);
 	}
@@ -514,7 +298,7 @@ struct sched *sched_new(struct client *client, struct cache *cache,
 	if (!cache)
 		cache = s->own_cache = cache_new(client, kinds, ARRAY_LEN(kinds), NULL);
 	s->cache = cache;
-	s->name = settings && settings->name ? settings->name : COMPONENT;
+	s->name = settings && settings->name ? settings->name : SCHED_COMPONENT;
 	s->listener.on_event = changed;
 	s->turn.fn = turn_on;
 	s->events = event_recorder_new();
@@ -536,11 +320,7 @@ void sched_free(struct sched *s)
 	loop_defer_cancel(&s->turn);
 	loop_timer_stop(&s->backoff);
 	loop_timer_stop(&s->forgotten);
-	struct asked *asked;
-	LIST_FOR_EACH (asked, &s->asked, link) {
-		list_remove(&asked->link);
-		asked->s = NULL;
-	}
+	sched_let_go(s);
 	queue_done(&s->queue);
 	cluster_done(&s->cluster);
 	event_recorder_free(s->events);
