@@ -23,6 +23,11 @@ const char *cluster_path(struct arena *a, const char *data, const char *name)
 	return arena_cstr(a, arena_printf(a, "%s/%s", data, name));
 }
 
+void cluster_node_cgroup(const char *node, char out[CLUSTER_CGROUP_MAX])
+{
+	snprintf(out, CLUSTER_CGROUP_MAX, CLUSTER_CGROUP "/%s", node);
+}
+
 static pid_t read_pid(int fd)
 {
 	char text[PID_TEXT_MAX] = {};

@@ -4,6 +4,7 @@
  *	<data>/skeg.log         its log when detached
  *	<data>/server/          keys, database, admin.kubeconfig
  *	<data>/nodes/<name>/    a node agent's state
+ *	<data>/nodes/<name>/runtime/   its containers (node/runtime_oci.h)
  *	<data>/images/          images of all nodes
  */
 #ifndef SKEG_CLI_CLUSTER_FILES_H
@@ -18,6 +19,13 @@
 /* /var/lib/skeg, or ~/.local/share/skeg for others than root. */
 const char *cluster_default_data(struct arena *a);
 const char *cluster_path(struct arena *a, const char *data, const char *name);
+
+#define CLUSTER_NAME	       "skeg" /* of its network and its control groups */
+#define CLUSTER_CGROUP	       "skeg/" CLUSTER_NAME
+#define CLUSTER_RUNTIME_FOLDER "runtime" /* in a node's folder */
+#define CLUSTER_CGROUP_MAX     512
+/* "skeg/skeg/<node>": the control group of a node's pods. */
+void cluster_node_cgroup(const char *node, char out[CLUSTER_CGROUP_MAX]);
 
 /* Takes the lock for this process; RC_CONFLICT names the pid that has it. The descriptor is kept
  * until exit. */

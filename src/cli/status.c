@@ -116,9 +116,9 @@ static int nothing_runs(struct status *s)
 	size_t count = cluster_processes(s->data, left);
 	printf("No cluster runs from %s; start one with 'skeg up'.\n", s->data);
 	if (count)
-		printf("%zu of its processes outlived their supervisor (the first is %d); 'skeg "
+		printf("%zu process%s of it outlived the supervisor (the first is %d); 'skeg "
 		       "reset' ends them.\n",
-		       count, left[0]);
+		       count, count == 1 ? "" : "es", left[0]);
 	return EXIT_FAILED;
 }
 

@@ -1,0 +1,262 @@
+/* skeg reset: nothing of a cluster is left on this machine.
+ *
+ * Steps in the order of a table, each idempotent and each saying what it removed; one that fails
+ * doesn't keep the others from trying, so a second run finds less to do. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "cli/cluster_files.h"
+#include "cli/cluster_processes.h"
+#include "cli/kubeconfig.h"
+#include "cli/mounts.h"
+#include "cli/progress.h"
+#include "cli/reset_node.h"
+#include "cli/stop.h"
+#include "cli/verbs.h"
+#include "io/file.h"
+#include "net/node_network.h"
+#include "node/cgroup.h"
+#include "node/image_store.h"
+
+struct reset_options {
+	const char *data_dir, *kubeconfig;
+	bool is_sure;
+};
+
+struct reset {
+	struct arena *arena;
+	const char *data; /* absolute, without links */
+	const char *kubeconfig;
+	bool has_folder; /* of data */
+	bool has_nodes;	 /* real ones: containers, networks, control groups */
+	size_t removed, failed;
+};
+
+[[gnu::format(printf, 2, 3)]] static void removed(struct reset *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct str text = arena_vprintf(r->arena, fmt, ap);
+	va_end(ap);
+	progress_done("%.*s", STR_FMT(text));
+	r->removed++;
+}
+
+/* ---- processes ---- */
+
+static enum rc stop_cluster(struct reset *r, struct err *err)
+{
+	if (!cluster_supervisor(r->data))
+		return RC_OK;
+	progress_step("stopping the cluster and its pods");
+	enum rc rc = cluster_stop(r->data, true, err);
+	if (rc != RC_OK && rc != RC_NOT_FOUND)
+		return rc;
+	removed(r, "stopped the cluster");
+	return RC_OK;
+}
+
+static enum rc end_processes(struct reset *r, struct err *err)
+{
+	size_t count = cluster_processes_end(r->data);
+	if (count)
+		removed(r, "ended what had outlived its supervisor: %zu process%s", count,
+			count == 1 ? "" : "es");
+	return RC_OK;
+}
+
+/* ---- containers ---- */
+
+static enum rc reset_one_node(struct reset *r, const char *node, struct image_store *images,
+			      struct err *err)
+{
+	struct reset_node_count count;
+	const char *folder = cluster_path(r->arena, r->data, "nodes");
+	enum rc rc = reset_node(cluster_path(r->arena, folder, node), node, images, &count, err);
+	if (count.containers || count.pods)
+		removed(r, "removed %zu containers of %zu pods on %s", count.containers, count.pods,
+			node);
+	return rc;
+}
+
+static enum rc remove_containers(struct reset *r, struct err *err)
+{
+	struct image_store *images;
+	enum rc rc = RC_OK;
+	DIR *dir = opendir(cluster_path(r->arena, r->data, "nodes"));
+	if (!dir)
+		return RC_OK;
+	enum rc opened = image_store_open(cluster_path(r->arena, r->data, "images"), &images, err);
+	if (opened != RC_OK) {
+		closedir(dir);
+		return opened;
+	}
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
+		struct err one;
+		if (d->d_name[0] == '.' || reset_one_node(r, d->d_name, images, &one) == RC_OK ||
+		    rc != RC_OK)
+			continue;
+		rc = one.rc;
+		*err = one;
+	}
+	closedir(dir);
+	image_store_free(images);
+	return rc;
+}
+
+/* ---- what the kernel keeps ---- */
+
+static enum rc remove_cgroups(struct reset *r, struct err *err)
+{
+	struct cgroups groups;
+	bool is_there = false;
+	if (!r->has_nodes || cgroups_find(&groups, err) != RC_OK)
+		return RC_OK;
+	for (size_t i = 0; i < groups.count; i++)
+		is_there |=
+			file_exists(cluster_path(r->arena, groups.trees[i].mount, CLUSTER_CGROUP));
+	if (!is_there)
+		return RC_OK;
+	TRY(cgroup_remove(&groups, CLUSTER_CGROUP, err));
+	cgroup_remove_empty(&groups, CLUSTER_CGROUP);
+	removed(r, "removed the control groups " CLUSTER_CGROUP);
+	return RC_OK;
+}
+
+static enum rc remove_network(struct reset *r, struct err *err)
+{
+	struct machine_network net;
+	if (!r->has_nodes)
+		return RC_OK;
+	bool is_there = machine_network_find(STR(CLUSTER_NAME), &net, NULL) == RC_OK;
+	TRY(machine_network_down(STR(CLUSTER_NAME), err));
+	if (is_there)
+		removed(r, "removed the link %s, its rules and the nodes' network namespaces",
+			net.link);
+	return RC_OK;
+}
+
+static enum rc remove_mounts(struct reset *r, struct err *err)
+{
+	size_t count = 0;
+	enum rc rc = r->has_folder ? mounts_remove(r->data, &count, err) : RC_OK;
+	if (count)
+		removed(r, "unmounted %zu file systems below %s", count, r->data);
+	return rc;
+}
+
+/* ---- files ---- */
+
+/* Only the context that leads to this very cluster: another one may have the name by now. */
+static enum rc remove_context(struct reset *r, struct err *err)
+{
+	struct kubeconfig_target ours, theirs;
+	const char *admin = cluster_path(r->arena, r->data, "server/admin.kubeconfig");
+	if (kubeconfig_load(r->arena, admin, NULL, &ours, NULL) != RC_OK ||
+	    kubeconfig_load(r->arena, r->kubeconfig, KUBECONFIG_NAME, &theirs, NULL) != RC_OK ||
+	    !str_eq(ours.ca_pem, theirs.ca_pem))
+		return RC_OK;
+	TRY(kubeconfig_remove(r->kubeconfig, KUBECONFIG_NAME, err));
+	removed(r, "removed the context " KUBECONFIG_NAME " from %s", r->kubeconfig);
+	return RC_OK;
+}
+
+static enum rc remove_folder(struct reset *r, struct err *err)
+{
+	if (!r->has_folder)
+		return RC_OK;
+	TRY(dir_remove(r->data, err));
+	removed(r, "removed %s", r->data);
+	return RC_OK;
+}
+
+/* Agents end before their containers, which they would start again. */
+static enum rc (*const steps[])(struct reset *r, struct err *err) = {
+	stop_cluster,	end_processes, remove_containers, remove_network,
+	remove_cgroups, remove_mounts, remove_context,	  remove_folder,
+};
+
+/* ---- the verb ---- */
+
+static bool is_cluster_folder(const struct reset *r)
+{
+	return file_exists(cluster_path(r->arena, r->data, "supervisor.pid")) ||
+	       file_exists(cluster_path(r->arena, r->data, "server"));
+}
+
+/* A default folder that is gone may still have left networks and control groups behind. */
+static enum rc find(struct reset *r, const struct reset_options *o, struct err *err)
+{
+	const char *wanted = o->data_dir ? o->data_dir : cluster_default_data(r->arena);
+	CLEANUP(free_p) char *real = realpath(wanted, NULL);
+	r->data = arena_cstr(r->arena, str_of(real ? real : wanted));
+	r->kubeconfig = o->kubeconfig ? o->kubeconfig : kubeconfig_default_path(r->arena);
+	r->has_folder = real != NULL;
+	r->has_nodes = geteuid() == 0 &&
+		       (r->has_folder ? file_exists(cluster_path(r->arena, r->data, "nodes"))
+				      : !o->data_dir);
+	if (!r->has_folder || is_cluster_folder(r))
+		return RC_OK;
+	return err_set(err, RC_CONFLICT,
+		       "'%s' is not a folder of a cluster (it has neither 'server' nor "
+		       "'supervisor.pid'), so nothing is removed; name the right one with "
+		       "--data-dir",
+		       r->data);
+}
+
+static enum rc confirm(const struct reset *r, const struct reset_options *o, struct err *err)
+{
+	char answer[16] = "";
+	if (o->is_sure || !r->has_folder)
+		return RC_OK;
+	if (!isatty(STDIN_FILENO))
+		return err_set(err, RC_BAD_REQUEST,
+			       "this removes the cluster in '%s' with all its data; say --yes",
+			       r->data);
+	fprintf(stderr, "Remove the cluster in '%s' with all its data? [y/N] ", r->data);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return RC_OK;
+	return err_set(err, RC_BAD_REQUEST, "nothing was removed");
+}
+
+static int run(struct command_line *line)
+{
+	struct err err;
+	const struct reset_options *o = line->values;
+	struct reset r = {.arena = &line->arena};
+	if (find(&r, o, &err) != RC_OK)
+		return command_failed(&err);
+	if (confirm(&r, o, &err) != RC_OK) {
+		command_failed(&err);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		if (steps[i](&r, &err) == RC_OK)
+			continue;
+		r.failed++;
+		command_failed(&err);
+	}
+	if (r.failed)
+		fprintf(stderr, "Not everything could be removed; run 'skeg reset' again once the "
+				"reasons above are gone.\n");
+	else if (!r.removed)
+		progress_done("there was nothing to remove in %s", r.data);
+	return r.failed ? EXIT_FAILED : EXIT_OK;
+}
+
+#define AT(member) offsetof(struct reset_options, member)
+static const struct option options[] = {
+	{"yes", 'y', OPTION_FLAG, AT(is_sure), NULL, "don't ask"},
+	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "of the cluster (/var/lib/skeg)"},
+	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE",
+	 "file that loses the context 'skeg' ($KUBECONFIG, else ~/.kube/config)"},
+};
+
+const struct command command_reset = {
+	.name = "reset",
+	.summary = "Stop the cluster and remove all of it: pods, networks, data",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct reset_options),
+	.run = run,
+};
