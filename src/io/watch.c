@@ -15,8 +15,8 @@ static void poll_on(uv_poll_t *poll, int status, int events)
 	watch->fn(watch);
 }
 
-enum rc loop_watch_start(struct loop *loop, struct loop_watch *watch, int fd,
-			 void (*fn)(struct loop_watch *watch), struct err *err)
+static enum rc watch_start(struct loop *loop, struct loop_watch *watch, int fd, int events,
+			   void (*fn)(struct loop_watch *watch), struct err *err)
 {
 	ASSERT(!watch->private);
 	uv_poll_t *poll = NEW(uv_poll_t);
@@ -28,11 +28,23 @@ enum rc loop_watch_start(struct loop *loop, struct loop_watch *watch, int fd,
 	poll->data = watch;
 	watch->fn = fn;
 	watch->private = poll;
-	failed = uv_poll_start(poll, UV_READABLE, poll_on);
+	failed = uv_poll_start(poll, events, poll_on);
 	if (!failed)
 		return RC_OK;
 	loop_watch_stop(watch);
 	return err_sys(err, RC_IO, -failed, "watch descriptor %d", fd);
+}
+
+enum rc loop_watch_start(struct loop *loop, struct loop_watch *watch, int fd,
+			 void (*fn)(struct loop_watch *watch), struct err *err)
+{
+	return watch_start(loop, watch, fd, UV_READABLE, fn, err);
+}
+
+enum rc loop_watch_start_writable(struct loop *loop, struct loop_watch *watch, int fd,
+				  void (*fn)(struct loop_watch *watch), struct err *err)
+{
+	return watch_start(loop, watch, fd, UV_WRITABLE, fn, err);
 }
 
 void loop_watch_stop(struct loop_watch *watch)
