@@ -16,8 +16,8 @@ struct loop_watch {
 
 [[nodiscard]] enum rc loop_watch_start(struct loop *loop, struct loop_watch *watch, int fd,
 				       void (*fn)(struct loop_watch *watch), struct err *err);
-/* fn runs as long as there is room to write, also when the reader is gone.  A descriptor has at most
- * one watch; for both directions watch a copy of it. */
+/* fn runs as long as there is room to write, also when the reader is gone.  A descriptor has at
+ * most one watch; for both directions watch a copy of it. */
 [[nodiscard]] enum rc loop_watch_start_writable(struct loop *loop, struct loop_watch *watch, int fd,
 						void (*fn)(struct loop_watch *watch),
 						struct err *err);

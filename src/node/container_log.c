@@ -125,8 +125,8 @@ static enum rc open_file(const char *path, int *ret_fd, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return err_sys(err, errno == ENOENT ? RC_NOT_FOUND : RC_IO, errno,
-			       "open log '%s'", path);
+		return err_sys(err, errno == ENOENT ? RC_NOT_FOUND : RC_IO, errno, "open log '%s'",
+			       path);
 	*ret_fd = fd;
 	return RC_OK;
 }

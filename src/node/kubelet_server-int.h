@@ -8,7 +8,7 @@
 #include "io/watch.h"
 #include "node/kubelet_server.h"
 
-#define KUBELET_SERVER_MAGIC 0x6b756265u /* "kube" */
+#define KUBELET_SERVER_MAGIC 0x6b756265u  /* "kube" */
 #define STREAM_HIGH_BYTES    (256u << 10) /* a reader is too slow: stop reading */
 #define STREAM_LOW_BYTES     (32u << 10)
 
@@ -67,9 +67,8 @@ const struct runtime_container_status *kubelet_newest(const struct runtime_conta
 						      struct str namespace, struct str pod,
 						      struct str container);
 /* The newest of the same pod and name with an older attempt, or NULL. */
-const struct runtime_container_status *
-kubelet_former(const struct runtime_container_list *list,
-	       const struct runtime_container_status *newest);
+const struct runtime_container_status *kubelet_former(
+	const struct runtime_container_list *list, const struct runtime_container_status *newest);
 
 /* ---- logs ---- */
 

@@ -60,7 +60,8 @@ static void serve_pods(struct kubelet_request *q)
 	CLEANUP_BUF out = BUF_INIT(POD_LIST_MAX_BYTES);
 	struct object *o;
 	struct err err;
-	buf_add_cstr(&out, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
+	buf_add_cstr(&out,
+		     "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
 	if (cache) {
 		size_t count = 0;
 		struct cache_iter it = cache_iterate(cache, KIND_POD, (struct str){});

@@ -2,11 +2,10 @@
  *
  *	GET      /healthz                            any verified client
  *	GET      /pods                               v1 PodList of this node
- *	GET      /containerLogs/NS/POD/CONTAINER     follow previous tailLines sinceSeconds sinceTime
- *	                                             timestamps limitBytes
- *	GET|POST /exec/NS/POD/CONTAINER              command... input output error tty
- *	GET|POST /attach/NS/POD/CONTAINER            input output error tty
- *	GET|POST /portForward/NS/POD
+ *	GET      /containerLogs/NS/POD/CONTAINER     follow previous tailLines sinceSeconds
+ *sinceTime timestamps limitBytes GET|POST /exec/NS/POD/CONTAINER              command... input
+ *output error tty GET|POST /attach/NS/POD/CONTAINER            input output error tty GET|POST
+ * /portForward/NS/POD
  *
  * Everything but /healthz is for clients whose certificate is verified and has the organization
  * system:masters, which the control plane's client certificate has: 401 and 403 for others.

@@ -82,8 +82,8 @@ struct str kubelet_exec_status(struct arena *a, enum rc rc, const char *problem,
 					 exit_code),
 			    "ExitCode", arena_printf(a, "%d", exit_code));
 	} else {
-		struct str text = arena_printf(a, "error executing command in container: %s",
-					       problem);
+		struct str text =
+			arena_printf(a, "error executing command in container: %s", problem);
 		t = failure(a, "InternalError",
 			    arena_printf(a, "Internal error occurred: %.*s", STR_FMT(text)), NULL,
 			    text);
@@ -189,8 +189,8 @@ static void output_on(struct loop_watch *watch)
 static void output_start(struct exec_output *o)
 {
 	struct err err;
-	if (o->fd < 0 || loop_watch_start(o->session->server->loop, &o->watch, o->fd, output_on,
-					  &err) == RC_OK)
+	if (o->fd < 0 ||
+	    loop_watch_start(o->session->server->loop, &o->watch, o->fd, output_on, &err) == RC_OK)
 		return;
 	log_warn("node", "output of a command: %s", err.text);
 	output_close(o);
@@ -304,8 +304,8 @@ static void exited(struct runtime_exec *exec)
 	enum rc rc = exec->rc;
 	int exit_code = exec->exit_code;
 	for (size_t i = 0; i < ARRAY_LEN(s->outputs); i++)
-		for (size_t read = 0; s->outputs[i].fd >= 0 && read < LAST_READ_BYTES &&
-				      output_read(&s->outputs[i]);
+		for (size_t read = 0;
+		     s->outputs[i].fd >= 0 && read < LAST_READ_BYTES && output_read(&s->outputs[i]);
 		     read += READ_BYTES)
 			;
 	session_end(s, rc, err.text, exit_code);
@@ -403,7 +403,7 @@ static const struct channels_ops channels_ops = {ready_on, data_on, end_on, drai
 void kubelet_sessions_stop(struct kubelet_server *server)
 {
 	struct exec_session *s;
-	LIST_FOR_EACH(s, &server->sessions, link)
+	LIST_FOR_EACH (s, &server->sessions, link)
 		if (s->channels)
 			session_drop(s);
 }

@@ -37,9 +37,8 @@ const struct runtime_container_status *kubelet_newest(const struct runtime_conta
 	return best;
 }
 
-const struct runtime_container_status *
-kubelet_former(const struct runtime_container_list *list,
-	       const struct runtime_container_status *newest)
+const struct runtime_container_status *kubelet_former(const struct runtime_container_list *list,
+						      const struct runtime_container_status *newest)
 {
 	const struct runtime_container_status *best = NULL;
 	for (size_t i = 0; i < list->count; i++) {

@@ -137,7 +137,7 @@ static void connection_free(struct forward_connection *c)
 static void resume_client(struct forward *f)
 {
 	struct forward_connection *c;
-	LIST_FOR_EACH(c, &f->connections, link)
+	LIST_FOR_EACH (c, &f->connections, link)
 		if (c->socket && stream_queued(c->socket) > STREAM_LOW_BYTES)
 			return;
 	if (f->spdy)
@@ -222,8 +222,8 @@ static void connected(struct loop_work *work)
 		connection_fail(c, c->err.text);
 		return;
 	}
-	c->socket = stream_new(c->forward->server->loop, TAKE_FD(c->fd), NULL, NULL, &socket_ops,
-			       c);
+	c->socket =
+		stream_new(c->forward->server->loop, TAKE_FD(c->fd), NULL, NULL, &socket_ops, c);
 	if (c->early.len)
 		stream_write(c->socket, buf_str(&c->early));
 	buf_done(&c->early);
@@ -245,7 +245,7 @@ static void connection_begin(struct forward_connection *c)
 static struct forward_connection *connection_of(struct forward *f, struct str request_id)
 {
 	struct forward_connection *c;
-	LIST_FOR_EACH(c, &f->connections, link)
+	LIST_FOR_EACH (c, &f->connections, link)
 		if (str_is(request_id, c->request_id))
 			return c;
 	return NULL;
@@ -286,9 +286,8 @@ static void stream_on(struct spdy_stream *stream, void *user)
 	bool has_port = str_to_i64(spdy_stream_header(stream, "port"), &port) && port > 0 &&
 			port <= UINT16_MAX;
 	struct forward_connection *c = connection_of(f, id);
-	if (!has_port || (!is_error && !str_is(type, "data")) ||
-	    id.len >= sizeof(c->request_id) || (c && (is_error ? c->error : c->data)) ||
-	    f->connection_count >= CONNECTIONS_MAX) {
+	if (!has_port || (!is_error && !str_is(type, "data")) || id.len >= sizeof(c->request_id) ||
+	    (c && (is_error ? c->error : c->data)) || f->connection_count >= CONNECTIONS_MAX) {
 		spdy_stream_reset(stream);
 		return;
 	}
@@ -352,7 +351,7 @@ static void drain_on(struct spdy *session, void *user)
 {
 	struct forward *f = user;
 	struct forward_connection *c;
-	LIST_FOR_EACH(c, &f->connections, link) {
+	LIST_FOR_EACH (c, &f->connections, link) {
 		if (!c->is_paused || !c->socket)
 			continue;
 		c->is_paused = false;
@@ -365,7 +364,7 @@ static void forward_drop(struct forward *f)
 	struct forward_connection *c;
 	f->connection_count++; /* f stays until we are through */
 	spdy_close(TAKE_PTR(f->spdy));
-	LIST_FOR_EACH(c, &f->connections, link)
+	LIST_FOR_EACH (c, &f->connections, link)
 		if (!c->is_over)
 			connection_end(c);
 	f->connection_count--;
@@ -382,14 +381,14 @@ static const struct spdy_ops ops = {stream_on, data_on, end_on, gone_on, drain_o
 void kubelet_forwards_stop(struct kubelet_server *server)
 {
 	struct forward *f;
-	LIST_FOR_EACH(f, &server->forwards, link)
+	LIST_FOR_EACH (f, &server->forwards, link)
 		if (f->spdy)
 			forward_drop(f);
 }
 
 /* ---- start ---- */
 
-static enum rc accept(struct forward *f, struct http_exchange *x, struct err *err)
+static enum rc session_accept(struct forward *f, struct http_exchange *x, struct err *err)
 {
 	static const char *const protocols[] = {PROTOCOL, NULL};
 	const char *chosen;
@@ -406,11 +405,13 @@ static enum rc find_network(const struct kubelet_request *q, struct forward *f, 
 			       "%d sessions run on this node already; try again",
 			       KUBELET_SESSIONS_MAX);
 	if (!folder)
-		return err_set(err, RC_UNAVAILABLE, "pods of this node are simulated: there is "
-						    "nothing to connect to");
+		return err_set(err, RC_UNAVAILABLE,
+			       "pods of this node are simulated: there is "
+			       "nothing to connect to");
 	if (q->found.is_host_network)
 		return RC_OK;
-	f->netns_path = arena_printf(&f->arena, "%s/%.*s/net", folder, STR_FMT(q->found.pod_uid)).at;
+	f->netns_path =
+		arena_printf(&f->arena, "%s/%.*s/net", folder, STR_FMT(q->found.pod_uid)).at;
 	if (access(f->netns_path, F_OK) < 0)
 		return err_set(err, RC_NOT_FOUND, "pod \"%.*s\" is not running", STR_FMT(q->pod));
 	return RC_OK;
@@ -426,7 +427,7 @@ void kubelet_serve_forward(struct kubelet_request *q)
 	list_init(&f->connections);
 	list_append(&q->server->forwards, &f->link);
 	q->server->forward_count++;
-	if (find_network(q, f, &err) == RC_OK && accept(f, x, &err) == RC_OK)
+	if (find_network(q, f, &err) == RC_OK && session_accept(f, x, &err) == RC_OK)
 		return;
 	forward_check(f);
 	kubelet_fail(x, &err);

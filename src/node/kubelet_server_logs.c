@@ -39,7 +39,7 @@ static void step(struct log_stream *s);
 static bool is_folder_watched(const struct kubelet_server *server, int wd)
 {
 	struct log_stream *s;
-	LIST_FOR_EACH(s, &server->logs, link)
+	LIST_FOR_EACH (s, &server->logs, link)
 		if (s->wd == wd)
 			return true;
 	return false;
@@ -130,7 +130,7 @@ static void finish(struct log_stream *s)
 void kubelet_logs_exited(struct kubelet_server *server, const char *id)
 {
 	struct log_stream *s;
-	LIST_FOR_EACH(s, &server->logs, link)
+	LIST_FOR_EACH (s, &server->logs, link)
 		if (strcmp(s->id, id) == 0)
 			finish(s);
 }
@@ -150,14 +150,14 @@ void kubelet_log_gone(struct http_exchange *x)
 void kubelet_logs_stop(struct kubelet_server *server)
 {
 	struct log_stream *s;
-	LIST_FOR_EACH(s, &server->logs, link)
+	LIST_FOR_EACH (s, &server->logs, link)
 		give_up(s);
 }
 
 static void folder_changed(struct kubelet_server *server, const struct inotify_event *event)
 {
 	struct log_stream *s;
-	LIST_FOR_EACH(s, &server->logs, link) {
+	LIST_FOR_EACH (s, &server->logs, link) {
 		if (s->wd != event->wd && !(event->mask & IN_Q_OVERFLOW))
 			continue;
 		if (event->mask & IN_IGNORED) { /* the folder is gone */
@@ -171,8 +171,7 @@ static void folder_changed(struct kubelet_server *server, const struct inotify_e
 
 static void inotify_on(struct loop_watch *watch)
 {
-	struct kubelet_server *server =
-		CONTAINER_OF(watch, struct kubelet_server, inotify_watch);
+	struct kubelet_server *server = CONTAINER_OF(watch, struct kubelet_server, inotify_watch);
 	_Alignas(struct inotify_event) char bytes[4096];
 	ssize_t len = read(server->inotify_fd, bytes, sizeof(bytes));
 	for (ssize_t at = 0; at < len;) {
