@@ -29,13 +29,14 @@ void get_view_init(const struct get *g, const struct api_kind *kind, struct tabl
 	};
 }
 
-/* A target that cannot be had doesn't keep the others from being shown. */
+/* A target that cannot be had doesn't keep the others from being shown; it is told after them. */
 static void note_failure(struct get *g, const struct err *err)
 {
 	if (err->rc == RC_NOT_FOUND && g->options->ignores_missing)
 		return;
-	g->failed++;
-	client_failed(err);
+	g->failures =
+		arena_grow(g->arena, g->failures, g->failed, &g->failure_cap, sizeof(*g->failures));
+	g->failures[g->failed++] = *err;
 }
 
 /* ---- tables ---- */
@@ -208,6 +209,8 @@ static int get_once(struct get *g)
 		show_tables(g);
 	else
 		show_objects(g);
+	for (size_t i = 0; i < g->failed; i++)
+		client_failed(&g->failures[i]);
 	bool is_list_form = g->form == OUTPUT_YAML || g->form == OUTPUT_JSON;
 	if (g->shown == 0 && g->failed == 0 && !is_list_form && !g->options->ignores_missing)
 		say_nothing_found(g);

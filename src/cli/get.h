@@ -22,7 +22,8 @@ struct get {
 	struct resource_targets targets;
 	bool shows_types; /* several types: "pod/web" instead of "web" */
 	size_t shown;	  /* objects */
-	size_t failed;	  /* targets */
+	struct err *failures;
+	size_t failed, failure_cap;
 };
 
 static inline bool get_is_table(const struct get *g)
