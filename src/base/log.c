@@ -20,6 +20,15 @@ void log_setup(enum log_level least, bool is_json)
 	settings.is_json = is_json;
 }
 
+void log_setup_name(const char *least)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcmp(least, level_names[i]) == 0)
+			level = (enum log_level)i;
+	log_setup(level, settings.is_json);
+}
+
 bool log_is_on(enum log_level level)
 {
 	return level >= settings.least;
@@ -64,8 +73,9 @@ void log_at(enum log_level level, const char *area, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	format_stamp(stamp, sizeof(stamp));
-	const char *shape = settings.is_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",\"msg\":"
-					     : "time=%s level=%s area=%s msg=";
+	const char *shape = settings.is_json
+				    ? "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",\"msg\":"
+				    : "time=%s level=%s area=%s msg=";
 	char *p = line + snprintf(line, sizeof(line), shape, stamp, level_names[level], area);
 	p = quote(p, line + sizeof(line) - 4, text);
 	if (settings.is_json)

@@ -104,6 +104,8 @@ static enum rc start_node(struct supervisor *s, size_t index, struct err *err)
 	child_arg(c, "--token-file=%s/server/token", o->data_dir);
 	child_arg(c, "--data-dir=%s/nodes/%s", o->data_dir, name);
 	child_arg(c, "--image-dir=%s/images", o->data_dir);
+	child_arg(c, "--cluster-cidr=%s", o->cluster_cidr);
+	child_arg(c, "--service-cidr=%s", o->service_cidr);
 	child_arg(c, "--log-level=%s", o->log_level);
 	child_arg(c, "--notify-fd=3");
 	if (o->registries)

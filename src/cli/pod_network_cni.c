@@ -1,0 +1,124 @@
+#include "cli/pod_network_cni.h"
+
+#include "base/list.h"
+
+struct pod_network_cni {
+	struct pod_network base;
+	struct loop *loop;
+	struct service_proxy *proxy;
+	struct cni *cni; /* NULL: the pod range is not known yet */
+	struct list waiting;
+};
+
+/* One attach or detach under way. */
+struct pod_call {
+	struct list link;
+	struct pod_network_cni *network;
+	struct arena arena;
+	enum cni_verb verb;
+	struct cni_pod pod;
+	struct cni_result result;
+	pod_network_done_fn *done;
+	void *ctx;
+};
+
+static void finish(struct pod_call *c, enum rc rc, const struct err *err)
+{
+	c->done(c->ctx, rc, c->result.addrs, rc == RC_OK ? c->result.addr_count : 0, err);
+	arena_done(&c->arena);
+	free(c);
+}
+
+static void rules_are_in_place(void *ctx)
+{
+	finish(ctx, RC_OK, NULL);
+}
+
+static void plugged(void *ctx, enum rc rc, const struct cni_result *result, const struct err *err)
+{
+	struct pod_call *c = ctx;
+	if (rc != RC_OK || c->verb == CNI_DEL) {
+		finish(c, rc, err);
+		return;
+	}
+	c->result = *result;
+	service_proxy_when_applied(c->network->proxy, rules_are_in_place, c);
+}
+
+static void start(struct pod_call *c)
+{
+	cni_start(c->network->cni, c->network->loop, c->verb, &c->pod, plugged, c);
+}
+
+static void submit(struct pod_network *n, enum cni_verb verb, struct str namespace, struct str name,
+		   struct str uid, const char *netns_path, pod_network_done_fn *done, void *ctx)
+{
+	struct pod_network_cni *network = CONTAINER_OF(n, struct pod_network_cni, base);
+	struct pod_call *c = NEW(struct pod_call);
+	struct arena *a = &c->arena;
+	c->network = network;
+	c->verb = verb;
+	c->done = done;
+	c->ctx = ctx;
+	c->pod = (struct cni_pod){
+		.namespace = arena_str(a, namespace),
+		.name = arena_str(a, name),
+		.uid = arena_str(a, uid),
+		.sandbox_id = arena_str(a, uid),
+		.netns_path = arena_cstr(a, str_of(netns_path)),
+	};
+	if (network->cni)
+		start(c);
+	else
+		list_append(&network->waiting, &c->link);
+}
+
+static void add(struct pod_network *n, struct str namespace, struct str name, struct str uid,
+		const char *netns_path, pod_network_done_fn *done, void *ctx)
+{
+	submit(n, CNI_ADD, namespace, name, uid, netns_path, done, ctx);
+}
+
+static void del(struct pod_network *n, struct str namespace, struct str name, struct str uid,
+		const char *netns_path, pod_network_done_fn *done, void *ctx)
+{
+	submit(n, CNI_DEL, namespace, name, uid, netns_path, done, ctx);
+}
+
+static const struct pod_network_ops ops = {add, del};
+
+struct pod_network *pod_network_cni_new(struct loop *loop, struct service_proxy *proxy)
+{
+	struct pod_network_cni *network = NEW(struct pod_network_cni);
+	network->base.ops = &ops;
+	network->loop = loop;
+	network->proxy = proxy;
+	list_init(&network->waiting);
+	return &network->base;
+}
+
+void pod_network_cni_open(struct pod_network *n, struct cni *own_cni)
+{
+	struct pod_network_cni *network = CONTAINER_OF(n, struct pod_network_cni, base);
+	struct pod_call *c;
+	network->cni = own_cni;
+	LIST_FOR_EACH (c, &network->waiting, link) {
+		list_remove(&c->link);
+		start(c);
+	}
+}
+
+void pod_network_cni_free(struct pod_network *n)
+{
+	if (!n)
+		return;
+	struct pod_network_cni *network = CONTAINER_OF(n, struct pod_network_cni, base);
+	struct pod_call *c;
+	LIST_FOR_EACH (c, &network->waiting, link) {
+		list_remove(&c->link);
+		arena_done(&c->arena);
+		free(c);
+	}
+	cni_free(network->cni);
+	free(network);
+}
