@@ -1,3 +1,4 @@
+#include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
 #include "api/managed_fields.h"
@@ -24,6 +25,22 @@ static enum step refuse_existing(struct request *r, const struct object *there)
 	return STEP_DONE;
 }
 
+/* Signers decide by who asked, so nobody else may say it. */
+static void set_requester(struct request *r, struct json *spec)
+{
+	struct arena *a = &r->arena;
+	const struct user *u = &r->user;
+	struct json *groups = json_array(a);
+	for (size_t i = 0; i < u->group_count; i++)
+		json_append(a, groups, json_string(a, u->groups[i]));
+	json_set_str(a, spec, STR("username"), u->name);
+	if (u->uid.len)
+		json_set_str(a, spec, STR("uid"), u->uid);
+	json_set(a, spec, STR("groups"), groups);
+	if (u->extra)
+		json_set(a, spec, STR("extra"), u->extra);
+}
+
 enum step write_create(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -42,6 +59,8 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	api_default(a, storage, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
+	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
+		set_requester(r, json_get(tree, STR("spec")));
 	api_validate_create(r->route.kind, tree, &errors);
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)
