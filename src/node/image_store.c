@@ -1,5 +1,6 @@
 #include "node/image_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,15 +58,28 @@ static enum rc folders_open(struct image_store *store, struct err *err)
 	return RC_OK;
 }
 
-/* What a killed process left half made; only when nobody else is at work. */
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* What a killed process left half made; only when nobody else is at work.  The folder itself stays:
+ * other agents of this machine have it open. */
 static enum rc ingest_clean(struct image_store *store, struct err *err)
 {
 	CLEANUP(close_fd_p) int lock = -1;
 	if (store_lock(store->dir_fd, "gc.lock", LOCK_EX | LOCK_NB, &lock, NULL) != RC_OK)
 		return RC_OK;
-	TRY(dir_remove_at(store->dir_fd, "ingest", err));
-	close(TAKE_FD(store->ingest_fd));
-	return folder_open(store->dir, "ingest", &store->ingest_fd, err);
+	int fd = openat(store->ingest_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	if (!folder)
+		return err_sys(err, RC_IO, errno, "read %s/ingest", store->dir);
+	enum rc rc = RC_OK;
+	for (struct dirent *e; rc == RC_OK && (e = readdir(folder));)
+		if (!is_dots(e->d_name))
+			rc = dir_remove_at(store->ingest_fd, e->d_name, err);
+	closedir(folder);
+	return rc;
 }
 
 enum rc image_store_open(const char *dir, struct image_store **ret_store, struct err *err)
