@@ -13,14 +13,14 @@
 #define END_TIMEOUT_MS	 10000
 
 /* "/proc/self/exe\0control\0--data-dir=/var/lib/skeg/server\0…" */
-static bool is_ours(struct str command_line, struct str data_option)
+static bool is_ours(struct str command_line, struct str data_option, bool agents_only)
 {
 	struct str word, rest;
 	str_cut(command_line, '\0', &word, &rest);
 	if (!rest.len)
 		return false;
 	str_cut(rest, '\0', &word, &rest);
-	if (!str_is(word, "control") && !str_is(word, "agent"))
+	if (!str_is(word, "agent") && (agents_only || !str_is(word, "control")))
 		return false;
 	while (rest.len) {
 		str_cut(rest, '\0', &word, &rest);
@@ -30,29 +30,41 @@ static bool is_ours(struct str command_line, struct str data_option)
 	return false;
 }
 
-static bool belongs(struct arena *a, int64_t pid, struct str data_option)
+static bool belongs(struct arena *a, int64_t pid, struct str data_option, bool agents_only)
 {
 	struct str text;
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%lld/cmdline", (long long)pid);
 	return file_read(path, COMMAND_LINE_MAX, a, &text, NULL) == RC_OK &&
-	       is_ours(text, data_option);
+	       is_ours(text, data_option, agents_only);
 }
 
-size_t cluster_processes(const char *data, pid_t out[CLUSTER_PROCESSES_MAX])
+static size_t find(struct str data_option, bool agents_only, pid_t out[CLUSTER_PROCESSES_MAX])
 {
 	CLEANUP_ARENA a = {};
-	struct str option = arena_printf(&a, "--data-dir=%s/", data);
 	DIR *dir = opendir("/proc");
 	size_t count = 0;
 	int64_t pid;
 	if (!dir)
 		return 0;
 	for (struct dirent *d = readdir(dir); d && count < CLUSTER_PROCESSES_MAX; d = readdir(dir))
-		if (str_to_i64(str_of(d->d_name), &pid) && pid > 1 && belongs(&a, pid, option))
+		if (str_to_i64(str_of(d->d_name), &pid) && pid > 1 &&
+		    belongs(&a, pid, data_option, agents_only))
 			out[count++] = (pid_t)pid;
 	closedir(dir);
 	return count;
+}
+
+bool cluster_agents_run(void)
+{
+	pid_t pids[CLUSTER_PROCESSES_MAX];
+	return find(STR("--data-dir=/"), true, pids) > 0;
+}
+
+size_t cluster_processes(const char *data, pid_t out[CLUSTER_PROCESSES_MAX])
+{
+	CLEANUP_ARENA a = {};
+	return find(arena_printf(&a, "--data-dir=%s/", data), false, out);
 }
 
 static int pidfd_open_checked(const char *data, pid_t pid)
@@ -60,7 +72,7 @@ static int pidfd_open_checked(const char *data, pid_t pid)
 	CLEANUP_ARENA a = {};
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	/* The number may have gone to another process before it was opened. */
-	if (fd >= 0 && !belongs(&a, pid, arena_printf(&a, "--data-dir=%s/", data))) {
+	if (fd >= 0 && !belongs(&a, pid, arena_printf(&a, "--data-dir=%s/", data), false)) {
 		close(fd);
 		return -1;
 	}

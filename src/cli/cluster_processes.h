@@ -6,11 +6,14 @@
 #ifndef SKEG_CLI_CLUSTER_PROCESSES_H
 #define SKEG_CLI_CLUSTER_PROCESSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #define CLUSTER_PROCESSES_MAX 256
 
+/* Does an agent run on this machine, of whatever cluster? */
+bool cluster_agents_run(void);
 size_t cluster_processes(const char *data, pid_t out[CLUSTER_PROCESSES_MAX]);
 /* Asks them to end, kills what is left after a while; returns how many there were. */
 size_t cluster_processes_end(const char *data);

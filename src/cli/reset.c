@@ -29,6 +29,7 @@ struct reset {
 	const char *kubeconfig;
 	bool has_folder; /* of data */
 	bool has_nodes;	 /* real ones: containers, networks, control groups */
+	struct image_store *images;
 	size_t removed, failed;
 };
 
@@ -67,60 +68,78 @@ static enum rc end_processes(struct reset *r, struct err *err)
 
 /* ---- containers ---- */
 
-static enum rc reset_one_node(struct reset *r, const char *node, struct image_store *images,
-			      struct err *err)
+static enum rc reset_containers(struct reset *r, const char *node, struct err *err)
 {
 	struct reset_node_count count;
 	const char *folder = cluster_path(r->arena, r->data, "nodes");
-	enum rc rc = reset_node(cluster_path(r->arena, folder, node), node, images, &count, err);
+	enum rc rc = reset_node(cluster_path(r->arena, folder, node), node, r->images, &count, err);
 	if (count.containers || count.pods)
 		removed(r, "removed %zu containers of %zu pods on %s", count.containers, count.pods,
 			node);
 	return rc;
 }
 
-static enum rc remove_containers(struct reset *r, struct err *err)
+/* Calls fn for each real node; goes on after an error and returns the first. */
+static enum rc each_node(struct reset *r,
+			 enum rc (*fn)(struct reset *r, const char *node, struct err *err),
+			 struct err *err)
 {
-	struct image_store *images;
 	enum rc rc = RC_OK;
 	DIR *dir = opendir(cluster_path(r->arena, r->data, "nodes"));
 	if (!dir)
 		return RC_OK;
-	enum rc opened = image_store_open(cluster_path(r->arena, r->data, "images"), &images, err);
-	if (opened != RC_OK) {
-		closedir(dir);
-		return opened;
-	}
 	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
 		struct err one;
-		if (d->d_name[0] == '.' || reset_one_node(r, d->d_name, images, &one) == RC_OK ||
-		    rc != RC_OK)
+		if (d->d_name[0] == '.' || fn(r, d->d_name, &one) == RC_OK || rc != RC_OK)
 			continue;
 		rc = one.rc;
 		*err = one;
 	}
 	closedir(dir);
-	image_store_free(images);
+	return rc;
+}
+
+static enum rc remove_containers(struct reset *r, struct err *err)
+{
+	if (!r->has_folder || !r->has_nodes)
+		return RC_OK;
+	TRY(image_store_open(cluster_path(r->arena, r->data, "images"), &r->images, err));
+	enum rc rc = each_node(r, reset_containers, err);
+	image_store_free(r->images);
 	return rc;
 }
 
 /* ---- what the kernel keeps ---- */
 
-static enum rc remove_cgroups(struct reset *r, struct err *err)
+static enum rc remove_cgroup(struct reset *r, const char *path, struct err *err)
 {
 	struct cgroups groups;
 	bool is_there = false;
-	if (!r->has_nodes || cgroups_find(&groups, err) != RC_OK)
+	if (cgroups_find(&groups, NULL) != RC_OK)
 		return RC_OK;
 	for (size_t i = 0; i < groups.count; i++)
-		is_there |=
-			file_exists(cluster_path(r->arena, groups.trees[i].mount, CLUSTER_CGROUP));
+		is_there |= file_exists(cluster_path(r->arena, groups.trees[i].mount, path));
 	if (!is_there)
 		return RC_OK;
-	TRY(cgroup_remove(&groups, CLUSTER_CGROUP, err));
-	cgroup_remove_empty(&groups, CLUSTER_CGROUP);
-	removed(r, "removed the control groups " CLUSTER_CGROUP);
+	TRY(cgroup_remove(&groups, path, err));
+	cgroup_remove_empty(&groups, path);
+	removed(r, "removed the control group %s", path);
 	return RC_OK;
+}
+
+static enum rc remove_node_cgroup(struct reset *r, const char *node, struct err *err)
+{
+	char path[CLUSTER_CGROUP_MAX];
+	cluster_node_cgroup(node, path);
+	return remove_cgroup(r, path, err);
+}
+
+static enum rc remove_cgroups(struct reset *r, struct err *err)
+{
+	if (!r->has_nodes)
+		return RC_OK;
+	return r->has_folder ? each_node(r, remove_node_cgroup, err)
+			     : remove_cgroup(r, CLUSTER_CGROUP, err);
 }
 
 static enum rc remove_network(struct reset *r, struct err *err)
@@ -128,6 +147,10 @@ static enum rc remove_network(struct reset *r, struct err *err)
 	struct machine_network net;
 	if (!r->has_nodes)
 		return RC_OK;
+	if (cluster_agents_run()) { /* ours have ended */
+		progress_warn("left the machine's network to the nodes of another cluster");
+		return RC_OK;
+	}
 	bool is_there = machine_network_find(STR(CLUSTER_NAME), &net, NULL) == RC_OK;
 	TRY(machine_network_down(STR(CLUSTER_NAME), err));
 	if (is_there)
@@ -192,9 +215,8 @@ static enum rc find(struct reset *r, const struct reset_options *o, struct err *
 	r->data = arena_cstr(r->arena, str_of(real ? real : wanted));
 	r->kubeconfig = o->kubeconfig ? o->kubeconfig : kubeconfig_default_path(r->arena);
 	r->has_folder = real != NULL;
-	r->has_nodes = geteuid() == 0 &&
-		       (r->has_folder ? file_exists(cluster_path(r->arena, r->data, "nodes"))
-				      : !o->data_dir);
+	r->has_nodes = r->has_folder ? file_exists(cluster_path(r->arena, r->data, "nodes"))
+				     : !o->data_dir && geteuid() == 0 && !cluster_agents_run();
 	if (!r->has_folder || is_cluster_folder(r))
 		return RC_OK;
 	return err_set(err, RC_CONFLICT,
