@@ -11,6 +11,7 @@
 #include "api/views.h"
 #include "base/ipaddr.h"
 #include "base/log.h"
+#include "cli/cluster_files.h"
 #include "cli/join.h"
 #include "cli/pod_network_cni.h"
 #include "cli/verbs.h"
@@ -152,12 +153,13 @@ static enum rc open_runtime(struct agent *g, struct err *err)
 {
 	const struct agent_options *o = g->options;
 	const char *registries = o->registries ? o->registries : "/etc/skeg/registries.yaml";
+	char cgroup[CLUSTER_CGROUP_MAX];
+	cluster_node_cgroup(o->node_name, cgroup);
 	TRY(image_store_open(o->image_dir, &g->images, err));
 	TRY(registry_config_load(&g->arena, registries, &g->registries, err));
 	const struct runtime_oci_config config = {
-		.dir = arena_cstr(&g->arena, arena_printf(&g->arena, "%s/runtime", o->data_dir)),
-		.cgroup = arena_cstr(&g->arena,
-				     arena_printf(&g->arena, "skeg/local/%s", o->node_name)),
+		.dir = cluster_path(&g->arena, o->data_dir, CLUSTER_RUNTIME_FOLDER),
+		.cgroup = cgroup,
 		.images = g->images,
 		.registries = g->registries,
 		.pull_netns_fd = g->host_netns_fd,
