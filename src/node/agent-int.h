@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "node/agent.h"
 #include "node/node_registration.h"
+#include "node/object_watch.h"
 #include "node/requests.h"
 #include "sync/cache.h"
 #include "sync/events.h"
@@ -22,7 +23,8 @@ struct node_agent {
 	struct node_agent_config config;
 	struct loop *loop;
 	struct requests requests;
-	struct cache *cache; /* pods of this node, and its Node */
+	struct object_watches objects; /* Secrets and ConfigMaps of pods */
+	struct cache *cache;	       /* pods of this node, and its Node */
 	struct cache_listener listener;
 	struct map workers; /* uid -> struct pod_worker */
 	struct event_recorder *events;

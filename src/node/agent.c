@@ -214,6 +214,7 @@ enum rc node_agent_new(const struct node_agent_config *config, struct node_agent
 	agent->network_problem = config->network ? "cni plugin not initialized" : NULL;
 	agent->events = event_recorder_new();
 	requests_init(&agent->requests, config->client);
+	object_watches_init(&agent->objects, config->client);
 	agent->exits.exited = on_exited;
 	r->listener = &agent->exits;
 	agent->adopt_call.done = sandboxes_listed;
@@ -258,6 +259,7 @@ void node_agent_free(struct node_agent *agent)
 	loop_defer_cancel(&agent->adopt_call.msg);
 	map_done(&agent->workers);
 	requests_done(&agent->requests);
+	object_watches_done(&agent->objects);
 	event_recorder_free(agent->events);
 	arena_done(&agent->adopt_arena);
 	free(agent);

@@ -4,6 +4,8 @@
 
 #include "node/pod_worker.h"
 
+#define POD_ANNOTATION_STOP_SIGNAL "skeg.dev/stop-signal"
+
 /* What it points to is in the arena or in the pod's view, which must both stay.  RC_INVALID and
  * RC_NOT_FOUND with upstream's message: CreateContainerConfigError. */
 [[nodiscard]] enum rc pod_config_make(struct arena *a, struct pod_container *c,

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "node/agent-int.h"
 #include "node/go_duration.h"
+#include "node/pod_config.h"
+#include "node/pod_message.h"
 #include "node/pod_setup.h"
 
 #define CRASH_FIRST_MS	10000
@@ -54,9 +56,22 @@ void pod_container_wait_until(struct pod_container *c, int64_t due_ms)
 
 /* ---- runs ---- */
 
-void pod_container_resume(struct pod_container *c)
+void pod_container_adopt(struct pod_container *c, const struct runtime_container_status *status)
 {
-	c->stage = CONTAINER_RUNNING;
+	container_end_done(&c->end);
+	free(c->image_id);
+	c->image_id = mem_strndup(status->image_id.at, status->image_id.len);
+	c->attempt = status->attempt;
+	c->has_container = true;
+	memcpy(c->id, status->id, sizeof(c->id));
+	c->started_us = status->started_us;
+	for (size_t i = 0; i < status->annotation_count; i++)
+		if (str_is(status->annotations[i].name, POD_ANNOTATION_STOP_SIGNAL))
+			c->stop_signal = signal_number(status->annotations[i].value);
+	if (status->state == RUNTIME_EXITED)
+		pod_container_exit(c, status);
+	else
+		c->stage = CONTAINER_RUNNING;
 }
 
 void pod_container_run(struct pod_container *c)
@@ -120,6 +135,7 @@ void pod_container_exit(struct pod_container *c, const struct runtime_container_
 		.is_set = true,
 		.exit_code = status->exit_code,
 		.reason = mem_strdup(end_reason(status)),
+		.message = pod_message_read(c, status->exit_code),
 		.started_us = status->started_us,
 		.finished_us = status->finished_us,
 	};

@@ -7,6 +7,8 @@
 #include "node/agent-int.h"
 #include "node/go_duration.h"
 #include "node/pod_config.h"
+#include "node/pod_message.h"
+#include "node/pod_sources.h"
 #include "node/pod_worker.h"
 
 #define PULL_FIRST_MS	10000
@@ -121,6 +123,9 @@ static void started(struct runtime_call *call)
 		return;
 	}
 	c->started_us = job->started_us;
+	for (size_t i = 0; i < job->config.annotation_count; i++)
+		if (str_is(job->config.annotations[i].name, POD_ANNOTATION_STOP_SIGNAL))
+			c->stop_signal = signal_number(job->config.annotations[i].value);
 	pod_container_run(c);
 	job_event(job, "Normal", "Started", "Container started");
 	job_end(job);
@@ -257,6 +262,38 @@ static void pull_back_off(struct container_job *job)
 	job_give_up(job, c->pull_due_ms);
 }
 
+static void add_pull_secret(struct container_job *job, struct runtime_pull_secret *list,
+			    const struct secret *s)
+{
+	static const struct {
+		const char *type, *key;
+		bool is_legacy;
+	} rows[] = {
+		{"kubernetes.io/dockerconfigjson", ".dockerconfigjson", false},
+		{"kubernetes.io/dockercfg", ".dockercfg", true},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str text = str_map_cget(&s->data, rows[i].key);
+		if (str_is(s->type, rows[i].type) && text.len)
+			list[job->pull.secret_count++] = (struct runtime_pull_secret){
+				arena_str(&job->arena, text), rows[i].is_legacy};
+	}
+}
+
+static void set_pull_secrets(struct container_job *job)
+{
+	const struct pod_worker *w = job->c->worker;
+	const struct local_object_reference_array *refs = &w->pod->spec.image_pull_secrets;
+	struct runtime_pull_secret *list =
+		ARENA_ARRAY(&job->arena, struct runtime_pull_secret, refs->count);
+	for (uint32_t i = 0; i < refs->count; i++) {
+		const struct secret *s = pod_secret(w, refs->at[i].name);
+		if (s)
+			add_pull_secret(job, list, s);
+	}
+	job->pull.secrets = list;
+}
+
 static void pull(struct container_job *job)
 {
 	struct runtime *r = runtime_of(job);
@@ -266,6 +303,7 @@ static void pull(struct container_job *job)
 	}
 	job_event(job, "Normal", "Pulling", "Pulling image \"%.*s\"", STR_FMT(job->image));
 	job->pull = (struct runtime_pull_config){.ref = job->image};
+	set_pull_secrets(job);
 	job->pull_began_ms = world_mono_ms();
 	job->call.done = pulled;
 	r->ops->image_pull(r, &job->pull, &job->arena, &job->pulled, &job->call);

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "node/agent-int.h"
 #include "node/pod_setup.h"
+#include "node/pod_sources.h"
+#include "node/volumes.h"
 
 #define GRACE_LEAST_S	 1
 #define SIDECAR_GRACE_MS 2000
@@ -186,8 +188,11 @@ static void ended_step(struct pod_worker *w)
 {
 	if (!wants_end(w) || (w->is_evicted && !w->is_removed && !w->object->is_deleting))
 		return;
-	if (w->is_removed || w->is_deleted || !w->object)
-		agent_worker_gone(w->agent, w);
+	if (!w->is_removed && !w->is_deleted && w->object)
+		return;
+	if (!w->is_shut_down)
+		pod_logs_remove(w);
+	agent_worker_gone(w->agent, w);
 }
 
 static void worker_advance(struct pod_worker *w)
@@ -282,6 +287,7 @@ void pod_worker_saw(struct pod_worker *w, struct object *pod)
 	worker_take(w, pod);
 	watch_deadline(w);
 	end_hurry(w);
+	pod_volumes_refresh(w);
 	pod_worker_wake(w);
 }
 
@@ -297,6 +303,7 @@ void pod_worker_evict(struct pod_worker *w, struct str reason, struct str messag
 
 void pod_worker_shut_down(struct pod_worker *w)
 {
+	w->is_shut_down = true;
 	w->is_removed = true;
 	pod_worker_wake(w);
 }
@@ -437,6 +444,7 @@ struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, stru
 	w->magic = POD_WORKER_MAGIC;
 	w->agent = agent;
 	w->uid = arena_str(&w->arena, uid);
+	w->has_folder = !agent->config.is_simulated;
 	if (!pod)
 		return w;
 	w->namespace = arena_str(&w->arena, pod->namespace);
@@ -468,16 +476,7 @@ void pod_worker_adopt(struct pod_worker *w, const struct runtime_container_statu
 	}
 	if (c->has_container)
 		pod_setup_leftover(w, str_of(c->id));
-	container_end_done(&c->end);
-	c->attempt = status->attempt;
-	c->has_container = true;
-	snprintf(c->id, sizeof(c->id), "%s", status->id);
-	c->started_us = status->started_us;
-	c->stage = CONTAINER_RUNNING;
-	if (status->state == RUNTIME_EXITED)
-		pod_container_exit(c, status);
-	else
-		pod_container_resume(c);
+	pod_container_adopt(c, status);
 }
 
 void pod_worker_free(struct pod_worker *w)
@@ -491,6 +490,8 @@ void pod_worker_free(struct pod_worker *w)
 	loop_timer_stop(&w->post_timer);
 	for (size_t i = 0; i < w->count; i++)
 		pod_container_done(&w->containers[i]);
+	pod_volumes_free(w->volumes);
+	pod_sources_free(w->sources);
 	object_unref(w->object);
 	arena_done(&w->arena);
 	free(w);

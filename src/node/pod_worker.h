@@ -97,6 +97,7 @@ struct pod_worker {
 	struct object *object; /* newest state seen; NULL: pod unknown, only to be cleaned up */
 	const struct pod *pod; /* its view */
 	bool is_removed;       /* gone from the API */
+	bool is_shut_down;     /* the node goes: is_removed as well */
 	enum pod_stage stage;
 	bool is_evicted; /* ended by us, reason and message say why */
 	struct str end_reason, end_message;
@@ -105,6 +106,9 @@ struct pod_worker {
 	struct loop_msg wake_msg;
 
 	/* STARTING and RELEASING */
+	bool has_folder;	     /* the pod's own, with volumes: to be removed */
+	struct pod_volumes *volumes; /* NULL: not begun, or released */
+	struct pod_sources *sources;
 	bool has_volumes, has_sandbox, has_network;
 	bool may_have_network; /* a former agent's: taken away in any case */
 	bool is_adopted;  /* the API knew it running: says nothing new before it is whole again */
@@ -155,8 +159,9 @@ struct pod_container *pod_container_find(struct pod_worker *w, struct str name);
 const char *container_field_path(const struct pod_container *c, char out[128]);
 
 /* pod_container.c */
-void pod_container_run(struct pod_container *c);    /* its start has succeeded */
-void pod_container_resume(struct pod_container *c); /* it runs since before this agent */
+void pod_container_run(struct pod_container *c); /* its start has succeeded */
+/* A run that was there before this agent. */
+void pod_container_adopt(struct pod_container *c, const struct runtime_container_status *status);
 void pod_container_exit(struct pod_container *c, const struct runtime_container_status *status);
 void pod_container_end_run(struct pod_container *c, struct container_end *own_end);
 void pod_container_kill(struct pod_container *c, int64_t grace_ms);

@@ -38,7 +38,8 @@ struct client_watch {
 
 static void reply_of(struct request *r, struct client_reply *ret_reply)
 {
-	*ret_reply = (struct client_reply){.rc = RC_OK, .object = r->reply.object};
+	*ret_reply = (struct client_reply){
+		.rc = RC_OK, .object = r->reply.object, .tree = r->reply.tree};
 	if (r->reply.status < 400) {
 		ret_reply->revision = r->reply.object ? r->reply.object->revision
 						      : r->ticket.revision;

@@ -40,6 +40,8 @@ struct client_reply {
 	int64_t revision;      /* of the object after the call, 0 when unknown */
 	struct object *object; /* borrowed during the callback; may be NULL (delete, subresources of
 				  another kind) */
+	const struct json *tree; /* the answer when it is no stored object (TokenRequest, Scale);
+				    borrowed; NULL when there is none */
 };
 
 typedef void client_done_fn(void *ctx, const struct client_reply *reply);

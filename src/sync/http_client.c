@@ -172,15 +172,15 @@ static void call_failed_early(struct loop_msg *msg)
 }
 
 static enum rc reply_decode(const struct call *call, const struct http_response *response,
-			    struct client_reply *reply)
+			    struct arena *a, struct client_reply *reply)
 {
 	struct err *err = &reply->err;
 	if (response->status >= 400)
 		return client_http_error(response->status, response->body, err);
-	CLEANUP_ARENA a = {};
 	struct json *tree = NULL;
-	TRY(json_parse(&a, response->body, &tree, NULL, err));
+	TRY(json_parse(a, response->body, &tree, NULL, err));
 	(void)str_to_i64(json_path_str(tree, "metadata.resourceVersion"), &reply->revision);
+	reply->tree = tree;
 	return client_http_object(call->c->client.api, call->kind, tree, &reply->object, err);
 }
 
@@ -192,8 +192,9 @@ static void call_done(struct http_call *http_call, const struct http_response *r
 		call_fail(call, err);
 		return;
 	}
+	CLEANUP_ARENA a = {};
 	struct client_reply reply = {};
-	reply.rc = reply_decode(call, response, &reply);
+	reply.rc = reply_decode(call, response, &a, &reply);
 	call->done(call->ctx, &reply);
 	object_unref(reply.object);
 	call_free(call);
