@@ -29,6 +29,7 @@ struct reset {
 	const char *kubeconfig;
 	bool has_folder; /* of data */
 	bool has_nodes;	 /* real ones: containers, networks, control groups */
+	bool has_neighbours;
 	struct image_store *images;
 	size_t removed, failed;
 };
@@ -111,6 +112,16 @@ static enum rc remove_containers(struct reset *r, struct err *err)
 
 /* ---- what the kernel keeps ---- */
 
+/* Once our agents have ended: those of another cluster may use the same names. */
+static enum rc look_for_neighbours(struct reset *r, struct err *err)
+{
+	if (!r->has_nodes || !cluster_agents_run())
+		return RC_OK;
+	r->has_neighbours = true;
+	progress_warn("nodes of another cluster run here: the machine's network is left to them");
+	return RC_OK;
+}
+
 static enum rc remove_cgroup(struct reset *r, const char *path, struct err *err)
 {
 	struct cgroups groups;
@@ -136,7 +147,7 @@ static enum rc remove_node_cgroup(struct reset *r, const char *node, struct err 
 
 static enum rc remove_cgroups(struct reset *r, struct err *err)
 {
-	if (!r->has_nodes)
+	if (!r->has_nodes || r->has_neighbours)
 		return RC_OK;
 	return r->has_folder ? each_node(r, remove_node_cgroup, err)
 			     : remove_cgroup(r, CLUSTER_CGROUP, err);
@@ -145,12 +156,8 @@ static enum rc remove_cgroups(struct reset *r, struct err *err)
 static enum rc remove_network(struct reset *r, struct err *err)
 {
 	struct machine_network net;
-	if (!r->has_nodes)
+	if (!r->has_nodes || r->has_neighbours)
 		return RC_OK;
-	if (cluster_agents_run()) { /* ours have ended */
-		progress_warn("left the machine's network to the nodes of another cluster");
-		return RC_OK;
-	}
 	bool is_there = machine_network_find(STR(CLUSTER_NAME), &net, NULL) == RC_OK;
 	TRY(machine_network_down(STR(CLUSTER_NAME), err));
 	if (is_there)
@@ -195,7 +202,7 @@ static enum rc remove_folder(struct reset *r, struct err *err)
 
 /* Agents end before their containers, which they would start again. */
 static enum rc (*const steps[])(struct reset *r, struct err *err) = {
-	stop_cluster,	end_processes, remove_containers, remove_network,
+	stop_cluster,	end_processes, remove_containers, look_for_neighbours, remove_network,
 	remove_cgroups, remove_mounts, remove_context,	  remove_folder,
 };
 
