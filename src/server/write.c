@@ -40,12 +40,13 @@ static enum step commit_one(struct request *r, struct store_write *write)
 	return request_fail_err(r, &err);
 }
 
-/* Heartbeats may be lost in a crash: nothing depends on the newest of them. */
-static bool is_lazy(uint16_t stored_id, struct str namespace)
+/* Heartbeats may be lost in a crash: nothing depends on the newest of them.  That a lease exists,
+ * or not any more, is no heartbeat. */
+static bool is_lazy(uint16_t stored_id, struct str namespace, bool is_renewal)
 {
 	if (stored_id == KIND_EVENT)
 		return true;
-	return stored_id == KIND_LEASE && str_is(namespace, "kube-node-lease");
+	return is_renewal && stored_id == KIND_LEASE && str_is(namespace, "kube-node-lease");
 }
 
 static bool waits_for_nothing(const struct api_kind *kind, const struct json *tree)
@@ -78,7 +79,7 @@ enum step write_commit(struct request *r, struct json *tree, struct object *old,
 	struct store_write write = {
 		.stored_id = kind->stored_id,
 		.is_delete = is_removal,
-		.is_lazy = !is_removal && is_lazy(kind->stored_id, o->namespace),
+		.is_lazy = !is_removal && is_lazy(kind->stored_id, o->namespace, old != NULL),
 		.namespace = o->namespace,
 		.name = o->name,
 		.expect = old ? old->revision : EXPECT_ABSENT,
@@ -97,7 +98,7 @@ enum step write_remove(struct request *r, struct object *old, struct object *las
 	struct store_write write = {
 		.stored_id = old->stored_id,
 		.is_delete = true,
-		.is_lazy = is_lazy(old->stored_id, old->namespace),
+		.is_lazy = is_lazy(old->stored_id, old->namespace, false),
 		.namespace = old->namespace,
 		.name = old->name,
 		.expect = old->revision,

@@ -30,8 +30,6 @@ struct backend_load {
 	struct ring *rings;	/* by stored id, empty */
 	bool *is_kind_lazy;	/* by stored id */
 	int64_t revision;	/* where this run begins */
-	int64_t lost_after;	/* revisions between it and revision were lost or never given; =
-				   revision: none */
 	int64_t reserved_until; /* revisions below may be given without asking the disk */
 };
 

@@ -15,7 +15,7 @@ static enum rc memory_open(const struct backend_config *config, struct backend *
 
 static enum rc memory_load(struct backend *b, struct backend_load *load, struct err *err)
 {
-	load->revision = load->lost_after = 1; /* 0 has a meaning of its own in the API */
+	load->revision = 1; /* 0 has a meaning of its own in the API */
 	load->reserved_until = INT64_MAX;
 	for (uint32_t i = 0; i < load->api->stored_count; i++)
 		load->is_kind_lazy[i] = true; /* nothing has to be remembered */

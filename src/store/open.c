@@ -75,8 +75,6 @@ static enum rc load(struct store *store, struct err *err)
 	TRY(store->writer.ops->load(store->writer.backend, &found, err));
 	store->last_revision = found.revision;
 	store->reserved_until = found.reserved_until;
-	store->lost_after = found.lost_after;
-	store->lost_until = found.revision;
 	atomic_store(&store->rings_revision, found.revision);
 	count_all(store);
 	store_publish(store, found.revision);

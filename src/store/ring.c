@@ -136,8 +136,6 @@ enum rc store_cursor_open(struct store *store, uint16_t stored_id, int64_t after
 	if (after > newest)
 		return err_set(err, RC_TIMEOUT, "Too large resource version: %lld, current: %lld",
 			       (long long)after, (long long)newest);
-	if (after > store->lost_after && after < store->lost_until)
-		return expired(err, after, store->lost_until);
 	pthread_mutex_lock(&r->lock);
 	int64_t floor = r->floor;
 	uint64_t sequence = place_after(r, after);

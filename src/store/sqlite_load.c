@@ -2,9 +2,9 @@
  * begin.
  *
  * After a clean stop the run begins at the last revision given.  Otherwise it begins at the end of
- * the reserved block, and what was given after the last durable revision may be lost: readers of
- * that get 410. A kind with lazy writes may even have lost some before it, so its history then
- * starts anew. */
+ * the reserved block, and lazy writes may be lost: the history of a kind that has them starts anew,
+ * and who read it gets 410.  Every other kind is whole, also for a reader whose newest revision was
+ * that of a lazy write to another kind. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
@@ -330,10 +330,7 @@ static enum rc read_meta(struct loading *l, struct err *err)
 {
 	CLEANUP(finalize_p) sqlite3_stmt *s = NULL;
 	int step;
-	TRY(prepare(l->b,
-		    "SELECT reserved_until, clean_revision, floor_id, "
-		    "(SELECT coalesce(max(id), 0) FROM log) FROM meta",
-		    &s, err));
+	TRY(prepare(l->b, "SELECT reserved_until, clean_revision, floor_id FROM meta", &s, err));
 	TRY(sqlite_step(l->b, s, &step, err));
 	if (step != SQLITE_ROW)
 		return err_set(err, RC_UNAVAILABLE,
@@ -342,10 +339,8 @@ static enum rc read_meta(struct loading *l, struct err *err)
 	n->reserved_until = sqlite3_column_int64(s, 0);
 	n->clean_revision = sqlite3_column_int64(s, 1);
 	n->floor_id = sqlite3_column_int64(s, 2);
-	int64_t newest = STATE_ID_REVISION(MAX(sqlite3_column_int64(s, 3), n->floor_id));
 	l->is_clean = n->clean_revision > 0;
 	l->load->revision = l->is_clean ? n->clean_revision : n->reserved_until;
-	l->load->lost_after = l->is_clean ? n->clean_revision : newest;
 	return RC_OK;
 }
 

@@ -196,7 +196,6 @@ struct store {
 	_Atomic int64_t published_revision;
 	_Atomic int64_t rings_revision; /* all events up to it are in the rings */
 	struct ring *rings;
-	int64_t lost_after, lost_until; /* revisions strictly between never were durable */
 	pthread_mutex_t listen_lock;
 	struct list listeners;
 	_Atomic uint64_t commit_count, object_count, object_bytes;
