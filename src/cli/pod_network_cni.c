@@ -34,10 +34,15 @@ static void rules_are_in_place(void *ctx)
 	finish(ctx, RC_OK, NULL);
 }
 
-static void plugged(void *ctx, enum rc rc, const struct cni_result *result, const struct err *err)
+static void run(struct pod_call *c, enum cni_verb verb, cni_done_fn *done)
+{
+	cni_start(c->network->cni, c->network->loop, verb, &c->pod, done, c);
+}
+
+static void added(void *ctx, enum rc rc, const struct cni_result *result, const struct err *err)
 {
 	struct pod_call *c = ctx;
-	if (rc != RC_OK || c->verb == CNI_DEL) {
+	if (rc != RC_OK) {
 		finish(c, rc, err);
 		return;
 	}
@@ -45,9 +50,33 @@ static void plugged(void *ctx, enum rc rc, const struct cni_result *result, cons
 	service_proxy_when_applied(c->network->proxy, rules_are_in_place, c);
 }
 
+static void removed(void *ctx, enum rc rc, const struct cni_result *result, const struct err *err)
+{
+	struct pod_call *c = ctx;
+	if (c->verb == CNI_ADD)
+		run(c, CNI_ADD, added); /* what was left of it is gone */
+	else
+		finish(c, rc, err);
+}
+
+static void checked(void *ctx, enum rc rc, const struct cni_result *result, const struct err *err)
+{
+	struct pod_call *c = ctx;
+	if (rc == RC_OK)
+		service_proxy_when_applied(c->network->proxy, rules_are_in_place, c);
+	else
+		run(c, CNI_DEL, removed); /* a namespace of before a reboot */
+}
+
+/* A pod that a former agent attached stays as it is. */
 static void start(struct pod_call *c)
 {
-	cni_start(c->network->cni, c->network->loop, c->verb, &c->pod, plugged, c);
+	if (c->verb == CNI_DEL)
+		run(c, CNI_DEL, removed);
+	else if (cni_find(c->network->cni, c->pod.sandbox_id, &c->result, NULL) == RC_OK)
+		run(c, CNI_CHECK, checked);
+	else
+		run(c, CNI_ADD, added);
 }
 
 static void submit(struct pod_network *n, enum cni_verb verb, struct str namespace, struct str name,
