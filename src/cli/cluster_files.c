@@ -18,6 +18,18 @@ const char *cluster_default_data(struct arena *a)
 	return arena_cstr(a, arena_printf(a, "%s/.local/share/skeg", home));
 }
 
+/* Processes of a cluster are told apart by it, so "." must not mean another one elsewhere. */
+const char *cluster_data(struct arena *a, const char *given)
+{
+	if (!given)
+		return cluster_default_data(a);
+	CLEANUP(free_p) char *here = given[0] == '/' ? NULL : getcwd(NULL, 0);
+	struct str path = here ? arena_printf(a, "%s/%s", here, given) : str_of(given);
+	while (path.len > 1 && str_has_suffix(path, STR("/")))
+		path.len--;
+	return arena_cstr(a, path);
+}
+
 const char *cluster_path(struct arena *a, const char *data, const char *name)
 {
 	return arena_cstr(a, arena_printf(a, "%s/%s", data, name));

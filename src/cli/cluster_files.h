@@ -18,6 +18,8 @@
 
 /* /var/lib/skeg, or ~/.local/share/skeg for others than root. */
 const char *cluster_default_data(struct arena *a);
+/* The folder a user means by --data-dir (NULL: the default one), as an absolute path. */
+const char *cluster_data(struct arena *a, const char *given);
 const char *cluster_path(struct arena *a, const char *data, const char *name);
 
 #define CLUSTER_NAME	       "skeg" /* of its network and its control groups */

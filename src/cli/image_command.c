@@ -133,8 +133,7 @@ static int run_verb(struct command_line *line, size_t verb)
 	struct err err;
 	struct image_command c = {.arena = &line->arena, .options = line->values};
 	const struct text_list words = {.at = line->words.at + 1, .count = line->words.count - 1};
-	const char *data = c.options->data_dir ? c.options->data_dir
-					       : cluster_default_data(c.arena);
+	const char *data = cluster_data(c.arena, c.options->data_dir);
 	if (dir_make(data, 0700, &err) != RC_OK ||
 	    image_store_open(cluster_path(c.arena, data, "images"), &c.store, &err) != RC_OK)
 		return command_failed(&err);

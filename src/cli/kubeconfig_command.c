@@ -15,8 +15,7 @@ static int run(struct command_line *line)
 	struct arena *a = &line->arena;
 	struct str text;
 	struct err err;
-	const char *path = cluster_path(a, o->data_dir ? o->data_dir : cluster_default_data(a),
-					"server/admin.kubeconfig");
+	const char *path = cluster_path(a, cluster_data(a, o->data_dir), "server/admin.kubeconfig");
 	if (file_read(path, 1u << 20, a, &text, &err) != RC_OK) {
 		if (err.rc == RC_NOT_FOUND)
 			err_set(&err, RC_NOT_FOUND,

@@ -25,7 +25,8 @@ struct reset_options {
 
 struct reset {
 	struct arena *arena;
-	const char *data; /* absolute, without links */
+	const char *data;  /* absolute, without links */
+	const char *named; /* as its processes were told */
 	const char *kubeconfig;
 	bool has_folder; /* of data */
 	bool has_nodes;	 /* real ones: containers, networks, control groups */
@@ -60,7 +61,7 @@ static enum rc stop_cluster(struct reset *r, struct err *err)
 
 static enum rc end_processes(struct reset *r, struct err *err)
 {
-	size_t count = cluster_processes_end(r->data);
+	size_t count = cluster_processes_end(r->named);
 	if (count)
 		removed(r, "ended what had outlived its supervisor: %zu process%s", count,
 			count == 1 ? "" : "es");
@@ -217,8 +218,9 @@ static bool is_cluster_folder(const struct reset *r)
 /* A default folder that is gone may still have left networks and control groups behind. */
 static enum rc find(struct reset *r, const struct reset_options *o, struct err *err)
 {
-	const char *wanted = o->data_dir ? o->data_dir : cluster_default_data(r->arena);
+	const char *wanted = cluster_data(r->arena, o->data_dir);
 	CLEANUP(free_p) char *real = realpath(wanted, NULL);
+	r->named = wanted;
 	r->data = arena_cstr(r->arena, str_of(real ? real : wanted));
 	r->kubeconfig = o->kubeconfig ? o->kubeconfig : kubeconfig_default_path(r->arena);
 	r->has_folder = real != NULL;

@@ -126,8 +126,7 @@ static int run(struct command_line *line)
 {
 	struct status_options *o = line->values;
 	struct err err;
-	struct status s = {.arena = &line->arena,
-			   .data = o->data_dir ? o->data_dir : cluster_default_data(&line->arena)};
+	struct status s = {.arena = &line->arena, .data = cluster_data(&line->arena, o->data_dir)};
 	pid_t pid = cluster_supervisor(s.data);
 	if (!pid)
 		return nothing_runs(&s);

@@ -45,7 +45,7 @@ static int run(struct command_line *line)
 {
 	struct stop_options *o = line->values;
 	struct err err;
-	const char *data = o->data_dir ? o->data_dir : cluster_default_data(&line->arena);
+	const char *data = cluster_data(&line->arena, o->data_dir);
 	enum rc rc = cluster_stop(data, o->with_pods, &err);
 	if (rc == RC_NOT_FOUND) {
 		progress_done("no cluster runs from %s", data);

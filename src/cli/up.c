@@ -65,8 +65,7 @@ static enum rc check_programs(struct err *err)
 
 static enum rc check_options(struct up_options *o, struct arena *a, struct err *err)
 {
-	if (!o->data_dir)
-		o->data_dir = cluster_default_data(a);
+	o->data_dir = cluster_data(a, o->data_dir);
 	if (!o->kubeconfig)
 		o->kubeconfig = kubeconfig_default_path(a);
 	if (o->simulated_nodes && o->nodes < 0)
