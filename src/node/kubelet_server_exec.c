@@ -38,6 +38,7 @@ struct exec_session {
 	bool is_attach, is_tty, has_stdin, has_stdout, has_stderr;
 	struct runtime_call call;
 	bool is_calling; /* the runtime has not answered yet */
+	bool has_begun;	 /* it has */
 	struct runtime_exec_config config;
 	struct runtime_exec *exec;
 	struct exec_output outputs[2];
@@ -264,7 +265,7 @@ static void input_on(struct loop_watch *watch)
 
 static void input_add(struct exec_session *s, struct str bytes)
 {
-	bool is_open = s->stdin_fd >= 0 || s->is_calling;
+	bool is_open = s->stdin_fd >= 0 || !s->has_begun;
 	if (!is_open || s->is_input_ended)
 		return;
 	buf_add_str(&s->input, bytes);
@@ -274,7 +275,7 @@ static void input_add(struct exec_session *s, struct str bytes)
 	}
 	if (s->stdin_fd >= 0 && !s->stdin_watch.private)
 		input_flush(s);
-	else if (s->is_calling && s->input.len > STREAM_HIGH_BYTES)
+	else if (!s->has_begun && s->input.len > STREAM_HIGH_BYTES)
 		channels_pause(s->channels);
 }
 
@@ -335,6 +336,7 @@ static void begun(struct runtime_call *call)
 {
 	struct exec_session *s = CONTAINER_OF(call, struct exec_session, call);
 	s->is_calling = false;
+	s->has_begun = true;
 	if (call->rc != RC_OK || !s->channels) {
 		if (s->exec) /* its descriptors are ours */
 			take_exec(s);
@@ -347,10 +349,9 @@ static void begun(struct runtime_call *call)
 		take_exec(s);
 	output_start(&s->outputs[0]);
 	output_start(&s->outputs[1]);
-	if (s->stdin_fd >= 0)
-		input_flush(s);
-	else
+	if (s->stdin_fd < 0)
 		buf_reset(&s->input);
+	input_flush(s);
 }
 
 /* ---- the client ---- */
