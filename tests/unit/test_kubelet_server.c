@@ -162,6 +162,8 @@ static int teardown(void **state)
 		kubelet_server_stop(server, stopped_on, NULL);
 	WAIT_FOR(is_stopped);
 	kubelet_server_free(server);
+	for (int i = 0; i < 5; i++) /* handles are closed */
+		loop_run_once(loop, 5);
 	assert_ptr_equal(fake->listener, &own_listener);
 	fake->ops->free(fake);
 	cache_free(pods);
