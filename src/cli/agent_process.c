@@ -216,24 +216,14 @@ static enum rc open_network(struct agent *g, struct err *err)
 	return open_dns(g, err);
 }
 
-static enum rc open_kubelet(struct agent *g, struct err *err)
+static enum rc open_serving(struct agent *g, struct err *err)
 {
 	const struct tls_server_opts tls = {
 		.cert_pem = g->identity.serving.cert_pem,
 		.key_pem = g->identity.serving.key_pem,
 		.client_ca_pem = g->identity.client_ca_pem,
 	};
-	TRY(tls_server_new(&tls, &g->serving_tls, err));
-	const struct kubelet_server_config config = {
-		.runtime = g->runtime,
-		.address = g->options->node_ip,
-		.port = KUBELET_PORT,
-		.tls = g->serving_tls,
-		.sandbox_folder = arena_cstr(
-			&g->arena,
-			arena_printf(&g->arena, "%s/runtime/sandboxes", g->options->data_dir)),
-	};
-	return kubelet_server_new(g->loop, &config, &g->kubelet, err);
+	return tls_server_new(&tls, &g->serving_tls, err);
 }
 
 static void on_ready(void *ctx)
@@ -268,6 +258,29 @@ static enum rc open_node(struct agent *g, struct err *err)
 		.ctx = g,
 	};
 	return node_agent_new(&config, &g->node, err);
+}
+
+static const struct cache *pods_of_node(void *ctx)
+{
+	struct agent *g = ctx;
+	return node_agent_cache(g->node);
+}
+
+/* After the agent: it stands before the agent's listener of exits. */
+static enum rc open_kubelet(struct agent *g, struct err *err)
+{
+	const struct kubelet_server_config config = {
+		.runtime = g->runtime,
+		.address = g->options->node_ip,
+		.port = KUBELET_PORT,
+		.tls = g->serving_tls,
+		.sandbox_folder = arena_cstr(
+			&g->arena,
+			arena_printf(&g->arena, "%s/runtime/sandboxes", g->options->data_dir)),
+		.pods = pods_of_node,
+		.ctx = g,
+	};
+	return kubelet_server_new(g->loop, &config, &g->kubelet, err);
 }
 
 /* ---- the pod range: the control plane gives it once the node is registered ---- */
@@ -366,8 +379,9 @@ static enum rc start(struct agent *g, struct err *err)
 	TRY(open_client(g, err));
 	TRY(open_runtime(g, err));
 	TRY(open_network(g, err));
-	TRY(open_kubelet(g, err));
+	TRY(open_serving(g, err));
 	TRY(open_node(g, err));
+	TRY(open_kubelet(g, err));
 	watch_node(g);
 	return RC_OK;
 }

@@ -231,6 +231,11 @@ void node_agent_set_network(struct node_agent *agent, const char *problem)
 		node_registration_wake(agent->registration);
 }
 
+const struct cache *node_agent_cache(const struct node_agent *agent)
+{
+	return agent->cache;
+}
+
 /* ---- end ---- */
 
 void node_agent_stop(struct node_agent *agent, bool keep_pods, void (*done)(void *ctx), void *ctx)

@@ -69,5 +69,7 @@ void node_agent_free(struct node_agent *agent);
 /* Why the network is not there yet, for the Ready condition; NULL: it is.  At first it is not,
  * unless the node is simulated. */
 void node_agent_set_network(struct node_agent *agent, const char *problem);
+/* With this node's pods and its Node; NULL until the agent has listed its containers. */
+const struct cache *node_agent_cache(const struct node_agent *agent);
 
 #endif

@@ -57,6 +57,8 @@ struct kubelet_request {
 
 /* Serves, or replies with the error. */
 void kubelet_find(struct kubelet_request *q);
+/* All pods of this node; NULL while they are not known. */
+const struct cache *kubelet_pods(const struct kubelet_server *server);
 void kubelet_fail(struct http_exchange *x, const struct err *err);
 bool kubelet_param_is_true(struct http_exchange *x, const char *name); /* "1" or "true" */
 /* Something has ended: is a stop complete? */

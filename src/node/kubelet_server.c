@@ -55,8 +55,7 @@ static void serve_health(struct kubelet_request *q)
 
 static void serve_pods(struct kubelet_request *q)
 {
-	const struct kubelet_server_config *c = &q->server->config;
-	const struct cache *cache = c->pods ? c->pods(c->ctx) : NULL;
+	const struct cache *cache = kubelet_pods(q->server);
 	CLEANUP_BUF out = BUF_INIT(POD_LIST_MAX_BYTES);
 	struct object *o;
 	struct err err;

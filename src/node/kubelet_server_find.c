@@ -52,18 +52,18 @@ const struct runtime_container_status *kubelet_former(const struct runtime_conta
 
 /* ---- in the API ---- */
 
-static const struct pod *pod_of(const struct kubelet_request *q)
+const struct cache *kubelet_pods(const struct kubelet_server *server)
 {
-	const struct kubelet_server_config *c = &q->server->config;
+	const struct kubelet_server_config *c = &server->config;
 	const struct cache *cache = c->pods ? c->pods(c->ctx) : NULL;
-	struct object *o = cache ? cache_get(cache, KIND_POD, q->namespace, q->pod) : NULL;
-	return o ? object_view(o) : NULL;
+	return cache && cache_is_synced(cache) ? cache : NULL;
 }
 
-static bool knows_pods(const struct kubelet_request *q)
+static const struct pod *pod_of(const struct kubelet_request *q)
 {
-	const struct kubelet_server_config *c = &q->server->config;
-	return c->pods && c->pods(c->ctx);
+	const struct cache *cache = kubelet_pods(q->server);
+	struct object *o = cache ? cache_get(cache, KIND_POD, q->namespace, q->pod) : NULL;
+	return o ? object_view(o) : NULL;
 }
 
 static bool has_container(const struct pod_spec *spec, struct str name)
@@ -102,7 +102,7 @@ static struct str waiting_reason(const struct pod *pod, struct str name)
 static enum rc check_names(const struct kubelet_request *q, const struct pod *pod, struct err *err)
 {
 	bool is_for_pod = q->container.len == 0;
-	if (!pod && knows_pods(q))
+	if (!pod && kubelet_pods(q->server))
 		return err_set(err, RC_NOT_FOUND, "pod \"%.*s\" does not exist", STR_FMT(q->pod));
 	if (pod && !is_for_pod && !has_container(&pod->spec, q->container))
 		return err_set(err, RC_NOT_FOUND, "container \"%.*s\" not found in pod \"%.*s\"",
