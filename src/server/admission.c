@@ -1,6 +1,8 @@
 #include "server/admission.h"
 
 #include "api/api_ids.h"
+#include "server/admission_certificates.h"
+#include "server/escalation.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -280,26 +282,41 @@ static const struct {
 	const char *name;
 	uint16_t kind; /* KIND_NONE: any */
 	unsigned operations;
+	const char *subresource; /* NULL: the object itself */
 	enum step (*run)(struct request *r, const struct json *old, struct json *tree);
 } plugins[] = {
-	{"NamespaceLifecycle", KIND_NONE, ADMIT_CREATE, namespace_lifecycle},
-	{"TaintNodesByCondition", KIND_NODE, ADMIT_CREATE, taint_new_node},
-	{"Priority", KIND_POD, ADMIT_CREATE, priority},
-	{"DefaultTolerationSeconds", KIND_POD, ADMIT_CREATE, default_toleration_seconds},
-	{"ServiceAccount", KIND_POD, ADMIT_CREATE, service_account},
-	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_CREATE, protect_claim},
-	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME, ADMIT_CREATE, protect_volume},
+	{"NamespaceLifecycle", KIND_NONE, ADMIT_CREATE, NULL, namespace_lifecycle},
+	{"Escalation", KIND_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
+	{"Escalation", KIND_CLUSTER_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
+	{"Escalation", KIND_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_binding},
+	{"Escalation", KIND_CLUSTER_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL,
+	 escalation_by_binding},
+	{"TaintNodesByCondition", KIND_NODE, ADMIT_CREATE, NULL, taint_new_node},
+	{"Priority", KIND_POD, ADMIT_CREATE, NULL, priority},
+	{"DefaultTolerationSeconds", KIND_POD, ADMIT_CREATE, NULL, default_toleration_seconds},
+	{"ServiceAccount", KIND_POD, ADMIT_CREATE, NULL, service_account},
+	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_CREATE, NULL,
+	 protect_claim},
+	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME, ADMIT_CREATE, NULL,
+	 protect_volume},
+	{"CertificateApproval", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_UPDATE, "approval",
+	 certificate_approval},
+	{"CertificateSigning", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_UPDATE, "status",
+	 certificate_signing},
+	{"CertificateSubjectRestriction", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_CREATE, NULL,
+	 certificate_subject_restriction},
 };
 
 enum step admit(struct request *r, enum admit_operation op, const struct json *old,
 		struct json *tree)
 {
-	if (r->route.sub)
-		return STEP_NEXT;
 	for (size_t i = 0; i < ARRAY_LEN(plugins); i++) {
+		const char *sub = plugins[i].subresource ? plugins[i].subresource : "";
 		if (!(plugins[i].operations & op))
 			continue;
 		if (plugins[i].kind != KIND_NONE && plugins[i].kind != r->route.kind->stored_id)
+			continue;
+		if (!str_eq(r->route.subresource, str_of(sub)))
 			continue;
 		if (plugins[i].run(r, old, tree) == STEP_DONE)
 			return STEP_DONE;

@@ -69,17 +69,40 @@ static uint32_t address_number(const struct service_allocator *al, struct str te
 	return n < al->address_count ? (uint32_t)n : 0;
 }
 
+/* The node ports of a Service: one for each port (0: none), then that of its health check. */
+static size_t port_count(const struct json *tree)
+{
+	return tree ? json_count(json_path(tree, "spec.ports")) + 1 : 0;
+}
+
+static int64_t port_at(const struct json *tree, size_t i)
+{
+	struct json *ports = json_path(tree, "spec.ports");
+	return i < json_count(ports) ? json_i64(json_get(json_at(ports, i), STR("nodePort")))
+				     : json_i64(json_path(tree, "spec.healthCheckNodePort"));
+}
+
+static bool is_node_port(int64_t port)
+{
+	return port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST;
+}
+
+static bool holds_port(const struct json *tree, int64_t port)
+{
+	for (size_t i = 0; i < port_count(tree); i++)
+		if (port_at(tree, i) == port)
+			return true;
+	return false;
+}
+
 static void mark(struct service_allocator *al, const struct json *tree, bool is_taken)
 {
 	uint32_t n = address_number(al, json_path_str(tree, "spec.clusterIP"));
 	if (n)
 		al->taken[n] = is_taken;
-	struct json *ports = json_path(tree, "spec.ports");
-	for (size_t i = 0; i <= json_count(ports); i++) {
-		int64_t port = i < json_count(ports)
-				       ? json_i64(json_get(json_at(ports, i), STR("nodePort")))
-				       : json_i64(json_path(tree, "spec.healthCheckNodePort"));
-		if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST)
+	for (size_t i = 0; i < port_count(tree); i++) {
+		int64_t port = port_at(tree, i);
+		if (is_node_port(port))
 			al->port_taken[port - NODE_PORT_FIRST] = is_taken;
 	}
 }
@@ -94,12 +117,19 @@ void allocator_load(struct service_allocator *al, const struct snapshot *s)
 	}
 }
 
-void allocator_release(struct service_allocator *al, const struct object *old)
+void allocator_settle(struct service_allocator *al, const struct json *old, const struct json *new,
+		      bool is_durable)
 {
-	if (old->stored_id != KIND_SERVICE)
-		return;
-	CLEANUP_ARENA a = {};
-	mark(al, object_tree(&a, old), false);
+	const struct json *gone = is_durable ? old : new, *kept = is_durable ? new : old;
+	struct str address = json_path_str(gone, "spec.clusterIP");
+	uint32_t n = address_number(al, address);
+	if (n && !str_eq(address, json_path_str(kept, "spec.clusterIP")))
+		al->taken[n] = false;
+	for (size_t i = 0; i < port_count(gone); i++) {
+		int64_t port = port_at(gone, i);
+		if (is_node_port(port) && !holds_port(kept, port))
+			al->port_taken[port - NODE_PORT_FIRST] = false;
+	}
 }
 
 /* ---- cluster IP ---- */
@@ -202,26 +232,17 @@ static bool wants_node_ports(const struct json *spec)
 	       (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
 }
 
-static bool had_port(const struct json *old, int64_t port)
-{
-	struct json *ports = json_path(old, "spec.ports");
-	for (size_t i = 0; i < json_count(ports); i++)
-		if (json_i64(json_get(json_at(ports, i), STR("nodePort"))) == port)
-			return true;
-	return false;
-}
-
 static void check_port(struct service_allocator *al, const struct json *old, int64_t port,
 		       size_t index, struct field_errors *errors)
 {
 	struct str path = FIELD_PATH(errors, "spec.ports[%zu].nodePort", index);
 	struct json *value = json_int(errors->arena, port);
-	if (port < NODE_PORT_FIRST || port > NODE_PORT_LAST)
+	if (!is_node_port(port))
 		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
 				"provided port is not in the valid range. The range of valid ports "
 				"is %d-%d",
 				NODE_PORT_FIRST, NODE_PORT_LAST);
-	else if (al->port_taken[port - NODE_PORT_FIRST] && !had_port(old, port))
+	else if (al->port_taken[port - NODE_PORT_FIRST] && !holds_port(old, port))
 		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
 				"provided port is already allocated");
 }
@@ -240,7 +261,7 @@ static void assign_ports(struct arena *a, struct service_allocator *al, const st
 			check_port(al, old, port, i, errors);
 		else
 			port = next_port(al, wished);
-		if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST)
+		if (is_node_port(port))
 			wished[port - NODE_PORT_FIRST] = true;
 		json_set(a, item, STR("nodePort"), json_int(a, port));
 	}
@@ -264,8 +285,8 @@ enum rc allocator_assign(struct service_allocator *al, struct request *r, const 
 		return RC_INVALID;
 	if (r->options.is_dry_run)
 		return RC_OK;
-	if (old)
-		mark(al, old, false);
+	r->service_old = (struct json *)old;
+	r->service_new = tree;
 	mark(al, tree, true);
 	return RC_OK;
 }

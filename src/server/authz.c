@@ -62,13 +62,15 @@ static struct str subject_key(struct arena *a, const struct rbac_subject *s,
 			    STR_FMT(s->name));
 }
 
-static void add_grants(struct rbac_index *x, struct str binding, const struct rbac_subject_array *subjects,
-		       struct str namespace, const struct policy_rule_array *rules)
+static void add_grants(struct rbac_index *x, struct str binding,
+		       const struct rbac_subject_array *subjects, struct str namespace,
+		       const struct policy_rule_array *rules)
 {
 	for (uint32_t i = 0; i < subjects->count; i++) {
 		struct str key = subject_key(&x->arena, &subjects->at[i], namespace);
 		struct grant *g = ARENA_NEW(&x->arena, struct grant);
-		*g = (struct grant){map_get(&x->subjects, key), namespace, binding, &subjects->at[i], rules->at, rules->count};
+		*g = (struct grant){map_get(&x->subjects, key), namespace, binding,
+				    &subjects->at[i],		rules->at, rules->count};
 		map_set(&x->subjects, key, g);
 	}
 }
@@ -98,8 +100,12 @@ static void add_cluster_bindings(struct rbac_index *x)
 		const struct policy_rule_array *rules =
 			cluster_rules(x->snapshot, b->role_ref.name);
 		if (rules)
-			add_grants(x, arena_printf(&x->arena, "ClusterRoleBinding \"%.*s\" of ClusterRole \"%.*s\"", STR_FMT(o->name), STR_FMT(b->role_ref.name)),
-				   &b->subjects, STR(""), rules);
+			add_grants(
+				x,
+				arena_printf(&x->arena,
+					     "ClusterRoleBinding \"%.*s\" of ClusterRole \"%.*s\"",
+					     STR_FMT(o->name), STR_FMT(b->role_ref.name)),
+				&b->subjects, STR(""), rules);
 	}
 }
 
@@ -113,8 +119,11 @@ static void add_bindings(struct rbac_index *x)
 		const struct policy_rule_array *rules =
 			role_rules(x->snapshot, o->namespace, &b->role_ref);
 		if (rules)
-			add_grants(x, arena_printf(&x->arena, "RoleBinding \"%.*s/%.*s\" of %.*s \"%.*s\"", STR_FMT(o->name), STR_FMT(o->namespace),
-						 STR_FMT(b->role_ref.kind), STR_FMT(b->role_ref.name)),
+			add_grants(x,
+				   arena_printf(
+					   &x->arena, "RoleBinding \"%.*s/%.*s\" of %.*s \"%.*s\"",
+					   STR_FMT(o->name), STR_FMT(o->namespace),
+					   STR_FMT(b->role_ref.kind), STR_FMT(b->role_ref.name)),
 				   &b->subjects, o->namespace, rules);
 	}
 }
@@ -267,15 +276,18 @@ static bool answers(void *ctx, const struct grant *grant, const struct policy_ru
 	if (!rule_allows(rule, q->what))
 		return false;
 	bool is_account = str_is(grant->subject->kind, "ServiceAccount");
-	struct str subject_namespace = grant->subject->namespace.len ? grant->subject->namespace : grant->namespace;
+	struct str subject_namespace = grant->subject->namespace.len ? grant->subject->namespace
+								     : grant->namespace;
 	if (q->arena)
-		q->reason = arena_printf(q->arena, "RBAC: allowed by %.*s to %.*s \"%.*s%s%.*s\"", STR_FMT(grant->binding),
-					 STR_FMT(grant->subject->kind), STR_FMT(grant->subject->name), is_account ? "/" : "",
+		q->reason = arena_printf(q->arena, "RBAC: allowed by %.*s to %.*s \"%.*s%s%.*s\"",
+					 STR_FMT(grant->binding), STR_FMT(grant->subject->kind),
+					 STR_FMT(grant->subject->name), is_account ? "/" : "",
 					 STR_FMT(is_account ? subject_namespace : STR("")));
 	return true;
 }
 
-bool authorizer_allows_because(struct authorizer *z, const struct user *user, const struct attributes *what, struct arena *a,
+bool authorizer_allows_because(struct authorizer *z, const struct user *user,
+			       const struct attributes *what, struct arena *a,
 			       struct str *ret_reason)
 {
 	struct question q = {what, a, STR("")};

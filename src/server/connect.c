@@ -16,6 +16,7 @@
 
 #define QUERY_MAX_BYTES (64u << 10)
 #define LOG_QUEUE_BYTES (1u << 20)
+#define LOG_ERROR_BYTES 4096 /* of a refusal are kept */
 
 struct target {
 	struct str address;
@@ -206,8 +207,10 @@ static void log_data(struct http_call *call, struct str bytes, void *ctx)
 {
 	struct request *r = ctx;
 	if (!r->reply.is_streaming) {
-		r->reply.text =
-			arena_printf(&r->arena, "%.*s%.*s", STR_FMT(r->reply.text), STR_FMT(bytes));
+		if (r->reply.text.len < LOG_ERROR_BYTES)
+			r->reply.text = arena_printf(&r->arena, "%.*s%.*s", STR_FMT(r->reply.text),
+						     (int)MIN(bytes.len, (size_t)LOG_ERROR_BYTES),
+						     bytes.at);
 		return;
 	}
 	struct http_chunk chunk = HTTP_CHUNK_COPY(bytes.at, bytes.len);

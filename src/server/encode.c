@@ -123,8 +123,8 @@ static size_t type_meta_bytes(const struct object *o)
 	       o->kind->api_version.len;
 }
 
-/* Head (or what is left of it), revision, middle and managedFields.  An object that was never stored (a
- * dry run) has no resourceVersion at all. */
+/* Head (or what is left of it), revision, middle and managedFields.  An object that was never
+ * stored (a dry run) has no resourceVersion at all. */
 static void write_front(struct buf *out, struct str head, const struct object *o, int64_t revision)
 {
 	static const char key[] = "\"resourceVersion\":\"";
@@ -163,7 +163,8 @@ static void write_partial(struct encoder *e, struct buf *out, const struct objec
 			  int64_t revision)
 {
 	write_meta_kind(e, out, "PartialObjectMetadata");
-	write_front(out, str_skip(o->head, type_meta_bytes(o) + strlen("\"metadata\":")), o, revision);
+	write_front(out, str_skip(o->head, type_meta_bytes(o) + strlen("\"metadata\":")), o,
+		    revision);
 	buf_add_cstr(out, "}}");
 }
 
@@ -372,7 +373,10 @@ void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial
 	if (e->output->shape == AS_TABLE) {
 		open_table(e, &text, revision_meta(e->arena, revision));
 		buf_add_cstr(&text, "{\"cells\":");
-		api_print_cells(&text, e->kind, arena_alloc(e->arena, api_type(api_builtin(), e->kind->type)->view_size), e->now_us);
+		api_print_cells(
+			&text, e->kind,
+			arena_alloc(e->arena, api_type(api_builtin(), e->kind->type)->view_size),
+			e->now_us);
 		buf_add_cstr(&text, ",\"object\":");
 	}
 	if (e->output->shape == AS_OBJECT)

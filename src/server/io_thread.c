@@ -5,6 +5,8 @@
 
 #include "server/pipeline.h"
 
+#define STOP_WAIT_MS 1000 /* the message that it is through comes earlier */
+
 static size_t on_headers(struct http_exchange *x, void *ctx)
 {
 	return REQUEST_BODY_MAX;
@@ -39,6 +41,7 @@ static void on_request(struct http_exchange *x, void *ctx)
 	r->query = http_query(x);
 	r->accept = http_header(x, "accept");
 	r->content_type = http_header(x, "content-type");
+	r->user_agent = http_header(x, "user-agent");
 	r->body = http_body(x);
 	r->output = (struct output){.content_type = STR("application/json")};
 	http_set_user(x, r);
@@ -90,6 +93,8 @@ enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t por
 		.port = port,
 		.reuse_port = true,
 		.tls = tls,
+		/* A watcher waits above WATCH_QUEUE_BYTES; one event more must still fit. */
+		.limits = {.queued_bytes = 16u << 20},
 	};
 	TRY(http_server_new(t->loop, &config, &handler, t, &t->http, err));
 	TRY(open_kubelet_client(t, server->keys, err));
@@ -101,9 +106,16 @@ enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t por
 	return RC_OK;
 }
 
+static void stopped_msg(struct loop_msg *msg)
+{
+	CONTAINER_OF(msg, struct io_thread, stop_msg)->is_through = true;
+}
+
 static void stopped(void *ctx)
 {
 	struct io_thread *t = ctx;
+	t->stop_msg.fn = stopped_msg;
+	loop_post(t->server->loop, &t->stop_msg);
 	loop_stop(t->loop);
 }
 
@@ -121,6 +133,14 @@ void io_thread_stop(struct io_thread *t, uint32_t grace_ms)
 	t->grace_ms = grace_ms;
 	t->stop_msg.fn = stop_msg;
 	loop_post(t->loop, &t->stop_msg);
+}
+
+void io_thread_join(struct io_thread *t)
+{
+	if (!t->is_running)
+		return;
+	while (!t->is_through)
+		loop_run_once(t->server->loop, STOP_WAIT_MS);
 	pthread_join(t->thread, NULL);
 	http_client_free(t->kubelets);
 	http_server_free(t->http);

@@ -18,11 +18,16 @@ struct io_thread {
 	struct loop_msg stop_msg;
 	uint32_t grace_ms;
 	bool is_running;
+	bool is_through; /* core: it has ended its last exchange */
 };
 
 [[nodiscard]] enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port,
 				      struct tls_context *tls, struct err *err);
-void io_thread_stop(struct io_thread *t, uint32_t grace_ms); /* and joins it */
+/* Core thread: begins to end its exchanges. */
+void io_thread_stop(struct io_thread *t, uint32_t grace_ms);
+/* Core thread, outside of callbacks: runs the core loop until the requests that wait there have
+ * been answered and the thread is through. */
+void io_thread_join(struct io_thread *t);
 /* The thread that runs on this loop. */
 struct io_thread *io_thread_of(struct server *server, const struct loop *loop);
 

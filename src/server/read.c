@@ -192,6 +192,10 @@ static enum step read_list(struct request *r)
 	write_page(r, &p, &e, &meta);
 	encode_list_end(&e, &meta);
 	snapshot_unref(p.snapshot);
+	if (out.is_full)
+		return request_fail(r, RC_TOO_LARGE,
+				    "the list is larger than %u bytes; ask for pages with limit",
+				    LIST_MAX_BYTES);
 	r->reply.status = 200;
 	r->reply.bytes_len = out.len;
 	r->reply.bytes = buf_take(&out);

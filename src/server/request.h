@@ -119,7 +119,7 @@ struct request {
 	void (*finish)(struct request *r); /* on home, when the reply is complete */
 	void *ctx;			   /* of finish */
 
-	struct str method, path, query, accept, content_type;
+	struct str method, path, query, accept, content_type, user_agent;
 	struct str body;
 	struct route route;
 	struct user user;
@@ -132,6 +132,7 @@ struct request {
 	struct deletion deletion;
 	struct http_call *call; /* to a node, while a log is passed on */
 	struct store_ticket ticket;
+	struct json *service_old, *service_new; /* whose addresses wait for the commit */
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;
 	struct reply reply;

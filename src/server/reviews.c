@@ -284,9 +284,8 @@ static enum step request_token(struct request *r)
 					      r->route.namespace, r->route.name);
 	if (!account)
 		return request_not_found(r, r->route.kind, r->route.name);
-	int64_t seconds = json_get(spec, STR("expirationSeconds"))
-				  ? json_i64(json_get(spec, STR("expirationSeconds")))
-				  : TOKEN_DEFAULT_S;
+	struct json *wish = json_get(spec, STR("expirationSeconds"));
+	int64_t seconds = wish && wish->type == JSON_INT ? json_i64(wish) : TOKEN_DEFAULT_S;
 	struct json *ref = json_get(spec, STR("boundObjectRef"));
 	char id[37];
 	world_uuid(id);

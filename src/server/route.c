@@ -164,13 +164,14 @@ static void route_resource(struct request *r, const struct str *segments, int co
 	if (count > 3)
 		route->rest = str_n(segments[3].at,
 				    1); /* its presence matters; proxies read the raw path */
+	bool is_in_namespace = route->namespace.at != NULL;
 	const struct api_kind *kind =
 		api_by_resource(api_builtin(), route->group, route->version, route->resource);
 	if (kind && str_is(kind->plural, "namespaces") && route->name.len && !route->namespace.at)
 		route->namespace = route->name;
-	bool is_own_namespace = kind && str_is(kind->plural, "namespaces");
-	bool is_in_place = !kind || is_own_namespace || !route->namespace.at ? true
-									     : kind->is_namespaced;
+	/* A kind of cluster scope below a namespace would be judged by that namespace's roles
+	 * (CVE-2019-11247). */
+	bool is_in_place = !kind || !is_in_namespace || kind->is_namespaced;
 	bool needs_namespace = kind && kind->is_namespaced && !route->namespace.at &&
 			       route->name.at;
 	route->verb = verb_of(r, route->name.at != NULL);

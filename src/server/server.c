@@ -147,6 +147,8 @@ void server_stop(struct server *s, uint32_t grace_ms)
 {
 	for (int i = 0; i < s->io_count; i++)
 		io_thread_stop(&s->io[i], grace_ms);
+	for (int i = 0; i < s->io_count; i++)
+		io_thread_join(&s->io[i]);
 }
 
 void server_free(struct server *s)

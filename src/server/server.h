@@ -55,7 +55,8 @@ struct server {
 				 struct server **ret_server, struct err *err);
 /* Opens the store, makes or reads keys, writes bootstrap objects, starts to listen. */
 [[nodiscard]] enum rc server_start(struct server *server, struct err *err);
-/* Stops accepting, ends requests within grace_ms, closes the store. */
+/* Stops accepting, ends requests within grace_ms.  Outside of callbacks: the core loop runs
+ * meanwhile, so that writes in flight are answered. */
 void server_stop(struct server *server, uint32_t grace_ms);
 void server_free(struct server *server);
 uint16_t server_port(const struct server *server);

@@ -9,11 +9,12 @@ struct str kind_group_resource(struct arena *a, const struct api_kind *kind)
 	return arena_printf(a, "%.*s.%.*s", STR_FMT(kind->plural), STR_FMT(kind->group));
 }
 
+/* name may be borrowed from an object that is gone when the reply is written. */
 static struct json *details(struct request *r, struct str group, struct str kind, struct str name)
 {
 	struct json *d = json_object(&r->arena);
 	if (name.len)
-		json_set_str(&r->arena, d, STR("name"), name);
+		json_set_str(&r->arena, d, STR("name"), arena_str(&r->arena, name));
 	if (group.len)
 		json_set_str(&r->arena, d, STR("group"), group);
 	if (kind.len)
@@ -53,7 +54,8 @@ enum step request_fail(struct request *r, enum rc rc, const char *fmt, ...)
 
 enum step request_fail_err(struct request *r, const struct err *err)
 {
-	bool is_plain = err->rc == RC_INTERNAL && !str_has_prefix(str_of(err->text), STR("Internal error occurred"));
+	bool is_plain = err->rc == RC_INTERNAL &&
+			!str_has_prefix(str_of(err->text), STR("Internal error occurred"));
 	fail(r, err->rc, arena_str(&r->arena, str_of(err->text)), NULL);
 	if (is_plain) /* upstream gives a reason only to errors that it made as Status */
 		json_remove(r->reply.tree, STR("reason"));

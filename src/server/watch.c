@@ -11,7 +11,12 @@ struct watcher {
 	struct watch_set *set;
 	struct request *request;
 	struct filter filter;
+	struct str include; /* includeObject of Tables */
 	struct cursor cursor;
+	struct snapshot *initial; /* what there was at the start, until all of it has been sent */
+	struct snapshot_iter at;  /* in it */
+	struct store_event held[WATCH_BATCH]; /* read, but the client was too slow for them yet */
+	size_t held_at, held_count;
 	struct loop_timer end_timer;
 	int64_t last_sent;   /* revision of the last event or bookmark */
 	bool is_full;	     /* its client reads slowly */
@@ -23,6 +28,9 @@ static void watcher_end(struct watcher *w)
 	struct request *r = w->request;
 	list_remove(&w->link);
 	loop_timer_stop(&w->end_timer);
+	snapshot_unref(w->initial);
+	while (w->held_at < w->held_count)
+		store_event_done(&w->held[w->held_at++]);
 	http_stream_end(r->exchange);
 	request_free(r); /* and w, which lives in its arena */
 }
@@ -46,7 +54,7 @@ static struct encoder encoder_of(struct watcher *w, struct arena *a, struct buf 
 		.out = out,
 		.output = &w->request->output,
 		.kind = w->request->route.kind,
-		.include = query_get(&w->request->arena, w->request->query, "includeObject"),
+		.include = w->include,
 		.now_us = world_wall_us(),
 		.has_columns = w->is_first_table,
 	};
@@ -85,36 +93,85 @@ static void fail_stream(struct watcher *w, const struct err *err)
 	watcher_end(w);
 }
 
-/* False when the watcher has ended. */
-static bool pump_batch(struct watcher *w, bool *ret_has_more)
+static void send_bookmark(struct watcher *w, int64_t revision, bool is_end_of_initial)
 {
-	struct store_event events[WATCH_BATCH];
-	size_t count = 0;
-	struct err err;
-	if (store_cursor_read(w->set->store, &w->cursor, events, WATCH_BATCH, &count, &err) !=
-	    RC_OK) {
-		fail_stream(w, &err);
-		return false;
-	}
 	CLEANUP_ARENA a = {};
-	CLEANUP_BUF out = BUF_INIT(64u << 20);
+	CLEANUP_BUF out = BUF_INIT(64u << 10);
 	struct encoder e = encoder_of(w, &a, &out);
-	for (size_t i = 0; i < count; i++) {
-		add_event(w, &e, &events[i]);
-		store_event_done(&events[i]);
+	encode_bookmark(&e, revision, is_end_of_initial);
+	w->last_sent = revision;
+	deliver(w, &out);
+}
+
+static void end_initial(struct watcher *w)
+{
+	const struct options *o = &w->request->options;
+	int64_t revision = snapshot_revision(w->initial);
+	snapshot_unref(TAKE_PTR(w->initial));
+	if (o->has_send_initial_events && o->allow_bookmarks)
+		send_bookmark(w, revision, true);
+}
+
+/* One write's worth of what there was at the start. */
+static void send_initial(struct watcher *w)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF out = BUF_INIT(WATCH_EVENT_MAX);
+	struct encoder e = encoder_of(w, &a, &out);
+	struct object *o = NULL;
+	while (out.len < WATCH_WRITE_BYTES && (o = snapshot_next(&w->at))) {
+		if (!filter_matches(&w->filter, o))
+			continue;
+		encode_event(&e, "ADDED", o, o->revision);
+		w->is_first_table = e.has_columns = false;
 	}
 	if (out.len)
 		deliver(w, &out);
-	*ret_has_more = count == WATCH_BATCH;
+	if (!o)
+		end_initial(w);
+}
+
+/* One write's worth of the events that were read. */
+static void send_held(struct watcher *w)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF out = BUF_INIT(WATCH_EVENT_MAX);
+	struct encoder e = encoder_of(w, &a, &out);
+	while (w->held_at < w->held_count && out.len < WATCH_WRITE_BYTES) {
+		struct store_event *event = &w->held[w->held_at++];
+		add_event(w, &e, event);
+		store_event_done(event);
+	}
+	if (out.len)
+		deliver(w, &out);
+}
+
+/* False when the watcher has ended. */
+static bool read_events(struct watcher *w, bool *ret_has_more)
+{
+	struct err err;
+	w->held_at = w->held_count = 0;
+	if (store_cursor_read(w->set->store, &w->cursor, w->held, WATCH_BATCH, &w->held_count,
+			      &err) != RC_OK) {
+		w->held_count = 0;
+		fail_stream(w, &err);
+		return false;
+	}
+	*ret_has_more = w->held_count == WATCH_BATCH;
 	return true;
 }
 
 static void pump(struct watcher *w)
 {
 	bool has_more = true;
-	while (has_more && !w->is_full)
-		if (!pump_batch(w, &has_more))
+	while (!w->is_full) {
+		if (w->initial)
+			send_initial(w);
+		else if (w->held_at < w->held_count)
+			send_held(w);
+		else if (!has_more || !read_events(w, &has_more))
 			return;
+	}
 }
 
 static void on_drain(struct http_exchange *x)
@@ -134,23 +191,13 @@ static void on_publish(struct store_listener *l)
 			pump(w);
 }
 
-static void send_bookmark(struct watcher *w, int64_t revision, bool is_end_of_initial)
-{
-	CLEANUP_ARENA a = {};
-	CLEANUP_BUF out = BUF_INIT(64u << 10);
-	struct encoder e = encoder_of(w, &a, &out);
-	encode_bookmark(&e, revision, is_end_of_initial);
-	w->last_sent = revision;
-	deliver(w, &out);
-}
-
 static void bookmark_timer(struct loop_timer *timer)
 {
 	struct watch_set *set = CONTAINER_OF(timer, struct watch_set, bookmark_timer);
 	struct watcher *w;
 	LIST_FOR_EACH (w, &set->watchers, link)
-		if (w->request->options.allow_bookmarks && !w->is_full &&
-		    w->cursor.after > w->last_sent)
+		if (w->request->options.allow_bookmarks && !w->is_full && !w->initial &&
+		    w->held_at == w->held_count && w->cursor.after > w->last_sent)
 			send_bookmark(w, w->cursor.after, false);
 	if (!list_is_empty(&set->watchers))
 		loop_timer_start(set->loop, timer, WATCH_BOOKMARK_MS, bookmark_timer);
@@ -181,30 +228,14 @@ void watch_gone(struct request *r)
 		watcher_end(r->ctx);
 }
 
-static void send_initial(struct watcher *w, const struct snapshot *s)
-{
-	CLEANUP_ARENA a = {};
-	CLEANUP_BUF out = BUF_INIT(512u << 20);
-	struct encoder e = encoder_of(w, &a, &out);
-	struct snapshot_iter it;
-	snapshot_iter_init(&it, s, w->filter.kind->stored_id, w->filter.namespace, (struct str){},
-			   (struct str){});
-	for (struct object *o; (o = snapshot_next(&it));) {
-		if (!filter_matches(&w->filter, o))
-			continue;
-		encode_event(&e, "ADDED", o, o->revision);
-		w->is_first_table = e.has_columns = false;
-	}
-	if (out.len)
-		deliver(w, &out);
-}
-
 static void begin_stream(struct request *r)
 {
 	static const struct http_header cache = {STR_INIT("cache-control"),
 						 STR_INIT("no-cache, private")};
-	struct http_header *headers = ARENA_ARRAY(&r->arena, struct http_header, 2);
-	headers[0] = (struct http_header){STR("content-type"), r->output.content_type};
+	/* The head may be sent after the stream and its request have ended. */
+	struct http_header *headers = ARENA_ARRAY(http_arena(r->exchange), struct http_header, 2);
+	headers[0] = (struct http_header){
+		STR("content-type"), arena_str(http_arena(r->exchange), r->output.content_type)};
 	headers[1] = cache;
 	r->reply.is_streaming = true;
 	http_stream_begin(r->exchange, 200, headers, 2);
@@ -220,23 +251,25 @@ static bool wants_initial(const struct request *r)
 	return o->resource_version.len == 0 || str_is(o->resource_version, "0");
 }
 
-static void follow(struct watcher *w, struct snapshot *s, bool is_initial)
+static void follow(struct watcher *w, struct snapshot *s)
 {
 	struct request *r = w->request;
 	int64_t from = snapshot_revision(s);
 	struct err err;
-	if (is_initial)
-		send_initial(w, s);
-	else if (r->options.resource_version.len)
+	bool is_initial = wants_initial(r);
+	if (!is_initial && r->options.resource_version.len)
 		str_to_i64(r->options.resource_version, &from);
 	if (store_cursor_open(w->set->store, w->filter.kind->stored_id, from, &w->cursor, &err) !=
 	    RC_OK) {
 		fail_stream(w, &err);
 		return;
 	}
+	if (is_initial) {
+		w->initial = snapshot_ref(s);
+		snapshot_iter_init(&w->at, s, w->filter.kind->stored_id, w->filter.namespace,
+				   (struct str){}, (struct str){});
+	}
 	w->last_sent = from;
-	if (is_initial && r->options.has_send_initial_events && r->options.allow_bookmarks)
-		send_bookmark(w, from, true);
 	pump(w);
 }
 
@@ -248,18 +281,19 @@ enum step watch_start(struct watch_set *set, struct request *r)
 		return request_fail_err(r, &err);
 	w->set = set;
 	w->request = r;
+	w->include = query_get(&r->arena, r->query, "includeObject");
 	w->is_first_table = true;
 	r->ctx = w;
 	if (list_is_empty(&set->watchers))
 		loop_timer_start(set->loop, &set->bookmark_timer, WATCH_BOOKMARK_MS,
 				 bookmark_timer);
 	list_append(&set->watchers, &w->link);
-	int64_t seconds = r->options.timeout_s > 0 ? r->options.timeout_s
+	int64_t seconds = r->options.timeout_s > 0 ? MIN(r->options.timeout_s, WATCH_MAX_S)
 						   : 1800 + (int64_t)(world_random_u64() % 1800);
 	loop_timer_start(set->loop, &w->end_timer, seconds * 1000, end_timer);
 	begin_stream(r);
 	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(set->store);
 	snapshot_unref(TAKE_PTR(r->snapshot)); /* a stream must not hold old states */
-	follow(w, s, wants_initial(r));
+	follow(w, s);
 	return STEP_LATER;
 }

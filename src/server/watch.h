@@ -10,8 +10,11 @@
 #include "server/request.h"
 
 #define WATCH_QUEUE_BYTES (1u << 20) /* above it a watcher waits for its client */
-#define WATCH_BATCH	  64
+#define WATCH_WRITE_BYTES (64u << 10) /* gathered before they are written */
+#define WATCH_EVENT_MAX	  (64u << 20)
+#define WATCH_BATCH	  16
 #define WATCH_BOOKMARK_MS 60000
+#define WATCH_MAX_S	  (365LL * 86400)
 
 struct watch_set {
 	struct store *store;

@@ -17,9 +17,24 @@ struct object *write_current(struct request *r)
 	return store_pending_get(r->server->store, route->kind->stored_id, namespace, route->name);
 }
 
+/* Addresses and ports change hands when it is certain which state of the Service stays. */
+static void settle_service(struct request *r, bool is_durable)
+{
+	allocator_settle(r->server->allocator, r->service_old, r->service_new, is_durable);
+	r->service_old = r->service_new = NULL;
+}
+
+static void note_removal(struct request *r, const struct object *old)
+{
+	if (old->stored_id == KIND_SERVICE)
+		r->service_old = json_copy(&r->arena, object_tree(&r->arena, old));
+	r->service_new = NULL;
+}
+
 static void committed(struct store_ticket *ticket)
 {
 	struct request *r = CONTAINER_OF(ticket, struct request, ticket);
+	settle_service(r, ticket->rc == RC_OK);
 	if (ticket->rc != RC_OK)
 		request_fail_err(r, ticket->err);
 	else if (r->pending)
@@ -30,14 +45,18 @@ static void committed(struct store_ticket *ticket)
 static enum step commit_one(struct request *r, struct store_write *write)
 {
 	struct err err;
+	struct str name = arena_str(&r->arena, write->name); /* the store may drop its object */
 	r->ticket.done = committed;
 	enum rc rc = store_commit(r->server->store, write, 1, &r->ticket, &err);
 	if (rc == RC_OK)
 		return STEP_LATER;
-	object_unref(TAKE_PTR(r->pending));
 	if (rc == RC_ALREADY_EXISTS)
-		return request_already_exists(r, r->route.kind, write->name);
-	return request_fail_err(r, &err);
+		request_already_exists(r, r->route.kind, name);
+	else
+		request_fail_err(r, &err);
+	settle_service(r, false);
+	object_unref(TAKE_PTR(r->pending));
+	return STEP_DONE;
 }
 
 /* Heartbeats may be lost in a crash: nothing depends on the newest of them.  That a lease exists,
@@ -66,8 +85,10 @@ enum step write_commit(struct request *r, struct json *tree, struct object *old,
 	const struct api_kind *kind = write_storage_kind(r);
 	struct object *o;
 	struct err err;
-	if (object_new(kind, tree, 0, &o, &err) != RC_OK)
+	if (object_new(kind, tree, 0, &o, &err) != RC_OK) {
+		settle_service(r, false);
 		return request_fail_err(r, &err);
+	}
 	r->reply.status = status;
 	if (r->options.is_dry_run) {
 		object_set_revision(o, old ? old->revision : 0);
@@ -86,7 +107,7 @@ enum step write_commit(struct request *r, struct json *tree, struct object *old,
 		.object = o,
 	};
 	if (is_removal)
-		allocator_release(r->server->allocator, old);
+		note_removal(r, old);
 	return commit_one(r, &write);
 }
 
@@ -94,7 +115,7 @@ enum step write_remove(struct request *r, struct object *old, struct object *las
 {
 	if (r->options.is_dry_run)
 		return STEP_DONE;
-	allocator_release(r->server->allocator, old);
+	note_removal(r, old);
 	struct store_write write = {
 		.stored_id = old->stored_id,
 		.is_delete = true,

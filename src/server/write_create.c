@@ -1,9 +1,11 @@
 #include "api/api_ids.h"
+#include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
 #include "api/managed_fields.h"
 #include "api/validate.h"
 #include "server/admission.h"
+#include "server/admission_certificates.h"
 #include "server/allocator.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -61,6 +63,8 @@ enum step write_create(struct request *r)
 	api_prepare_create(a, storage, tree, world_wall_us());
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
 		set_requester(r, json_get(tree, STR("spec")));
+	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
+		certificate_stamp(r, tree);
 	api_validate_create(r->route.kind, tree, &errors);
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)

@@ -5,6 +5,8 @@
 #include "server/server.h"
 #include "server/write.h"
 
+#define GRACE_MAX_S (100LL * 365 * 86400)
+
 enum propagation {
 	PROPAGATE_DEFAULT,
 	PROPAGATE_BACKGROUND,
@@ -63,10 +65,9 @@ static int64_t grace_of(const struct request *r, const struct object *old, const
 	if (json_path_str(tree, "spec.nodeName").len == 0 || str_is(phase, "Succeeded") ||
 	    str_is(phase, "Failed"))
 		return 0;
-	if (r->deletion.has_grace)
-		return r->deletion.grace_s;
 	struct json *own = json_path(tree, "spec.terminationGracePeriodSeconds");
-	return own ? json_i64(own) : 30;
+	int64_t grace_s = r->deletion.has_grace ? r->deletion.grace_s : own ? json_i64(own) : 30;
+	return grace_s < 0 ? 1 : MIN(grace_s, GRACE_MAX_S);
 }
 
 static enum step failed_precondition(struct request *r, const struct object *old, struct str why)

@@ -124,5 +124,5 @@ struct str write_manager(struct request *r)
 		return r->options.field_manager;
 	if (!r->exchange)
 		return STR("skeg");
-	return managed_from_agent(&r->arena, http_header(r->exchange, "user-agent"));
+	return managed_from_agent(&r->arena, r->user_agent);
 }
