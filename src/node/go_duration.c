@@ -14,7 +14,7 @@ const char *go_duration(int64_t duration_ms, char out[GO_DURATION_MAX])
 	}
 	if (rest_ms) {
 		snprintf(fraction, sizeof(fraction), ".%03d", (int)rest_ms);
-		for (size_t len = strlen(fraction); fraction[len - 1] == '0'; len--)
+		for (size_t len = strlen(fraction); len && fraction[len - 1] == '0'; len--)
 			fraction[len - 1] = '\0';
 	}
 	if (hours)
