@@ -24,7 +24,7 @@ MOVING_SYSCTLS = re.compile(
     r"|sched_domain|tainted|sysrq)|net/netfilter/nf_conntrack_(count|buckets)|vm/(stat_refresh|drop_caches|compact_memory)"
     r"|sunrpc|fs/binfmt_misc|net/ipv[46]/route/flush|net/ipv4/tcp_fastopen_key|net/ipv6/conf/[^/]+/stable_secret)")
 FOLDERS = ("/var/lib/skeg*", "/var/lib/cni*", "/var/lib/docker-registry*", "/etc/skeg*", "/etc/cni*", "/run/skeg*", "/run/netns*", "/run/runc*",
-           "/run/crun*", "/run/cni*", "/run/conmon*", "/run/libpod*", "/var/run/runc*", "/tmp/skeg*", "/dev/shm/*skeg*")
+           "/run/crun*", "/run/cni*", "/run/conmon*", "/run/libpod*", "/dev/shm/*skeg*")
 
 
 def output(*command):
