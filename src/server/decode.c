@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "api/protobuf.h"
+#include "api/strategic.h"
 #include "codec/yaml.h"
 #include "server/negotiate.h"
 #include "server/pipeline.h"
@@ -10,6 +11,17 @@
 #include "server/write_options.h"
 
 #define BODY_HEAD_SHOWN 30
+
+/* Of a strategic merge upstream shows the patch itself, as Go prints it. */
+static enum step refuse_strategic(struct request *r, const struct json *patch, struct str why)
+{
+	struct field_errors errors = {.arena = &r->arena};
+	CLEANUP_BUF text = BUF_INIT(REQUEST_BODY_MAX);
+	go_value_write(&text, patch);
+	struct json *value = json_string(&r->arena, arena_str(&r->arena, buf_str(&text)));
+	field_error_add(&errors, FIELD_ERROR_INVALID, STR("patch"), value, "%.*s", STR_FMT(why));
+	return request_invalid(r, STR(""), STR(""), STR(""), &errors);
+}
 
 enum step decode_report(struct request *r, const struct decoded *d)
 {
@@ -26,6 +38,8 @@ enum step decode_report(struct request *r, const struct decoded *d)
 	}
 	const struct api_kind *kind = r->route.kind;
 	struct str text = api_strict_error(&r->arena, &faults);
+	if (d->patch && r->patch_type == PATCH_STRATEGIC)
+		return refuse_strategic(r, d->patch, text);
 	if (r->route.verb == DO_PATCH)
 		return request_fail(r, RC_BAD_REQUEST, "%.*s", STR_FMT(text));
 	return request_fail(

@@ -12,6 +12,7 @@ struct decoded {
 	struct json_duplicates duplicates;
 	struct unknown_fields unknown;
 	bool is_yaml;
+	const struct json *patch; /* that made it; NULL: none */
 };
 
 /* Reports by fieldValidation: Strict refuses, Warn warns, Ignore says nothing.  STEP_NEXT when the

@@ -129,7 +129,7 @@ enum step write_update(struct request *r)
 static enum step patched(struct request *r, struct object *old, struct json *before,
 			 struct json *after)
 {
-	struct decoded d = {.parsed = after};
+	struct decoded d = {.parsed = after, .patch = r->tree};
 	struct err err;
 	const struct api_type *type = api_type(api_builtin(), r->route.kind->type);
 	if (api_normalise(&r->arena, type, after, &d.unknown, &r->tree, &err) != RC_OK)
@@ -150,7 +150,7 @@ static enum rc apply_patch(struct request *r, struct json *before, struct json *
 		return json_patch_apply(a, ret_after, r->tree, err);
 	case PATCH_STRATEGIC:
 		return strategic_merge(a, api_type(api_builtin(), r->route.kind->type), before,
-				       r->tree, ret_after, errors, err);
+				       json_copy(a, r->tree), ret_after, errors, err);
 	default:
 		return merge_patch_apply(a, ret_after, r->tree, err);
 	}
