@@ -435,6 +435,12 @@ static void listeners_close(struct http_server *server)
 	server->listener_count = 0;
 }
 
+int http_server_listen_fd(const struct http_server *server)
+{
+	ASSERT(server->listener_count > 0);
+	return server->listeners[0]->fd;
+}
+
 uint16_t http_server_port(const struct http_server *server)
 {
 	return server->port;

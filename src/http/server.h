@@ -70,6 +70,8 @@ struct http_server_config {
 				      const struct http_handler *handler, void *ctx,
 				      struct http_server **ret_server, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
+/* Its listening socket, still its own: a duplicate lets another loop accept from it as well. */
+int http_server_listen_fd(const struct http_server *server);
 void http_server_set_tls(struct http_server *server, struct tls_context *tls); /* new connections */
 uint32_t http_server_connections(const struct http_server *server);
 

@@ -20,9 +20,11 @@ struct authorizer;
 struct authorizer *authorizer_new(struct store *store);
 void authorizer_free(struct authorizer *z);
 
-bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what);
+bool authorizer_allows(struct authorizer *z, const struct user *user,
+		       const struct attributes *what);
 /* The same, with which binding says so, in upstream's words. */
-bool authorizer_allows_because(struct authorizer *z, const struct user *user, const struct attributes *what, struct arena *a,
+bool authorizer_allows_because(struct authorizer *z, const struct user *user,
+			       const struct attributes *what, struct arena *a,
 			       struct str *ret_reason);
 /* `User "x" cannot list resource "pods" in API group "" in the namespace "y"` */
 struct str attributes_refusal(struct arena *a, const struct user *user,

@@ -268,10 +268,12 @@ enum step serve_jwks(struct request *r)
 	return STEP_DONE;
 }
 
-/* Who signs serving certificates (a joining node checks it against the hash in its token), then who signs
- * client certificates. */
+/* Who signs serving certificates (a joining node checks it against the hash in its token), then who
+ * signs client certificates. */
 static enum step serve_authorities(struct request *r)
 {
 	const struct cluster_keys *k = r->server->keys;
-	return request_text(r, 200, arena_printf(&r->arena, "%.*s%.*s", STR_FMT(k->server_ca.cert_pem), STR_FMT(k->client_ca.cert_pem)));
+	return request_text(r, 200,
+			    arena_printf(&r->arena, "%.*s%.*s", STR_FMT(k->server_ca.cert_pem),
+					 STR_FMT(k->client_ca.cert_pem)));
 }

@@ -1,5 +1,6 @@
 #include "server/io_thread.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -83,15 +84,16 @@ static void *run(void *arg)
 	return NULL;
 }
 
-enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port,
+enum rc io_thread_start(struct io_thread *t, struct server *server, const struct io_thread *first,
 			struct tls_context *tls, struct err *err)
 {
 	t->server = server;
 	t->loop = loop_new();
 	struct http_server_config config = {
 		.address = server->config.address,
-		.port = port,
-		.reuse_port = true,
+		.port = server->config.port,
+		.listen_fd = first ? fcntl(http_server_listen_fd(first->http), F_DUPFD_CLOEXEC, 0)
+				   : -1,
 		.tls = tls,
 		/* A watcher waits above WATCH_QUEUE_BYTES; one event more must still fit. */
 		.limits = {.queued_bytes = 16u << 20},

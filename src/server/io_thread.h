@@ -21,8 +21,10 @@ struct io_thread {
 	bool is_through; /* core: it has ended its last exchange */
 };
 
-[[nodiscard]] enum rc io_thread_start(struct io_thread *t, struct server *server, uint16_t port,
-				      struct tls_context *tls, struct err *err);
+/* first NULL: listens on the port, which must be free; else accepts from the socket of that one. */
+[[nodiscard]] enum rc io_thread_start(struct io_thread *t, struct server *server,
+				      const struct io_thread *first, struct tls_context *tls,
+				      struct err *err);
 /* Core thread: begins to end its exchanges. */
 void io_thread_stop(struct io_thread *t, uint32_t grace_ms);
 /* Core thread, outside of callbacks: runs the core loop until the requests that wait there have

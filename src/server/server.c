@@ -128,11 +128,8 @@ enum rc server_start(struct server *s, struct err *err)
 {
 	s->io_count = thread_count(&s->config);
 	s->io = mem_alloc((size_t)s->io_count * sizeof(*s->io));
-	uint16_t port = s->config.port;
-	for (int i = 0; i < s->io_count; i++) {
-		TRY(io_thread_start(&s->io[i], s, port, s->serving_tls, err));
-		port = http_server_port(s->io[i].http);
-	}
+	for (int i = 0; i < s->io_count; i++)
+		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, s->serving_tls, err));
 	s->signer = signer_new(s);
 	bootstrap_start(s, bootstrapped);
 	return RC_OK;
