@@ -28,6 +28,7 @@ struct node_agent {
 	struct cache_listener listener;
 	struct map workers; /* uid -> struct pod_worker */
 	struct event_recorder *events;
+	struct http_client *probe_http; /* NULL: simulated */
 	struct node_registration *registration;
 	struct runtime_listener exits;
 	const char *network_problem; /* NULL: none */

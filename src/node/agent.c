@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "base/log.h"
+#include "http/client.h"
 #include "node/agent-int.h"
 #include "node/pod_worker.h"
 
@@ -206,8 +207,13 @@ static void sandboxes_listed(struct runtime_call *call)
 enum rc node_agent_new(const struct node_agent_config *config, struct node_agent **ret_agent,
 		       struct err *err)
 {
+	static const struct http_client_opts probe_opts = {.skip_verify = true, .http1_only = true};
 	struct runtime *r = config->runtime;
+	struct http_client *probe_http = NULL;
+	if (!config->is_simulated)
+		TRY(http_client_new(config->client->loop, &probe_opts, &probe_http, err));
 	struct node_agent *agent = NEW(struct node_agent);
+	agent->probe_http = probe_http;
 	agent->magic = AGENT_MAGIC;
 	agent->config = *config;
 	agent->loop = config->client->loop;
@@ -265,6 +271,7 @@ void node_agent_free(struct node_agent *agent)
 	map_done(&agent->workers);
 	requests_done(&agent->requests);
 	object_watches_done(&agent->objects);
+	http_client_free(agent->probe_http);
 	event_recorder_free(agent->events);
 	arena_done(&agent->adopt_arena);
 	free(agent);

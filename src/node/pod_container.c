@@ -4,14 +4,17 @@
 #include "base/log.h"
 #include "node/agent-int.h"
 #include "node/go_duration.h"
+#include "node/pod_check.h"
 #include "node/pod_config.h"
 #include "node/pod_message.h"
+#include "node/pod_probes.h"
 #include "node/pod_setup.h"
 
 #define CRASH_FIRST_MS	10000
 #define CRASH_LAST_MS	300000
 #define CRASH_FORGET_US (600 * INT64_C(1000000))
 #define AFTER_HOOK_MS	2000
+#define POST_START_MS	(INT64_C(3600) * 1000)
 #define LOST_CONTAINER	"ContainerStatusUnknown"
 
 static struct runtime *runtime_of(const struct pod_container *c)
@@ -58,6 +61,7 @@ void pod_container_wait_until(struct pod_container *c, int64_t due_ms)
 
 void pod_container_adopt(struct pod_container *c, const struct runtime_container_status *status)
 {
+	bool is_known = strcmp(c->id, status->id) == 0; /* then the API has its probes' results */
 	container_end_done(&c->end);
 	free(c->image_id);
 	c->image_id = mem_strndup(status->image_id.at, status->image_id.len);
@@ -68,19 +72,57 @@ void pod_container_adopt(struct pod_container *c, const struct runtime_container
 	for (size_t i = 0; i < status->annotation_count; i++)
 		if (str_is(status->annotations[i].name, POD_ANNOTATION_STOP_SIGNAL))
 			c->stop_signal = signal_number(status->annotations[i].value);
-	if (status->state == RUNTIME_EXITED)
+	if (status->state == RUNTIME_EXITED) {
 		pod_container_exit(c, status);
-	else
-		c->stage = CONTAINER_RUNNING;
+		return;
+	}
+	c->stage = CONTAINER_RUNNING;
+	pod_container_wait(c, NULL, NULL);
+	pod_probes_start(c, is_known);
+}
+
+/* ---- lifecycle hooks ---- */
+
+static void hook_start(struct pod_container *c, const struct lifecycle_handler *h,
+		       int64_t timeout_ms, pod_check_done_fn *done)
+{
+	const struct check_action action = {.exec = h->exec,
+					    .http_get = h->http_get,
+					    .tcp_socket = h->tcp_socket,
+					    .sleep = h->sleep};
+	pod_check_cancel(TAKE_PTR(c->hook));
+	c->hook = pod_check_start(c, &action, timeout_ms, done, c);
+}
+
+static void hook_event(struct pod_container *c, const char *type, const char *reason,
+		       const char *message)
+{
+	agent_event(c->worker->agent, c->worker->object, container_field_path(c, (char[128]){}),
+		    type, reason, "%s", message);
+}
+
+static void after_post_start(void *ctx, enum check_result result, const char *message)
+{
+	struct pod_container *c = ctx;
+	c->hook = NULL;
+	if (result == CHECK_SUCCESS)
+		return;
+	log_info("node", "container %.12s: postStart: %s", c->id, message);
+	hook_event(c, "Warning", "FailedPostStartHook", "PostStartHook failed");
+	hook_event(c, "Normal", "Killing", "FailedPostStartHook");
+	pod_container_kill(c, pod_grace_s(c->worker) * 1000);
 }
 
 void pod_container_run(struct pod_container *c)
 {
+	const struct lifecycle *l = c->spec->lifecycle;
 	c->stage = CONTAINER_RUNNING;
 	pod_container_wait(c, NULL, NULL);
 	c->is_ending = false;
 	c->wanted_signal = c->sent_signal = 0;
-	c->is_started = c->is_ready = true;
+	pod_probes_start(c, false);
+	if (l && l->post_start && !c->worker->agent->config.is_simulated)
+		hook_start(c, l->post_start, POST_START_MS, after_post_start);
 }
 
 /* The first restart is made at once, the next ones wait: as kubelet counts. */
@@ -112,6 +154,8 @@ static void plan_restart(struct pod_container *c)
 void pod_container_end_run(struct pod_container *c, struct container_end *own_end)
 {
 	loop_timer_stop(&c->kill_timer);
+	pod_probes_stop(c);
+	pod_check_cancel(TAKE_PTR(c->hook));
 	container_end_done(&c->end);
 	c->end = *own_end;
 	c->stage = CONTAINER_EXITED;
@@ -170,12 +214,35 @@ static void signal_step(struct pod_container *c)
 static void on_kill_timer(struct loop_timer *timer)
 {
 	struct pod_container *c = CONTAINER_OF(timer, struct pod_container, kill_timer);
+	pod_check_cancel(TAKE_PTR(c->hook));
 	c->wanted_signal = SIGKILL;
 	signal_step(c);
 }
 
+static void ask_to_end(struct pod_container *c)
+{
+	c->wanted_signal = c->stop_signal ? c->stop_signal : SIGTERM;
+	signal_step(c);
+}
+
+/* Whatever it took: the container has a moment for its own end. */
+static void after_pre_stop(void *ctx, enum check_result result, const char *message)
+{
+	struct pod_container *c = ctx;
+	int64_t left_ms = c->kill_at_ms - world_mono_ms();
+	c->hook = NULL;
+	if (result != CHECK_SUCCESS) {
+		log_info("node", "container %.12s: preStop: %s", c->id, message);
+		hook_event(c, "Warning", "FailedPreStopHook", "PreStopHook failed");
+	}
+	loop_timer_start(c->worker->agent->loop, &c->kill_timer, MAX(left_ms, AFTER_HOOK_MS),
+			 on_kill_timer);
+	ask_to_end(c);
+}
+
 void pod_container_kill(struct pod_container *c, int64_t grace_ms)
 {
+	const struct lifecycle *l = c->spec->lifecycle;
 	int64_t at_ms = world_mono_ms() + grace_ms;
 	if (c->stage != CONTAINER_RUNNING || (c->is_ending && at_ms >= c->kill_at_ms))
 		return;
@@ -184,8 +251,11 @@ void pod_container_kill(struct pod_container *c, int64_t grace_ms)
 	if (c->is_ending)
 		return;
 	c->is_ending = true;
-	c->wanted_signal = c->stop_signal ? c->stop_signal : SIGTERM;
-	signal_step(c);
+	pod_check_cancel(TAKE_PTR(c->hook));
+	if (l && l->pre_stop && grace_ms > 0 && !c->worker->agent->config.is_simulated)
+		hook_start(c, l->pre_stop, grace_ms, after_pre_stop);
+	else
+		ask_to_end(c);
 }
 
 static void removed(struct runtime_call *call)
@@ -216,6 +286,8 @@ void pod_container_done(struct pod_container *c)
 	loop_timer_stop(&c->kill_timer);
 	loop_defer_cancel(&c->kill_call.msg);
 	loop_defer_cancel(&c->remove_call.msg);
+	pod_probes_stop(c);
+	pod_check_cancel(TAKE_PTR(c->hook));
 	pod_job_free(c->job);
 	container_end_done(&c->end);
 	container_end_done(&c->last);

@@ -8,6 +8,7 @@
 #include "node/go_duration.h"
 #include "node/pod_config.h"
 #include "node/pod_message.h"
+#include "node/pod_setup.h"
 #include "node/pod_sources.h"
 #include "node/pod_worker.h"
 
@@ -146,6 +147,8 @@ static void created(struct runtime_call *call)
 		c->last = c->end;
 		c->end = (struct container_end){};
 	}
+	if (c->has_container) /* its log stays */
+		pod_setup_leftover(c->worker, str_of(c->id));
 	memcpy(c->id, job->id, sizeof(c->id));
 	c->has_container = true;
 	c->attempt = job->config.attempt;
@@ -166,18 +169,9 @@ static void create(struct container_job *job)
 	r->ops->create(r, &job->config, job->id, &job->call);
 }
 
-static void removed_before(struct runtime_call *call)
-{
-	struct container_job *job = job_of(call);
-	job->c->has_container = false;
-	if (!job_is_stale(job))
-		create(job);
-}
-
 static void configure(struct container_job *job)
 {
 	struct pod_container *c = job->c;
-	struct runtime *r = runtime_of(job);
 	struct err err;
 	int attempt = job->stage_before == CONTAINER_EXITED ? c->attempt + 1 : c->attempt;
 	if (job_is_stale(job))
@@ -190,12 +184,7 @@ static void configure(struct container_job *job)
 		job_give_up(job, world_mono_ms() + CONFIG_RETRY_MS);
 		return;
 	}
-	if (!c->has_container) {
-		create(job);
-		return;
-	}
-	job->call.done = removed_before;
-	r->ops->remove(r, str_of(c->id), &job->call);
+	create(job);
 }
 
 /* ---- image ---- */

@@ -130,6 +130,6 @@ void pod_worker_post(struct pod_worker *w)
 		return;
 	if (post_status(w))
 		return;
-	if (w->stage == POD_ENDED && w->object->is_deleting)
+	if (w->is_clean && w->object->is_deleting)
 		delete (w);
 }

@@ -276,15 +276,21 @@ static void sandbox_removed(struct runtime_call *call)
 
 bool pod_release_step(struct pod_worker *w)
 {
-	if (w->is_busy || w->retry_at_ms > world_mono_ms() || !are_containers_removed(w))
+	if (w->is_busy || w->retry_at_ms > world_mono_ms())
 		return false;
 	if ((w->has_network || w->may_have_network) && !network_delete(w))
 		return false;
-	if (w->has_sandbox) {
-		w->is_busy = true;
-		w->sandbox_call.done = sandbox_removed;
-		runtime_of(w)->ops->sandbox_remove(runtime_of(w), w->uid, &w->sandbox_call);
-		return false;
-	}
 	return pod_volumes_release(w);
+}
+
+bool pod_remove_step(struct pod_worker *w)
+{
+	if (w->is_busy || w->retry_at_ms > world_mono_ms() || !are_containers_removed(w))
+		return false;
+	if (!w->has_sandbox)
+		return true;
+	w->is_busy = true;
+	w->sandbox_call.done = sandbox_removed;
+	runtime_of(w)->ops->sandbox_remove(runtime_of(w), w->uid, &w->sandbox_call);
+	return false;
 }

@@ -10,8 +10,11 @@
 
 /* Starts the next call when none is under way; true: all is there. */
 bool pod_setup_step(struct pod_worker *w);
-/* The same backwards: containers' remains, network, sandbox, volumes; true: nothing is left. */
+/* Backwards, once no container runs: network and volumes; true: they are gone.  Ended containers
+ * stay, so that their logs can be asked for. */
 bool pod_release_step(struct pod_worker *w);
+/* Those and the sandbox; true: nothing is left. */
+bool pod_remove_step(struct pod_worker *w);
 /* Removes a container of this pod that has no record. */
 void pod_setup_leftover(struct pod_worker *w, struct str id);
 

@@ -184,11 +184,15 @@ static void end_hurry(struct pod_worker *w)
 
 /* ---- the whole ---- */
 
+/* The API wants it gone, or does not know it any more. */
+static bool wants_removal(const struct pod_worker *w)
+{
+	return w->is_removed || !w->object || w->object->is_deleting;
+}
+
 static void ended_step(struct pod_worker *w)
 {
-	if (!wants_end(w) || (w->is_evicted && !w->is_removed && !w->object->is_deleting))
-		return;
-	if (!w->is_removed && !w->is_deleted && w->object)
+	if (!w->is_clean || (!w->is_removed && !w->is_deleted && w->object))
 		return;
 	if (!w->is_shut_down)
 		pod_logs_remove(w);
@@ -209,6 +213,8 @@ static void worker_advance(struct pod_worker *w)
 		ending_step(w);
 	if (w->stage == POD_RELEASING && pod_release_step(w))
 		w->stage = POD_ENDED;
+	if (w->stage == POD_ENDED && wants_removal(w) && !w->is_clean)
+		w->is_clean = pod_remove_step(w);
 }
 
 static void worker_step(struct pod_worker *w)
@@ -334,11 +340,17 @@ static char *text_copy(struct str s)
 	return s.len ? mem_strndup(s.at, s.len) : NULL;
 }
 
-static void end_from_view(struct container_end *end, const struct container_state_terminated *t)
+/* "skeg://8ae0…" */
+static void copy_id(char out[RUNTIME_ID_MAX], struct str text)
 {
 	struct str scheme, id = {};
-	if (str_cut(t->container_id, ':', &scheme, &id))
+	if (str_cut(text, ':', &scheme, &id))
 		id = str_skip(id, 2);
+	snprintf(out, RUNTIME_ID_MAX, "%.*s", STR_FMT(id));
+}
+
+static void end_from_view(struct container_end *end, const struct container_state_terminated *t)
+{
 	container_end_done(end);
 	*end = (struct container_end){
 		.is_set = true,
@@ -348,7 +360,7 @@ static void end_from_view(struct container_end *end, const struct container_stat
 		.started_us = t->started_at,
 		.finished_us = t->finished_at,
 	};
-	snprintf(end->id, sizeof(end->id), "%.*s", STR_FMT(id));
+	copy_id(end->id, t->container_id);
 }
 
 /* A container that the API takes for running, until the runtime says better. */
@@ -370,6 +382,7 @@ static void remember_running(struct pod_container *c, const struct container_sta
 		.started_us = s->state.running->started_at,
 		.finished_us = world_wall_us(),
 	};
+	copy_id(c->end.id, s->container_id);
 }
 
 static void remember_container(struct pod_container *c, const struct container_status *s)

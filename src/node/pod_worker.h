@@ -4,9 +4,9 @@
  *   RUNNING    init containers in order (those with restartPolicy Always stay), then all others;
  *              restarts with back-off, probes
  *   ENDING     containers are told to end within the grace period, sidecars after the others
- *   RELEASING  network, sandbox and volumes are taken away
- *   ENDED      only logs and the final status are left; once the API asks for the pod's end
- *              they go too and the object is deleted
+ *   RELEASING  network and volumes are taken away
+ *   ENDED      only ended containers, logs and the final status are left; once the API asks for
+ *              the pod's end they go too and the object is deleted
  *
  * Everything is driven by events: the pod changed in the API, an operation of the runtime is done,
  * a container exited, a probe told, a timer is due.  Each calls pod_worker_wake(); the step that
@@ -79,6 +79,8 @@ struct pod_container {
 	struct loop_timer due_timer;
 
 	struct container_job *job; /* the start that is under way */
+	struct pod_probes *probes; /* while it runs */
+	struct pod_check *hook;	   /* postStart or preStop under way */
 
 	bool is_ending;	  /* told to end */
 	bool is_killing;  /* a signal is on its way */
@@ -106,6 +108,7 @@ struct pod_worker {
 	struct loop_msg wake_msg;
 
 	/* STARTING and RELEASING */
+	bool is_clean;		     /* ENDED, and the runtime has nothing of it any more */
 	bool has_folder;	     /* the pod's own, with volumes: to be removed */
 	struct pod_volumes *volumes; /* NULL: not begun, or released */
 	struct pod_sources *sources;

@@ -101,20 +101,26 @@ static enum rc mount_memory(const char *path, int64_t size_bytes, struct err *er
 	return RC_OK;
 }
 
-static enum rc empty_dir_up(const struct pod_worker *w, const struct volume *v, const char *path,
-			    struct err *err)
+/* Whoever the containers run as may use it; files in it have modes of their own. */
+static enum rc folder_open_up(const struct pod_worker *w, const char *path, struct err *err)
 {
 	int64_t group = fs_group(w);
-	if (str_is(v->empty_dir->medium, "Memory"))
-		TRY(mount_memory(path, quantity_text_value(v->empty_dir->size_limit), err));
-	else if (v->empty_dir->medium.len)
-		return err_set(err, RC_INVALID, "emptyDir medium '%.*s' is not known to this node",
-			       STR_FMT(v->empty_dir->medium));
 	if (group >= 0 && chown(path, 0, (gid_t)group) != 0)
 		return err_sys(err, RC_IO, errno, "set the group of '%s'", path);
 	if (chmod(path, group >= 0 ? 02777 : 0777) != 0)
 		return err_sys(err, RC_IO, errno, "set the mode of '%s'", path);
 	return RC_OK;
+}
+
+static enum rc empty_dir_up(const struct pod_worker *w, const struct volume *v, const char *path,
+			    struct err *err)
+{
+	if (str_is(v->empty_dir->medium, "Memory"))
+		TRY(mount_memory(path, quantity_text_value(v->empty_dir->size_limit), err));
+	else if (v->empty_dir->medium.len)
+		return err_set(err, RC_INVALID, "emptyDir medium '%.*s' is not known to this node",
+			       STR_FMT(v->empty_dir->medium));
+	return folder_open_up(w, path, err);
 }
 
 static enum rc files_up(struct pod_volumes *all, const struct volume *v, const char *path,
@@ -133,6 +139,7 @@ static enum rc files_up(struct pod_volumes *all, const struct volume *v, const c
 	TRY(volume_files_make(&a, &in, &files, err));
 	if (!v->config_map && !v->downward_api)
 		TRY(mount_memory(path, 0, err));
+	TRY(folder_open_up(all->worker, path, err));
 	return atomic_folder_write(path, &files, in.group, err);
 }
 
@@ -343,11 +350,16 @@ static enum rc sub_path_open(const char *volume, const char *path, int64_t group
 static enum rc sub_path_bind(int fd, const char *target, struct err *err)
 {
 	CLEANUP(free_p) char *source = mem_printf("/proc/self/fd/%d", fd);
-	struct stat st;
-	if (is_mount_point(target))
-		return RC_OK;
+	struct stat st, bound;
 	if (fstat(fd, &st) != 0)
 		return err_sys(err, RC_IO, errno, "look at the subPath of '%s'", target);
+	if (is_mount_point(target)) { /* of a run before; the file may have been replaced since */
+		if (stat(target, &bound) == 0 && bound.st_dev == st.st_dev &&
+		    bound.st_ino == st.st_ino)
+			return RC_OK;
+		if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+			return err_sys(err, RC_IO, errno, "unmount '%s'", target);
+	}
 	if (S_ISDIR(st.st_mode)) {
 		TRY(dir_make(target, FOLDER_MODE, err));
 	} else {
