@@ -96,7 +96,7 @@ static enum step send_reply(struct request *r, int status, const struct reply_he
 	struct http_header *headers =
 		arena_copy(http_arena(r->exchange), h->headers, h->count * sizeof(h->headers[0]));
 	struct http_reply reply = {status, headers, h->count, body, body ? 1 : 0};
-	r->reply.is_streaming = true;
+	r->reply.is_sent = true;
 	r->reply.status = status;
 	http_reply(r->exchange, &reply);
 	return STEP_DONE;

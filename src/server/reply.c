@@ -77,7 +77,7 @@ static void free_bytes(void *owner)
 
 void reply_send(struct request *r)
 {
-	if (r->reply.is_streaming)
+	if (r->reply.is_streaming || r->reply.is_sent)
 		return;
 	struct headers h = {};
 	struct buf body = BUF_INIT(REPLY_MAX_BYTES);

@@ -92,6 +92,7 @@ struct reply {
 	struct str content_type;
 	bool makes_scale;      /* object is sent as its Scale */
 	bool is_streaming;     /* somebody writes to the exchange directly */
+	bool is_sent;	       /* somebody has replied to it already */
 	int32_t retry_after_s; /* 0: none */
 	struct str warnings[REQUEST_WARNINGS_MAX];
 	size_t warning_count;
