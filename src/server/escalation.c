@@ -225,13 +225,13 @@ static enum step check_rules(struct request *r, const struct json *rules, struct
 	authorizer_rules(r->server->authorizer, &r->user, r->route.namespace, strike_out, &list);
 	if (is_empty(&list))
 		return STEP_NEXT;
+	struct str groups = quoted_groups(r), rights = missing_rights(&list);
 	return request_forbidden(
 		r, r->route.kind, name,
 		arena_printf(&r->arena,
 			     "user \"%.*s\" (groups=[%.*s]) is attempting to grant RBAC "
 			     "permissions not currently held:%.*s",
-			     STR_FMT(r->user.name), STR_FMT(quoted_groups(r)),
-			     STR_FMT(missing_rights(&list))));
+			     STR_FMT(r->user.name), STR_FMT(groups), STR_FMT(rights)));
 }
 
 /* ---- the two checks ---- */

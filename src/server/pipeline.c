@@ -1,5 +1,6 @@
 #include "server/pipeline.h"
 
+#include "api/selector.h"
 #include "server/authz.h"
 #include "server/route.h"
 #include "server/server.h"
@@ -130,7 +131,20 @@ enum step stage_route(struct request *r)
 	return STEP_NEXT;
 }
 
-static void attributes_of(const struct request *r, struct attributes *ret_what)
+/* Who may see one object may list it alone. */
+static struct str selected_name(struct request *r)
+{
+	struct field_selector fields;
+	bool is_many = r->route.verb == DO_LIST || r->route.verb == DO_WATCH ||
+		       r->route.verb == DO_DELETE_COLLECTION;
+	if (!is_many || r->options.field_selector.len == 0 ||
+	    field_selector_parse(&r->arena, r->options.field_selector, &fields, NULL) != RC_OK)
+		return r->route.name;
+	struct str name = field_selector_exact(&fields, "metadata.name");
+	return name.len ? name : r->route.name;
+}
+
+static void attributes_of(struct request *r, struct attributes *ret_what)
 {
 	const struct route *route = &r->route;
 	*ret_what = (struct attributes){
@@ -140,7 +154,7 @@ static void attributes_of(const struct request *r, struct attributes *ret_what)
 		.resource = route->resource,
 		.subresource = route->subresource,
 		.namespace = route->namespace,
-		.name = route->name,
+		.name = selected_name(r),
 		.path = r->path,
 	};
 }
@@ -148,8 +162,11 @@ static void attributes_of(const struct request *r, struct attributes *ret_what)
 static enum step refuse(struct request *r, const struct attributes *what)
 {
 	struct str why = attributes_refusal(&r->arena, &r->user, what);
-	if (!what->is_resource)
-		return request_fail(r, RC_FORBIDDEN, "forbidden: %.*s", STR_FMT(why));
+	if (!what->is_resource) {
+		request_fail(r, RC_FORBIDDEN, "forbidden: %.*s", STR_FMT(why));
+		json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+		return STEP_DONE;
+	}
 	struct api_kind unknown = {.group = what->group, .plural = what->resource};
 	return request_forbidden(r, r->route.kind ? r->route.kind : &unknown, what->name, why);
 }
@@ -160,11 +177,23 @@ static bool is_public(const struct attributes *what)
 	return !what->is_resource && str_is(what->path, "/cacerts") && str_is(what->verb, "get");
 }
 
+/* WebSockets begin with a GET, yet who may only look must not run commands. */
+static bool acts_on_pod(const struct request *r)
+{
+	return r->route.verb == DO_CONNECT && str_is(r->route.resource, "pods") &&
+	       (str_is(r->route.subresource, "exec") || str_is(r->route.subresource, "attach") ||
+		str_is(r->route.subresource, "portforward"));
+}
+
 enum step stage_authorize(struct request *r)
 {
 	struct attributes what;
 	attributes_of(r, &what);
 	if (!is_public(&what) && !authorizer_allows(r->server->authorizer, &r->user, &what))
 		return refuse(r, &what);
-	return STEP_NEXT;
+	if (!acts_on_pod(r) || !str_is(what.verb, "get"))
+		return STEP_NEXT;
+	what.verb = STR("create");
+	return authorizer_allows(r->server->authorizer, &r->user, &what) ? STEP_NEXT
+									 : refuse(r, &what);
 }

@@ -7,6 +7,7 @@
 #include "api/api_ids.h"
 #include "base/encode.h"
 #include "base/map.h"
+#include "server/route.h"
 #include "server/server.h"
 
 #define TOKEN_MAX_BYTES (16u << 10)
@@ -161,9 +162,9 @@ static enum rc read_claims(struct token_cache *c, struct arena *a, struct str to
 	    !str_cut(signed_part, '.', &header, &body) || !base64url_decode(a, body, &text))
 		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
 	if (!has_good_signature(c, a, signed_part, signature, token))
-		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, signature");
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
 	if (json_parse(a, text, ret_payload, NULL, NULL) != RC_OK)
-		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, claims");
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
 	return RC_OK;
 }
 
@@ -192,7 +193,7 @@ static enum rc check_claims(struct token_cache *c, const struct snapshot *s,
 	struct str namespace = json_path_str(private, "namespace");
 	int64_t now_s = world_wall_us() / 1000000;
 	if (!str_eq(json_path_str(claims, "iss"), c->issuer))
-		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token, issuer");
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
 	if (json_i64(json_get(claims, STR("exp"))) <= now_s)
 		return err_set(err, RC_UNAUTHORIZED, "service account token has expired");
 	if (json_i64(json_get(claims, STR("nbf"))) > now_s + 60)
@@ -265,8 +266,17 @@ enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapsh
 
 /* ---- the stages ---- */
 
+/* One connection of HTTP/2 could carry any number of requests at once by somebody we do not know
+ * (CVE-2023-44487). */
+static void close_if_shared(struct request *r)
+{
+	if (http_version(r->exchange) == 20)
+		http_close_after(r->exchange);
+}
+
 static enum step unauthorized(struct request *r)
 {
+	close_if_shared(r);
 	return request_fail(r, RC_UNAUTHORIZED, "Unauthorized");
 }
 
@@ -343,6 +353,7 @@ enum step stage_authenticate(struct request *r)
 		return STEP_NEXT;
 	if (token.len)
 		return take_token(r, token);
+	close_if_shared(r);
 	r->user.name = STR("system:anonymous");
 	add_group(&r->user, STR("system:unauthenticated"));
 	return STEP_NEXT;
@@ -386,15 +397,21 @@ static bool impersonate_groups(struct request *r, struct user *as)
 	return true;
 }
 
+static const struct str extra_prefix = STR_INIT("impersonate-extra-");
+
+static struct str extra_key(struct request *r, struct str header)
+{
+	return percent_decode(&r->arena, str_skip(header, extra_prefix.len), false);
+}
+
 static bool impersonate_extra(struct request *r, struct user *as)
 {
-	static const struct str prefix = STR_INIT("impersonate-extra-");
 	size_t count;
 	const struct http_header *headers = http_headers(r->exchange, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (!str_has_prefix(headers[i].name, prefix))
+		if (!str_has_prefix(headers[i].name, extra_prefix))
 			continue;
-		struct str key = str_skip(headers[i].name, prefix.len);
+		struct str key = extra_key(r, headers[i].name);
 		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key,
 				     STR(""), headers[i].value))
 			return false;
@@ -419,24 +436,41 @@ static void default_groups(struct request *r, struct user *as, struct str namesp
 	}
 	bool is_anonymous = str_is(as->name, "system:anonymous");
 	struct str all = is_anonymous ? STR("system:unauthenticated") : STR("system:authenticated");
-	if (!user_is_in(as, all))
+	if (!user_is_in(as, STR("system:unauthenticated")) && !user_is_in(as, all))
 		add_group(as, all);
+}
+
+/* Rights of somebody, but of whom?  The requests as upstream prints their references: {Kind
+ * Namespace Name UID APIVersion ResourceVersion FieldPath}. */
+static enum step nobody_to_impersonate(struct request *r)
+{
+	static const char version[] = "authentication.k8s.io/v1";
+	CLEANUP_BUF list = BUF_INIT(64u << 10);
+	struct str value, uid = http_header(r->exchange, "impersonate-uid");
+	size_t at = 0, count;
+	const struct http_header *headers = http_headers(r->exchange, &count);
+	while (http_header_next(r->exchange, "impersonate-group", &at, &value))
+		buf_printf(&list, "%s{Group  %.*s    }", list.len ? " " : "", STR_FMT(value));
+	for (size_t i = 0; i < count; i++)
+		if (str_has_prefix(headers[i].name, extra_prefix))
+			buf_printf(&list, "%s{UserExtra  %.*s  %s  %.*s}", list.len ? " " : "",
+				   STR_FMT(headers[i].value), version,
+				   STR_FMT(extra_key(r, headers[i].name)));
+	if (uid.at)
+		buf_printf(&list, "%s{UID  %.*s  %s  }", list.len ? " " : "", STR_FMT(uid),
+			   version);
+	if (list.len == 0)
+		return STEP_NEXT;
+	return request_fail(r, RC_BAD_REQUEST, "requested [%.*s] without impersonating a user",
+			    STR_FMT(buf_str(&list)));
 }
 
 enum step stage_impersonate(struct request *r)
 {
 	struct str name = http_header(r->exchange, "impersonate-user"), namespace = {}, account;
 	struct str uid = http_header(r->exchange, "impersonate-uid");
-	bool has_more = uid.at || http_header(r->exchange, "impersonate-group").at;
-	if (!name.at && !has_more)
-		return STEP_NEXT;
-	if (!name.len) {
-		request_fail(r, RC_INTERNAL,
-			     "Internal Server Error: \"%.*s\": requested %s without impersonating "
-			     "a user",
-			     STR_FMT(r->path), uid.at ? "[{UID}]" : "[{Group}]");
-		return STEP_DONE;
-	}
+	if (!name.len)
+		return nobody_to_impersonate(r);
 	struct user *as = ARENA_NEW(&r->arena, struct user);
 	as->name = name;
 	as->uid = uid;

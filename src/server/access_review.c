@@ -1,0 +1,195 @@
+/* SubjectAccessReview and its two siblings.
+ * Source of the checks: upstream's pkg/apis/authorization/validation. */
+#include "api/managed_fields.h"
+#include "api/selector.h"
+#include "server/reviews.h"
+#include "server/server.h"
+#include "server/write.h"
+
+static void attributes_from(const struct json *spec, struct attributes *ret_what)
+{
+	const struct json *resource = json_get(spec, STR("resourceAttributes"));
+	const struct json *path = json_get(spec, STR("nonResourceAttributes"));
+	*ret_what = (struct attributes){
+		.is_resource = resource != NULL,
+		.verb = json_path_str(resource ? resource : path, "verb"),
+		.group = json_path_str(resource, "group"),
+		.resource = json_path_str(resource, "resource"),
+		.subresource = json_path_str(resource, "subresource"),
+		.namespace = json_path_str(resource, "namespace"),
+		.name = json_path_str(resource, "name"),
+		.path = json_path_str(path, "path"),
+	};
+}
+
+static void user_from(const struct json *spec, struct user *ret_user)
+{
+	*ret_user = (struct user){.name = json_path_str(spec, "user"),
+				  .uid = json_path_str(spec, "uid")};
+	struct json *groups = json_get(spec, STR("groups"));
+	for (size_t i = 0; i < json_count(groups) && i < REQUEST_GROUPS_MAX; i++)
+		ret_user->groups[ret_user->group_count++] = json_str(json_at(groups, i));
+}
+
+/* ---- what is wrong with it ---- */
+
+/* As upstream's internal form shows it. */
+static struct json *shown_path(struct arena *a, const struct json *spec)
+{
+	const struct json *path = json_get(spec, STR("nonResourceAttributes"));
+	struct json *shown = json_object(a);
+	json_set_str(a, shown, STR("Path"), json_path_str(path, "path"));
+	json_set_str(a, shown, STR("Verb"), json_path_str(path, "verb"));
+	return shown;
+}
+
+static void check_selector(struct field_errors *errors, const struct json *resource,
+			   const char *name)
+{
+	const struct json *selector = json_get(resource, str_of(name));
+	struct str raw = json_path_str(selector, "rawSelector");
+	bool has_requirements = json_count(json_get(selector, STR("requirements"))) > 0;
+	if (!selector || selector->type == JSON_NULL)
+		return;
+	if (raw.len && has_requirements)
+		field_error_add(errors, FIELD_ERROR_INVALID,
+				FIELD_PATH(errors, "spec.resourceAttributes.%s.rawSelector", name),
+				json_string(errors->arena, raw),
+				"may not specified at the same time as requirements");
+	if (!raw.len && !has_requirements)
+		field_error_add(errors, FIELD_ERROR_REQUIRED,
+				FIELD_PATH(errors, "spec.resourceAttributes.%s.requirements", name),
+				NULL,
+				"when spec.resourceAttributes.%s is specified, requirements or "
+				"rawSelector is required",
+				name);
+}
+
+static void check_attributes(struct field_errors *errors, const struct json *spec)
+{
+	const struct json *resource = json_get(spec, STR("resourceAttributes"));
+	bool has_path = json_get(spec, STR("nonResourceAttributes")) != NULL;
+	if (resource && has_path)
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.nonResourceAttributes"),
+				shown_path(errors->arena, spec),
+				"cannot be specified in combination with resourceAttributes");
+	if (!resource && !has_path)
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.resourceAttributes"),
+				json_null(errors->arena),
+				"exactly one of nonResourceAttributes or resourceAttributes must "
+				"be specified");
+	check_selector(errors, resource, "fieldSelector");
+	check_selector(errors, resource, "labelSelector");
+}
+
+static void check_user(struct field_errors *errors, const struct json *spec)
+{
+	struct str user = json_path_str(spec, "user");
+	if (user.len == 0 && json_count(json_get(spec, STR("groups"))) == 0)
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.user"),
+				json_string(errors->arena, user),
+				"at least one of user or group must be specified");
+}
+
+/* A review is about the spec alone; only managers of fields may stand beside it. */
+static void check_metadata(struct request *r, struct field_errors *errors)
+{
+	struct json *meta = json_get(r->tree, STR("metadata"));
+	size_t allowed = (json_get(meta, STR("managedFields")) != NULL) +
+			 (json_get(meta, STR("namespace")) != NULL);
+	if (json_count(meta) == allowed)
+		return;
+	managed_update(&r->arena, r->route.kind, NULL, r->tree, write_manager(r), STR(""),
+		       world_wall_us());
+	field_error_add(errors, FIELD_ERROR_INVALID, STR("metadata"),
+			json_get(r->tree, STR("metadata")), "must be empty");
+}
+
+static void check_namespace(struct request *r, struct field_errors *errors, const struct json *spec)
+{
+	const struct json *resource = json_get(spec, STR("resourceAttributes"));
+	struct str namespace = json_path_str(resource, "namespace");
+	if (resource && !str_eq(namespace, r->route.namespace))
+		field_error_add(errors, FIELD_ERROR_INVALID,
+				STR("spec.resourceAttributes.namespace"),
+				json_string(&r->arena, namespace), "must match metadata.namespace");
+	if (json_get(spec, STR("nonResourceAttributes")))
+		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.nonResourceAttributes"),
+				shown_path(&r->arena, spec), "disallowed on this kind of request");
+}
+
+/* ---- the answer ---- */
+
+static bool is_known_operator(struct str op)
+{
+	return str_is(op, "In") || str_is(op, "NotIn") || str_is(op, "Exists") ||
+	       str_is(op, "DoesNotExist");
+}
+
+/* A selector that cannot be read narrows nothing; the answer says so. */
+static bool is_readable(struct arena *a, const struct json *selector, bool is_label)
+{
+	struct str raw = json_path_str(selector, "rawSelector");
+	struct json *list = json_get(selector, STR("requirements"));
+	struct selector labels;
+	struct field_selector fields;
+	for (size_t i = 0; i < json_count(list); i++)
+		if (!is_known_operator(json_path_str(json_at(list, i), "operator")))
+			return false;
+	return is_label ? selector_parse(a, raw, &labels, NULL) == RC_OK
+			: field_selector_parse(a, raw, &fields, NULL) == RC_OK;
+}
+
+static void tell_unreadable(struct arena *a, const struct json *spec, struct json *status)
+{
+	static const char *const names[] = {"fieldSelector", "labelSelector"};
+	const struct json *resource = json_get(spec, STR("resourceAttributes"));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!is_readable(a, json_get(resource, str_of(names[i])), i == 1))
+			json_set(a, status, STR("evaluationError"),
+				 json_printf(
+					 a, "spec.resourceAttributes.%s ignored due to parse error",
+					 names[i]));
+}
+
+static enum step answer(struct request *r, const struct user *user, const struct json *spec)
+{
+	struct arena *a = &r->arena;
+	struct attributes what;
+	struct json *status = json_object(a);
+	struct str reason;
+	attributes_from(spec, &what);
+	bool is_allowed = authorizer_allows_because(r->server->authorizer, user, &what, a, &reason);
+	json_set(a, status, STR("allowed"), json_bool(a, is_allowed));
+	if (reason.len)
+		json_set_str(a, status, STR("reason"), reason);
+	tell_unreadable(a, spec, status);
+	return review_answer(r, status);
+}
+
+static enum step access_review(struct request *r, const struct user *user, bool is_self)
+{
+	const struct json *spec = json_get(r->tree, STR("spec"));
+	struct field_errors errors = {.arena = &r->arena};
+	check_attributes(&errors, spec);
+	if (!is_self)
+		check_user(&errors, spec);
+	check_metadata(r, &errors);
+	if (r->route.kind->is_namespaced)
+		check_namespace(r, &errors, spec);
+	if (errors.count) /* upstream leaves the kind out */
+		return request_invalid(r, r->route.kind->group, STR(""), STR(""), &errors);
+	return answer(r, user, spec);
+}
+
+enum step access_review_self(struct request *r)
+{
+	return access_review(r, &r->user, true);
+}
+
+enum step access_review_of_user(struct request *r)
+{
+	struct user user;
+	user_from(json_get(r->tree, STR("spec")), &user);
+	return access_review(r, &user, false);
+}
