@@ -132,6 +132,28 @@ static struct json *renamed(struct arena *a, const struct json *source, size_t s
 	return named(a, name, sections[section].key, value);
 }
 
+/* ---- which context was current before ours: an extension of our context remembers it ---- */
+
+#define FORMER "former-context"
+
+static struct str former_context(const struct json *tree, struct str name)
+{
+	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
+	struct json *list = json_get(json_get(entry, STR("context")), STR("extensions"));
+	struct json *extension = find_named(list, STR(FORMER), NULL);
+	return json_path_str(extension, "extension.name");
+}
+
+static void remember_former(struct arena *a, struct json *entry, struct str former)
+{
+	struct json *extension = json_object(a);
+	if (former.len == 0)
+		return;
+	json_set_str(a, extension, STR("name"), former);
+	json_set(a, json_get(entry, STR("context")), STR("extensions"),
+		 one(a, named(a, STR(FORMER), "extension", extension)));
+}
+
 enum rc kubeconfig_merge(const char *path, const char *source, const char *context, struct err *err)
 {
 	CLEANUP_ARENA a = {};
@@ -143,11 +165,16 @@ enum rc kubeconfig_merge(const char *path, const char *source, const char *conte
 		into = empty_config(&a);
 	else
 		TRY(rc);
+	struct str former = json_path_str(into, "current-context");
+	if (str_eq(former, name))
+		former = former_context(into, name);
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
 		struct json *list = need_list(&a, into, sections[i].list);
 		drop_named(list, name);
 		json_append(&a, list, renamed(&a, from, i, name));
 	}
+	struct json *contexts = json_get(into, STR("contexts"));
+	remember_former(&a, find_named(contexts, name, NULL), former);
 	json_set_str(&a, into, STR("current-context"), name);
 	struct str head, tail;
 	if (str_cut_last(str_of(path), '/', &head, &tail) && head.len)
@@ -164,6 +191,7 @@ enum rc kubeconfig_remove(const char *path, const char *context, struct err *err
 	if (rc == RC_NOT_FOUND)
 		return RC_OK;
 	TRY(rc);
+	struct str former = former_context(tree, name);
 	size_t left = 0;
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
 		struct json *list = need_list(&a, tree, sections[i].list);
@@ -173,7 +201,7 @@ enum rc kubeconfig_remove(const char *path, const char *context, struct err *err
 	if (left == 0 && unlink(path) == 0)
 		return RC_OK;
 	if (str_eq(json_path_str(tree, "current-context"), name))
-		json_set_str(&a, tree, STR("current-context"), STR(""));
+		json_set_str(&a, tree, STR("current-context"), former);
 	return save(path, tree, err);
 }
 

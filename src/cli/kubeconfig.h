@@ -19,7 +19,8 @@ struct cluster_keys;
  * those of the same name, and makes the context current. */
 [[nodiscard]] enum rc kubeconfig_merge(const char *path, const char *source, const char *context,
 				       struct err *err);
-/* Takes them out again; what else is in the file stays. */
+/* Takes them out again; what else is in the file stays, and the context that was current before is
+ * current again. */
 [[nodiscard]] enum rc kubeconfig_remove(const char *path, const char *context, struct err *err);
 
 /* What a client needs to talk to the current context. */

@@ -60,6 +60,7 @@ class Stage:
         os.environ["KUBECONFIG"] = self.kubeconfig
         with open(self.kubeconfig, "w", encoding="utf-8") as out:
             out.write(OTHER_KUBECONFIG)
+        os.chmod(self.kubeconfig, 0o600)
 
     def demo(self, verb):
         command = [os.path.join(TOP, "demo/demo.py"), verb, "--build", self.args.build, "--data-dir", self.data_dir, "--demo-dir",
