@@ -47,6 +47,10 @@ class OwnServer:
     def cluster(self, **options):
         return Cluster.from_kubeconfig(os.path.join(self.folder, "server", "admin.kubeconfig"), **options)
 
+    def token(self):
+        """The admin's, for programs that cannot show a certificate."""
+        return open(os.path.join(self.folder, "server", "tls", "admin.token"), encoding="ascii").read().strip()
+
     def control_pid(self):
         """The process that serves: the supervisor's child."""
         supervisor = int(open(os.path.join(self.folder, "supervisor.pid"), encoding="ascii").read())

@@ -5,6 +5,8 @@
 #include "server/server.h"
 #include "server/write.h"
 
+#define GENERATED_NAME_TRIES 8
+
 void json_set_time(struct arena *a, struct json *object, const char *key, int64_t time_us)
 {
 	char text[TIME_TEXT_MAX];
@@ -17,9 +19,18 @@ static void set_generated_name(struct request *r, struct json *meta)
 	struct str base = json_path_str(meta, "generateName");
 	if (json_path_str(meta, "name").len || base.len == 0)
 		return;
-	uint8_t random[NAME_SUFFIX_LEN];
-	world_random(random, sizeof(random));
-	json_set_str(&r->arena, meta, STR("name"), name_generate(&r->arena, base, random));
+	/* A name that is taken is no reason to refuse: five letters collide soon among thousands.
+	 */
+	uint16_t stored_id = write_storage_kind(r)->stored_id;
+	for (int i = 0; i < GENERATED_NAME_TRIES; i++) {
+		uint8_t random[NAME_SUFFIX_LEN];
+		world_random(random, sizeof(random));
+		struct str name = name_generate(&r->arena, base, random);
+		json_set_str(&r->arena, meta, STR("name"), name);
+		if (!store_pending_get(r->server->store, stored_id,
+				       json_path_str(meta, "namespace"), name))
+			return;
+	}
 }
 
 static bool set_namespace(struct request *r, struct json *meta)

@@ -36,6 +36,7 @@ BARS = {
     "idle bytes written by control": ("B", 0),
     "create, one client": ("/s", None),
     "create, 16 clients": ("/s", None),
+    "create, 64 clients": ("/s", None),
     "create, server CPU": ("µs", 120),
     "get, 16 clients": ("/s", None),
     "get, server CPU": ("µs", None),
@@ -141,7 +142,7 @@ def bench_start(args, figures):
 def bench_idle(args, figures):
     with OwnServer(args.build, is_memory=False) as server:
         wait_for("nodes", lambda: len(server.cluster().get("/api/v1/nodes")["items"]) == 2, 10)
-        time.sleep(3)
+        time.sleep(15)  # events and the first lease of each node are written by then
         pid = server.control_pid()
         figures.add("PSS of control, empty", pss_mib(pid))
         idle = Idle([pid], 20 if args.quick else 60)
@@ -184,9 +185,9 @@ def create_all(cluster, prefix, count):
         cluster.create(CONFIG_MAPS, config_map(f"{prefix}-{number}"))
 
 
-def h2load(url, requests, clients, headers=()):
+def h2load(url, requests, clients, headers=(), options=()):
     """Requests a second; every answer must be a success."""
-    command = ["h2load", "-n", str(requests), "-c", str(clients), "-m", "1", "-t", "1"]
+    command = ["h2load", "-n", str(requests), "-c", str(clients), "-m", "1", "-t", "1", *options]
     for header in headers:
         command += ["-H", header]
     text = subprocess.run(command + [url], capture_output=True, text=True, check=True).stdout
@@ -202,14 +203,23 @@ def measured(pid, work):
     return result, cpu_s(pid) - before
 
 
+def h2load_create(server, requests, clients):
+    """The same body each time: the server makes the names."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
+        json.dump({"metadata": {"generateName": "load-"}, "data": {"text": "x" * 700}}, body)
+        body.flush()
+        return h2load(f"https://127.0.0.1:{server.port}{CONFIG_MAPS}", requests, clients,
+                      [f"authorization: Bearer {server.token()}", "content-type: application/json"], ["-d", body.name])
+
+
 def bench_writes(args, figures, server):
-    pid, count = server.control_pid(), 300 if args.quick else 2000
-    seconds = in_threads(1, lambda n: create_all(server.cluster(), "one", count))
-    figures.add("create, one client", count / seconds)
-    each = count // 4
-    seconds, cpu = measured(pid, lambda: in_threads(16, lambda n: create_all(server.cluster(), f"many{n}", each)))
-    figures.add("create, 16 clients", 16 * each / seconds)
-    figures.add("create, server CPU", cpu / (16 * each) * 1e6)
+    count = 300 if args.quick else 2000
+    create_all(server.cluster(), "one", 3)
+    figures.add("create, one client", h2load_create(server, count, 1))
+    figures.add("create, 16 clients", h2load_create(server, 4 * count, 16))
+    rate, cpu = measured(server.control_pid(), lambda: h2load_create(server, 10 * count, 64))
+    figures.add("create, 64 clients", rate)
+    figures.add("create, server CPU", cpu / (10 * count) * 1e6)
 
 
 def bench_reads(args, figures, server):
@@ -227,17 +237,13 @@ def bench_reads(args, figures, server):
 
 def bench_h2(args, figures, server):
     """h2load with the admin's token against the API server, and against nghttpd with a file of as many bytes."""
-    if not shutil.which("h2load") or not shutil.which("nghttpd"):
-        print("h2load or nghttpd is not installed: make packages")
-        return
-    token = open(os.path.join(server.folder, "server", "tls", "admin.token"), encoding="ascii").read().strip()
     requests = 20000 if args.quick else 100000
     url = f"https://127.0.0.1:{server.port}{CONFIG_MAPS}/one-1"
     body = server.cluster().exchange("GET", f"{CONFIG_MAPS}/one-1")[2].encode()
     rounds, rates, ours, theirs = 2 if args.quick else 3, [], [], []
     with nghttpd(body) as (floor_url, floor_pid):
         for _ in range(rounds):
-            rate, cpu = measured(server.control_pid(), lambda: h2load(url, requests, 64, [f"authorization: Bearer {token}"]))
+            rate, cpu = measured(server.control_pid(), lambda: h2load(url, requests, 64, [f"authorization: Bearer {server.token()}"]))
             rates.append(rate)
             ours.append(cpu / requests * 1e6)
             _, cpu = measured(floor_pid, lambda: h2load(floor_url, requests, 64))
@@ -322,6 +328,9 @@ def bench_watch(args, figures, server):
 
 
 def bench_load(args, figures):
+    if not shutil.which("h2load") or not shutil.which("nghttpd"):
+        print("h2load or nghttpd is not installed: make packages")
+        return
     with OwnServer(args.build, is_memory=False) as server:
         for part in (bench_writes, bench_reads, bench_h2, bench_list, bench_watch):
             part(args, figures, server)
@@ -345,7 +354,7 @@ def bench_demo(args, figures):
         figures.add("demo: make up", time.monotonic() - began)
         children = stage.children()
         agents = [pid for name, pid in children.items() if name.startswith("node")]
-        time.sleep(5)
+        time.sleep(15)
         idle = Idle([children["control"], *agents], 20 if args.quick else 60)
         figures.add("demo: PSS of control", pss_mib(children["control"]))
         figures.add("demo: PSS of a node agent", max(map(pss_mib, agents)))
