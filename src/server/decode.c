@@ -138,23 +138,52 @@ static struct expected expected_body(struct request *r)
 	return e;
 }
 
+/* Kinds that every version has, and lists of its own kinds. */
+static bool is_registered(struct str api_version, struct str kind)
+{
+	static const char *const shared[] = {"CreateOptions", "DeleteOptions", "GetOptions",
+					     "ListOptions",   "PatchOptions",  "UpdateOptions",
+					     "WatchEvent"};
+	const struct api *api = api_builtin();
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+		if (str_is(kind, shared[i]))
+			return true;
+	for (uint32_t i = 0; i < api->kind_count; i++)
+		if (str_eq(api->kinds[i].api_version, api_version) &&
+		    (str_eq(api->kinds[i].kind, kind) || str_eq(api->kinds[i].list_kind, kind)))
+			return true;
+	return false;
+}
+
+/* The package of a group's internal types upstream: "" is core, the rest the first label. */
+static struct str internal_group(struct str group)
+{
+	struct str first, rest;
+	str_cut(group, '.', &first, &rest);
+	return group.len ? first : STR("core");
+}
+
 static enum step wrong_kind(struct request *r, const struct expected *expected,
 			    struct str api_version, struct str kind)
 {
-	struct str group, version;
+	struct str group, version, rest;
 	if (!str_cut(api_version, '/', &group, &version)) {
 		version = api_version;
 		group = STR("");
 	}
-	bool is_known = api_by_api_version(api_builtin(), api_version, kind) != NULL;
-	if (is_known)
+	if (str_cut(version, '/', &rest, &rest))
+		return unrecognized(
+			r, expected->kind,
+			arena_cstr(&r->arena,
+				   arena_printf(&r->arena, "unexpected GroupVersion string: %.*s",
+						STR_FMT(api_version))));
+	if (is_registered(api_version, kind))
 		return request_fail(r, RC_BAD_REQUEST,
 				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: "
-				    "converting (%.*s.%.*s) to (%s.%.*s): unknown conversion",
+				    "converting (%.*s.%.*s) to (%.*s.%.*s): unknown conversion",
 				    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind),
 				    STR_FMT(version), STR_FMT(kind),
-				    expected->group.len ? arena_cstr(&r->arena, expected->group)
-							: "core",
+				    STR_FMT(internal_group(expected->group)),
 				    STR_FMT(expected->kind));
 	return request_fail(
 		r, RC_BAD_REQUEST,
@@ -256,18 +285,23 @@ static enum step decode_patch(struct request *r)
 
 /* ---- deletes ---- */
 
-static void read_delete_query(struct request *r)
+static enum step read_delete_query(struct request *r)
 {
 	struct deletion *o = &r->deletion;
 	struct str grace = query_get(&r->arena, r->query, "gracePeriodSeconds");
 	struct str propagation = query_get(&r->arena, r->query, "propagationPolicy");
 	struct str orphan = query_get(&r->arena, r->query, "orphanDependents");
-	if (grace.len && str_to_i64(grace, &o->grace_s))
-		o->has_grace = true;
+	if (grace.len && !str_to_i64(grace, &o->grace_s))
+		return request_fail(r, RC_BAD_REQUEST,
+				    "strconv.ParseInt: parsing \"%.*s\": invalid syntax",
+				    STR_FMT(grace));
+	o->has_grace = grace.len > 0;
 	if (propagation.at)
 		o->propagation = propagation;
 	if (orphan.len)
-		o->propagation = str_is(orphan, "true") ? STR("Orphan") : STR("Background");
+		o->propagation = str_is(orphan, "false") || str_is(orphan, "0") ? STR("Background")
+										: STR("Orphan");
+	return delete_options_check(r, NULL);
 }
 
 static void read_delete_body(struct request *r, const struct json *tree)
@@ -300,10 +334,8 @@ static enum step decode_delete(struct request *r)
 {
 	struct decoded d = {};
 	struct err err;
-	if (r->body.len == 0) {
-		read_delete_query(r);
-		return delete_options_check(r, NULL);
-	}
+	if (r->body.len == 0)
+		return read_delete_query(r);
 	enum body_form form = body_form(r->content_type);
 	if (form == BODY_UNKNOWN)
 		return unknown_body(r);
@@ -311,6 +343,12 @@ static enum step decode_delete(struct request *r)
 					   : parse_text(r, form, &d, &err);
 	if (rc != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+	struct str kind = json_path_str(d.parsed, "kind");
+	if (kind.len && !str_is(kind, "DeleteOptions"))
+		return request_fail(r, RC_BAD_REQUEST,
+				    "no kind \"%.*s\" is registered for version \"%.*s\" in scheme "
+				    "\"pkg/runtime/scheme.go:111\"",
+				    STR_FMT(kind), STR_FMT(json_path_str(d.parsed, "apiVersion")));
 	read_delete_body(r, d.parsed);
 	return delete_options_check(r, d.parsed);
 }

@@ -40,15 +40,27 @@ static bool is_at(const struct document *d, struct str path)
 	return d->is_prefix ? str_has_prefix(path, str_of(d->path)) : str_is(path, d->path);
 }
 
+/* Upstream's health checks and group documents look at no method; /version answers GET alone. */
+static bool answers_method(struct request *r, const struct document *d)
+{
+	struct str group, version, rest = str_skip(r->path, strlen("/apis/"));
+	bool is_group = str_has_prefix(r->path, STR("/apis/")) &&
+			!(str_cut(rest, '/', &group, &version) && version.len);
+	if (str_is(r->method, "GET") || d->serve == serve_health || is_group)
+		return true;
+	return str_is(r->method, "HEAD") && d->serve != serve_version;
+}
+
 enum step stage_documents(struct request *r)
 {
 	if (r->route.is_resource)
 		return STEP_NEXT;
-	if (!str_is(r->method, "GET") && !str_is(r->method, "HEAD"))
-		return request_not_allowed(r);
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
 		if (is_at(&documents[i], r->path))
-			return documents[i].serve(r);
+			return answers_method(r, &documents[i]) ? documents[i].serve(r)
+								: request_not_allowed(r);
+	if (!str_is(r->method, "GET") && !str_is(r->method, "HEAD"))
+		return request_not_allowed(r);
 	return request_text(r, 404, STR("404 page not found\n"));
 }
 

@@ -6,8 +6,23 @@
 #include "api/protobuf.h"
 #include "codec/protobuf.h"
 #include "codec/yaml.h"
+#include "server/route.h"
 
 #define INDENT_COLUMNS 2
+
+struct encoder encoder_for(struct request *r, struct buf *out)
+{
+	return (struct encoder){
+		.arena = &r->arena,
+		.out = out,
+		.output = &r->output,
+		.kind = r->route.kind,
+		.include = query_get(&r->arena, r->query, "includeObject"),
+		.now_us = world_wall_us(),
+		.is_pretty = r->options.wants_pretty,
+		.has_columns = true,
+	};
+}
 
 struct json *served_tree(struct arena *a, const struct api_kind *kind, const struct object *o)
 {

@@ -21,6 +21,9 @@ struct encoder {
 	size_t item_count; /* of the list being written */
 };
 
+/* In the form that the request wants. */
+struct encoder encoder_for(struct request *r, struct buf *out);
+
 struct list_meta {
 	int64_t revision;
 	struct str continue_token; /* absent: the last page */

@@ -199,13 +199,30 @@ static bool is_served_group(struct str group)
 }
 
 /* Runs once it is known that the path is a resource. */
+/* Upstream's lists do not answer HEAD. */
+static bool is_known_method(const struct request *r)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		if (str_is(r->method, methods[i]))
+			return true;
+	return str_is(r->method, "HEAD") && r->route.verb == DO_GET;
+}
+
+/* Nobody empties all namespaces at once. */
+static bool is_unscoped_collection(const struct route *route)
+{
+	return route->verb == DO_DELETE_COLLECTION && route->kind->is_namespaced &&
+	       !route->namespace.len;
+}
+
 enum step stage_negotiate(struct request *r)
 {
 	if (!is_served_group(r->route.group))
 		return request_text(r, 404, STR("404 page not found\n"));
 	if (!r->route.kind)
 		return request_no_such_path(r);
-	if (!is_allowed(&r->route))
+	if (!is_allowed(&r->route) || !is_known_method(r) || is_unscoped_collection(&r->route))
 		return request_not_allowed(r);
 	warn_of_old_kinds(r);
 	if (r->route.verb == DO_CONNECT)

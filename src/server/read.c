@@ -178,16 +178,7 @@ static enum step read_list(struct request *r)
 	if (list_options_check(r) == STEP_DONE || open_page(r, &p) == STEP_DONE)
 		return STEP_DONE;
 	CLEANUP_BUF out = BUF_INIT(LIST_MAX_BYTES);
-	struct encoder e = {
-		.arena = &r->arena,
-		.out = &out,
-		.output = &r->output,
-		.kind = r->route.kind,
-		.include = query_get(&r->arena, r->query, "includeObject"),
-		.now_us = world_wall_us(),
-		.is_pretty = r->options.wants_pretty,
-		.has_columns = true,
-	};
+	struct encoder e = encoder_for(r, &out);
 	struct list_meta meta = {.revision = snapshot_revision(p.snapshot)};
 	write_page(r, &p, &e, &meta);
 	encode_list_end(&e, &meta);

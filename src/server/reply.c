@@ -34,16 +34,7 @@ static struct str warning_value(struct arena *a, struct str text)
 
 static void encode_body(struct request *r, struct buf *out)
 {
-	struct encoder e = {
-		.arena = &r->arena,
-		.out = out,
-		.output = &r->output,
-		.kind = r->route.kind,
-		.include = query_get(&r->arena, r->query, "includeObject"),
-		.now_us = world_wall_us(),
-		.is_pretty = r->options.wants_pretty,
-		.has_columns = true,
-	};
+	struct encoder e = encoder_for(r, out);
 	if (r->reply.object)
 		encode_object(&e, r->reply.object);
 	else if (r->reply.tree)

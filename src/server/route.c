@@ -180,7 +180,8 @@ static void route_resource(struct request *r, const struct str *segments, int co
 	if (r->options.is_watch &&
 	    (route->verb == DO_LIST || (is_watch_prefix && route->verb == DO_GET)))
 		route->verb = DO_WATCH;
-	if (kind && is_in_place && !needs_namespace)
+	bool is_clean = !route->name.at || !memchr(route->name.at, '/', route->name.len);
+	if (kind && is_in_place && !needs_namespace && is_clean)
 		route->kind = kind;
 	if (route->kind && route->subresource.at) {
 		route->sub = api_subresource(kind, route->subresource);

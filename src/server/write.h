@@ -33,6 +33,9 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 
 /* metadata of new objects: uid, creationTimestamp, generated name; false: the reply is an error. */
 bool write_meta_create(struct request *r, struct json *tree);
+/* Its namespace is that of the path; false: it says another one and the reply is an error. */
+bool write_meta_namespace(struct request *r, struct json *tree);
+struct str write_storage_key(struct request *r);
 /* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in
  * the body. */
 bool write_meta_update(struct request *r, struct object *old, struct json *old_tree,

@@ -1,7 +1,6 @@
 /* Deletes: preconditions, finalizers, grace, what happens to dependents.
  * Source: upstream's registry/generic store and the strategies of pods and namespaces. */
 #include "api/api_ids.h"
-#include "server/filter.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -84,16 +83,31 @@ static enum step failed_precondition(struct request *r, const struct object *old
 	return STEP_DONE;
 }
 
+static enum step wrong_uid(struct request *r, const struct object *old)
+{
+	struct str wanted = r->deletion.uid;
+	if (old->stored_id == KIND_NAMESPACE) /* judged by its own registry */
+		return request_conflict(
+			r, r->route.kind, old->name,
+			arena_cstr(&r->arena,
+				   arena_printf(&r->arena,
+						"Precondition failed: UID in precondition: %.*s, "
+						"UID in object meta: %.*s",
+						STR_FMT(wanted), STR_FMT(old->uid))));
+	return failed_precondition(
+		r, old,
+		arena_printf(&r->arena,
+			     "the UID in the precondition (%.*s) does not match the UID in record "
+			     "(%.*s). The object might have been deleted and then recreated",
+			     STR_FMT(wanted), STR_FMT(old->uid)));
+}
+
 static enum step check_preconditions(struct request *r, const struct object *old)
 {
 	const struct deletion *o = &r->deletion;
 	int64_t revision = 0;
 	if (o->uid.len && !str_eq(o->uid, old->uid))
-		return failed_precondition(r, old,
-					   arena_printf(&r->arena,
-							"Precondition failed: UID in precondition: "
-							"%.*s, UID in object meta: %.*s",
-							STR_FMT(o->uid), STR_FMT(old->uid)));
+		return wrong_uid(r, old);
 	if (o->resource_version.len &&
 	    (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
 		return failed_precondition(
@@ -136,7 +150,8 @@ static bool begin_deletion(struct request *r, struct object *old, struct json *t
 	bool has_finalizers = json_count(json_get(meta, STR("finalizers"))) > 0 ||
 			      (old->stored_id == KIND_NAMESPACE &&
 			       json_count(json_path(tree, "spec.finalizers")));
-	if (grace_s == 0 && !has_finalizers)
+	bool stays = grace_s > 0 || has_finalizers;
+	if (!stays && old->stored_id != KIND_POD) /* only pods are marked before they go at once */
 		return false;
 	int64_t before_s = json_i64(json_get(meta, STR("deletionGracePeriodSeconds")));
 	if (!old->is_deleting || grace_s < before_s) {
@@ -149,7 +164,7 @@ static bool begin_deletion(struct request *r, struct object *old, struct json *t
 	if (old->stored_id == KIND_NAMESPACE)
 		json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"),
 			     STR("Terminating"));
-	return true;
+	return stays;
 }
 
 /* Kinds whose delete answers with the object; the others answer with a Status. */
@@ -166,7 +181,9 @@ static bool answers_with_object(uint16_t stored_id)
 					 KIND_CSI_DRIVER,
 					 KIND_CSI_NODE,
 					 KIND_VOLUME_ATTACHMENT,
-					 KIND_VOLUME_ATTRIBUTES_CLASS};
+					 KIND_VOLUME_ATTRIBUTES_CLASS,
+					 KIND_RESOURCE_CLAIM,
+					 KIND_RESOURCE_SLICE};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (kinds[i] == stored_id)
 			return true;
@@ -198,13 +215,16 @@ static enum step remove_now(struct request *r, struct object *old, struct json *
 	if (object_new(old->kind, tree, 0, &last, &err) != RC_OK)
 		return request_fail_err(r, &err);
 	r->reply.status = 200;
+	struct object *shown = old->stored_id == KIND_POD ? last : old;
 	if (answers_with_object(old->stored_id) || old->is_deleting)
-		*(r->options.is_dry_run ? &r->reply.object : &r->pending) = object_ref(old);
+		*(r->options.is_dry_run ? &r->reply.object : &r->pending) = object_ref(shown);
 	else
 		success_status(r, old);
-	if (r->options.is_dry_run)
-		object_unref(TAKE_PTR(last));
-	return write_remove(r, old, last);
+	if (!r->options.is_dry_run)
+		return write_remove(r, old, last);
+	object_set_revision(last, old->revision);
+	object_unref(last);
+	return STEP_DONE;
 }
 
 static void warn_of_kept_pods(struct request *r, const struct object *old)
@@ -237,73 +257,4 @@ enum step write_delete(struct request *r)
 	if (!old)
 		return request_not_found(r, r->route.kind, r->route.name);
 	return delete_object(r, old);
-}
-
-/* ---- collections: each object by a request of its own, the reply when the last has ended ---- */
-
-struct collection {
-	struct request *parent;
-	struct json *items;
-	size_t waiting;
-	bool is_listing;
-};
-
-static void item_done(struct request *item)
-{
-	struct collection *c = item->ctx;
-	request_free(item);
-	if (--c->waiting == 0 && !c->is_listing)
-		request_resume(c->parent, STEP_DONE);
-}
-
-static void delete_item(struct collection *c, struct object *o)
-{
-	struct request *parent = c->parent;
-	struct request *item = request_new(parent->server, parent->server->loop);
-	item->route = parent->route;
-	item->route.verb = DO_DELETE;
-	item->route.namespace = arena_str(&item->arena, o->namespace);
-	item->route.name = arena_str(&item->arena, o->name);
-	item->options = parent->options;
-	item->deletion = parent->deletion;
-	item->user = parent->user;
-	item->stage = parent->stage;
-	item->finish = item_done;
-	item->ctx = c;
-	c->waiting++;
-	request_run(item);
-}
-
-enum step write_delete_collection(struct request *r)
-{
-	struct filter filter;
-	struct err err;
-	if (filter_init(r, &filter, &err) != RC_OK)
-		return request_fail_err(r, &err);
-	struct collection *c = ARENA_NEW(&r->arena, struct collection);
-	*c = (struct collection){.parent = r, .items = json_array(&r->arena), .is_listing = true};
-	struct snapshot *s = request_snapshot(r);
-	struct snapshot_iter it;
-	snapshot_iter_init(&it, s, filter.kind->stored_id, filter.namespace, (struct str){},
-			   (struct str){});
-	for (struct object *o; (o = snapshot_next(&it));) {
-		if (!filter_matches(&filter, o))
-			continue;
-		struct json *tree = object_tree(&r->arena, o);
-		json_remove(tree, STR("kind"));
-		json_remove(tree, STR("apiVersion"));
-		json_append(&r->arena, c->items, tree);
-		delete_item(c, o);
-	}
-	c->is_listing = false;
-	struct json *list = json_object(&r->arena), *meta = json_object(&r->arena);
-	json_set_str(&r->arena, list, STR("kind"), r->route.kind->list_kind);
-	json_set_str(&r->arena, list, STR("apiVersion"), r->route.kind->api_version);
-	json_set(&r->arena, meta, STR("resourceVersion"),
-		 json_printf(&r->arena, "%lld", (long long)snapshot_revision(s)));
-	json_set(&r->arena, list, STR("metadata"), meta);
-	json_set(&r->arena, list, STR("items"), c->items);
-	r->reply.tree = list;
-	r->reply.status = 200;
-	return c->waiting ? STEP_LATER : STEP_DONE;
 }

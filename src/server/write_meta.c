@@ -33,8 +33,9 @@ static void set_generated_name(struct request *r, struct json *meta)
 	}
 }
 
-static bool set_namespace(struct request *r, struct json *meta)
+bool write_meta_namespace(struct request *r, struct json *tree)
 {
+	struct json *meta = json_need_object(&r->arena, tree, STR("metadata"));
 	struct str namespace = json_path_str(meta, "namespace");
 	if (!r->route.kind->is_namespaced) {
 		json_remove(meta, STR("namespace"));
@@ -55,7 +56,7 @@ bool write_meta_create(struct request *r, struct json *tree)
 	char uid[37];
 	struct arena *a = &r->arena;
 	struct json *meta = json_need_object(a, tree, STR("metadata"));
-	if (!set_namespace(r, meta))
+	if (!write_meta_namespace(r, tree))
 		return false;
 	set_generated_name(r, meta);
 	world_uuid(uid);
@@ -80,6 +81,26 @@ static void keep(struct request *r, struct json *meta, const struct json *old_me
 		json_remove(meta, str_of(key));
 }
 
+/* Where upstream's store would keep the object: its messages name it. */
+struct str write_storage_key(struct request *r)
+{
+	static const struct {
+		const char *plural, *folder;
+	} rows[] = {{"endpoints", "services/endpoints"},
+		    {"ingresses", "ingress"},
+		    {"nodes", "minions"},
+		    {"services", "services/specs"}};
+	const struct route *route = &r->route;
+	struct str folder = route->kind->plural;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_is(folder, rows[i].plural))
+			folder = str_of(rows[i].folder);
+	bool is_below = route->kind->is_namespaced;
+	return arena_printf(&r->arena, "/registry/%.*s%s%.*s/%.*s", STR_FMT(folder),
+			    is_below ? "/" : "", STR_FMT(is_below ? route->namespace : STR("")),
+			    STR_FMT(route->name));
+}
+
 static bool check_preconditions(struct request *r, struct object *old, const struct json *meta)
 {
 	struct str uid = json_path_str(meta, "uid"),
@@ -88,8 +109,10 @@ static bool check_preconditions(struct request *r, struct object *old, const str
 	if (uid.len && !str_eq(uid, old->uid)) {
 		struct str why = arena_printf(
 			&r->arena,
-			"Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
-			STR_FMT(uid), STR_FMT(old->uid));
+			"StorageError: invalid object, Code: 4, Key: %.*s, ResourceVersion: 0, "
+			"AdditionalErrorMsg: Precondition failed: UID in precondition: %.*s, UID "
+			"in object meta: %.*s",
+			STR_FMT(write_storage_key(r)), STR_FMT(uid), STR_FMT(old->uid));
 		request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
 		return false;
 	}
@@ -115,7 +138,7 @@ bool write_meta_update(struct request *r, struct object *old, struct json *old_t
 {
 	struct json *meta = json_need_object(&r->arena, tree, STR("metadata"));
 	struct json *old_meta = json_get(old_tree, STR("metadata"));
-	if (!set_namespace(r, meta) || !check_preconditions(r, old, meta))
+	if (!write_meta_namespace(r, tree) || !check_preconditions(r, old, meta))
 		return false;
 	static const char *const fixed[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
 					    "generation"};

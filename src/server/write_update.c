@@ -1,3 +1,4 @@
+#include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
 #include "api/managed_fields.h"
@@ -110,9 +111,34 @@ static bool check_name(struct request *r)
 	return true;
 }
 
+/* Kinds whose updates must say what they are based on. */
+static bool needs_revision(const struct request *r)
+{
+	static const uint16_t kinds[] = {KIND_CUSTOM_RESOURCE_DEFINITION,
+					 KIND_API_SERVICE,
+					 KIND_LEASE,
+					 KIND_RUNTIME_CLASS,
+					 KIND_POD_DISRUPTION_BUDGET,
+					 KIND_CSI_DRIVER,
+					 KIND_VOLUME_ATTACHMENT};
+	for (size_t i = 0; r->exchange && i < ARRAY_LEN(kinds); i++)
+		if (r->route.kind->stored_id == kinds[i])
+			return true;
+	return false;
+}
+
+static enum step refuse_unconditional(struct request *r)
+{
+	struct field_errors errors = {.arena = &r->arena};
+	field_error_add(&errors, FIELD_ERROR_INVALID, STR("metadata.resourceVersion"),
+			json_int(&r->arena, 0), "must be specified for an update");
+	return request_invalid(r, r->route.kind->group, r->route.kind->plural, r->route.name,
+			       &errors);
+}
+
 enum step write_update(struct request *r)
 {
-	if (!check_name(r))
+	if (!check_name(r) || !write_meta_namespace(r, r->tree))
 		return STEP_DONE;
 	struct object *old = write_current(r);
 	if (!old) {
@@ -121,6 +147,8 @@ enum step write_update(struct request *r)
 		return is_new ? write_create(r)
 			      : request_not_found(r, r->route.kind, r->route.name);
 	}
+	if (json_path_str(r->tree, "metadata.resourceVersion").len == 0 && needs_revision(r))
+		return refuse_unconditional(r);
 	return write_change(r, old, object_tree(&r->arena, old));
 }
 
