@@ -115,7 +115,10 @@ static void send_status(struct exec_session *s, enum rc rc, const char *problem,
 
 static void output_close(struct exec_output *o)
 {
+	struct runtime_exec *exec = o->session->exec;
 	loop_watch_stop(&o->watch);
+	if (exec && exec->stdout_fd == o->fd)
+		exec->stdout_fd = -1;
 	if (o->fd >= 0)
 		close(TAKE_FD(o->fd));
 }
@@ -317,7 +320,7 @@ static void take_exec(struct exec_session *s)
 	struct runtime_exec *exec = s->exec;
 	exec->owner = s;
 	exec->exited = exited;
-	s->outputs[0].fd = TAKE_FD(exec->stdout_fd);
+	s->outputs[0].fd = exec->stdout_fd; /* stays there too: the terminal that is resized */
 	s->outputs[1].fd = TAKE_FD(exec->stderr_fd);
 	s->stdin_fd = TAKE_FD(exec->stdin_fd);
 	if (s->is_tty && s->has_stdin && s->outputs[0].fd >= 0)

@@ -65,6 +65,7 @@ static void play_exec(struct runtime *r, const struct runtime_exec_config *confi
 
 static void play_resize(struct runtime_exec *exec, uint16_t columns, uint16_t rows)
 {
+	assert_true(exec->stdout_fd >= 0); /* the terminal */
 	played.columns = columns;
 	played.rows = rows;
 }
@@ -620,6 +621,8 @@ static void test_exec_resize_and_leave(void **state)
 {
 	struct end e;
 	websocket_open(&e, EXEC "command=sh&input=1&output=1&tty=1");
+	message_send(&e, 4, "{\"Width\":70,\"Height\":20}"); /* before there is a command */
+	WAIT_FOR(played.columns == 70 && played.rows == 20);
 	WAIT_FOR(played.is_running && played.exec.exited);
 	message_send(&e, 4, "{\"Width\":80,\"Height\":24}");
 	WAIT_FOR(played.columns == 80 && played.rows == 24);
