@@ -495,6 +495,7 @@ void http_stream_on_drain(struct http_exchange *x, size_t low_bytes,
 {
 	x->drain_low_bytes = low_bytes;
 	x->drain = fn;
+	x->is_drain_armed = x->queued_bytes > low_bytes;
 }
 
 void http_stream_end(struct http_exchange *x)

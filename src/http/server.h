@@ -161,7 +161,8 @@ void http_stream_begin(struct http_exchange *x, int status, const struct http_he
 		       size_t header_count);
 size_t http_stream_write(struct http_exchange *x, const struct http_chunk *chunks, size_t count);
 size_t http_stream_queued(const struct http_exchange *x);
-/* fn runs (not from within http_stream_write) each time the queue falls to low_bytes or less. */
+/* fn runs (not from within http_stream_write) each time the queue falls to low_bytes or less; what
+ * waits already counts. */
 void http_stream_on_drain(struct http_exchange *x, size_t low_bytes,
 			  void (*fn)(struct http_exchange *x));
 void http_stream_end(struct http_exchange *x);
