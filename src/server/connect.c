@@ -86,7 +86,7 @@ static enum step find_node(struct request *r, struct str node_name, struct targe
 {
 	struct object *o = snapshot_get(request_snapshot(r), KIND_NODE, (struct str){}, node_name);
 	if (!o)
-		return request_not_found(r, api_by_stored(api_builtin(), KIND_NODE), node_name);
+		return request_not_found(r, r->route.kind, node_name); /* upstream names it so */
 	const struct node *node = object_view(o);
 	for (uint32_t i = 0; i < node->status.addresses.count; i++) {
 		const struct node_address *a = &node->status.addresses.at[i];
@@ -158,6 +158,13 @@ static const char *node_path(struct str subresource)
 	return NULL;
 }
 
+/* A pod that has no node yet has said nothing yet. */
+static enum step no_content(struct request *r)
+{
+	r->reply.status = 204;
+	return STEP_DONE;
+}
+
 static enum step find_target(struct request *r, struct target *ret_target)
 {
 	struct object *o =
@@ -167,9 +174,14 @@ static enum step find_target(struct request *r, struct target *ret_target)
 	if (!o)
 		return request_not_found(r, r->route.kind, r->route.name);
 	const struct pod *pod = object_view(o);
+	bool is_log = str_is(r->route.subresource, "log");
+	if (is_log && log_options_check(r) == STEP_DONE)
+		return STEP_DONE;
 	bool has_container = !str_is(r->route.subresource, "portforward");
 	if (has_container && choose_container(r, pod, &container) == STEP_DONE)
 		return STEP_DONE;
+	if (pod->spec.node_name.len == 0 && is_log)
+		return no_content(r);
 	if (pod->spec.node_name.len == 0)
 		return request_fail(r, RC_BAD_REQUEST, "pod %.*s does not have a host assigned",
 				    STR_FMT(r->route.name));
@@ -361,6 +373,5 @@ enum step stage_connect(struct request *r)
 		return str_is(r->route.subresource, "log") ? connect_log(r, &target)
 							   : connect_upgrade(r, &target);
 	}
-	return request_fail(r, RC_UNAVAILABLE, "this release does not proxy to %.*s",
-			    STR_FMT(r->route.resource));
+	return proxy_connect(r);
 }

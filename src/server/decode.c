@@ -304,7 +304,7 @@ static enum step read_delete_query(struct request *r)
 	return delete_options_check(r, NULL);
 }
 
-static void read_delete_body(struct request *r, const struct json *tree)
+void delete_options_read(struct request *r, const struct json *tree)
 {
 	struct deletion *o = &r->deletion;
 	struct json *grace = json_get(tree, STR("gracePeriodSeconds"));
@@ -349,7 +349,7 @@ static enum step decode_delete(struct request *r)
 				    "no kind \"%.*s\" is registered for version \"%.*s\" in scheme "
 				    "\"pkg/runtime/scheme.go:111\"",
 				    STR_FMT(kind), STR_FMT(json_path_str(d.parsed, "apiVersion")));
-	read_delete_body(r, d.parsed);
+	delete_options_read(r, d.parsed);
 	return delete_options_check(r, d.parsed);
 }
 

@@ -43,6 +43,7 @@ void request_free(struct request *r)
 		return;
 	object_unref(r->reply.object);
 	object_unref(r->pending);
+	object_unref(r->beside);
 	free(r->reply.bytes);
 	snapshot_unref(r->snapshot);
 	arena_done(&r->arena);

@@ -29,6 +29,10 @@ enum step stage_connect(struct request *r); /* log, exec, attach, port-forward, 
 enum step stage_decode(struct request *r);
 enum step stage_write(struct request *r);
 
+enum step proxy_connect(struct request *r);
+/* STEP_NEXT when the parameters of pods/log are fine. */
+enum step log_options_check(struct request *r);
+
 /* The client of a stream to a node went away. */
 void connect_gone(struct request *r);
 

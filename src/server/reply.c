@@ -77,7 +77,8 @@ void reply_send(struct request *r)
 	settle_output(r);
 	if (!r->reply.bytes)
 		encode_body(r, &body);
-	add_header(&h, STR("content-type"), r->output.content_type);
+	if (r->reply.status != 204)
+		add_header(&h, STR("content-type"), r->output.content_type);
 	add_header(&h, STR("cache-control"), STR("no-cache, private"));
 	if (r->reply.retry_after_s)
 		add_header(&h, STR("retry-after"),

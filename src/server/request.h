@@ -134,6 +134,8 @@ struct request {
 	struct http_call *call; /* to a node, while a log is passed on */
 	struct store_ticket ticket;
 	struct json *service_old, *service_new; /* whose addresses wait for the commit */
+	struct object *beside;	/* own: a second write of the same commit */
+	int64_t beside_expect;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;
 	struct reply reply;

@@ -1,180 +1,14 @@
-/* Subresources that are more than a view of the object: binding, eviction, scale, approval,
- * finalize. */
+/* Subresources that are more than a view of the object: scale, finalize, and the table of all. */
 #include "api/api_ids.h"
 #include "api/convert.h"
-#include "api/selector.h"
+#include "api/validate.h"
+#include "api/views.h"
 #include "base/timefmt.h"
 #include "codec/patch.h"
 #include "server/decode.h"
 #include "server/list_options.h"
 #include "server/server.h"
 #include "server/write.h"
-
-/* ---- pods/binding ---- */
-
-static bool has_finished(struct object *o, const struct json *tree)
-{
-	struct str phase = json_path_str(tree, "status.phase");
-	return o->is_deleting || str_is(phase, "Succeeded") || str_is(phase, "Failed");
-}
-
-static void set_scheduled(struct arena *a, struct json *tree)
-{
-	struct json *status = json_need_object(a, tree, STR("status"));
-	struct json *list = json_get(status, STR("conditions")), *condition = NULL;
-	if (!list) {
-		list = json_array(a);
-		json_set(a, status, STR("conditions"), list);
-	}
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_is(json_path_str(json_at(list, i), "type"), "PodScheduled"))
-			condition = json_at(list, i);
-	if (!condition) {
-		condition = json_object(a);
-		json_append(a, list, condition);
-	}
-	*condition = *json_object(a);
-	json_set_str(a, condition, STR("type"), STR("PodScheduled"));
-	json_set_str(a, condition, STR("status"), STR("True"));
-	json_set_time(a, condition, "lastTransitionTime", world_wall_us());
-}
-
-static enum step bind_success(struct request *r)
-{
-	struct arena *a = &r->arena;
-	struct json *s = json_object(a);
-	json_set_str(a, s, STR("kind"), STR("Status"));
-	json_set_str(a, s, STR("apiVersion"), STR("v1"));
-	json_set(a, s, STR("metadata"), json_object(a));
-	json_set_str(a, s, STR("status"), STR("Success"));
-	json_set(a, s, STR("code"), json_int(a, 201));
-	r->reply.tree = s;
-	r->reply.status = 201;
-	return STEP_DONE;
-}
-
-/* The reply is a Status made beforehand, not the object. */
-static enum step commit_quietly(struct request *r, struct json *tree, struct object *old)
-{
-	struct json *status = r->reply.tree;
-	enum step step = write_commit(r, tree, old, r->reply.status);
-	object_unref(TAKE_PTR(r->pending));
-	if (step == STEP_DONE && r->reply.object) { /* a dry run */
-		object_unref(TAKE_PTR(r->reply.object));
-		r->reply.tree = status;
-	}
-	return step;
-}
-
-static enum step create_binding(struct request *r)
-{
-	struct arena *a = &r->arena;
-	struct object *old = write_current(r);
-	struct str node = json_path_str(r->tree, "target.name");
-	if (!old)
-		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *tree = object_tree(a, old);
-	if (has_finished(old, tree))
-		return request_conflict(
-			r, r->route.kind, old->name,
-			arena_cstr(
-				a,
-				arena_printf(
-					a,
-					"pod %.*s is being deleted, cannot be assigned to a host",
-					STR_FMT(old->name))));
-	struct str before = json_path_str(tree, "spec.nodeName");
-	if (before.len)
-		return request_conflict(
-			r, r->route.kind, old->name,
-			arena_cstr(a,
-				   arena_printf(a, "pod %.*s is already assigned to node \"%.*s\"",
-						STR_FMT(old->name), STR_FMT(before))));
-	json_set_str(a, json_get(tree, STR("spec")), STR("nodeName"), node);
-	json_set(a, json_get(tree, STR("metadata")), STR("generation"),
-		 json_int(a, MAX(old->generation, (int64_t)1)));
-	set_scheduled(a, tree);
-	bind_success(r);
-	return commit_quietly(r, tree, old);
-}
-
-/* ---- pods/eviction ---- */
-
-/* The budget that forbids it, or NULL. */
-static struct object *exhausted_budget(struct request *r, struct object *pod, size_t *ret_count)
-{
-	struct snapshot_iter it;
-	struct object *found = NULL;
-	*ret_count = 0;
-	snapshot_iter_init(&it, request_snapshot(r), KIND_POD_DISRUPTION_BUDGET, r->route.namespace,
-			   (struct str){}, (struct str){});
-	for (struct object *o; (o = snapshot_next(&it));) {
-		struct selector selector;
-		struct json *tree = object_tree(&r->arena, o);
-		if (selector_from_tree(&r->arena, json_path(tree, "spec.selector"), &selector,
-				       NULL) != RC_OK ||
-		    !selector_matches_object(&selector, pod))
-			continue;
-		(*ret_count)++;
-		if (json_i64(json_path(tree, "status.disruptionsAllowed")) <= 0)
-			found = o;
-	}
-	return found;
-}
-
-static enum step too_many_disruptions(struct request *r, struct object *budget)
-{
-	struct arena *a = &r->arena;
-	struct json *tree = object_tree(a, budget), *details = json_object(a),
-		    *causes = json_array(a), *cause = json_object(a);
-	request_fail(r, RC_TOO_MANY_REQUESTS,
-		     "Cannot evict pod as it would violate the pod's disruption budget.");
-	json_set_str(a, cause, STR("reason"), STR("DisruptionBudget"));
-	json_set(
-		a, cause, STR("message"),
-		json_printf(
-			a,
-			"The disruption budget %.*s needs %lld healthy pods and has %lld currently",
-			STR_FMT(budget->name),
-			(long long)json_i64(json_path(tree, "status.desiredHealthy")),
-			(long long)json_i64(json_path(tree, "status.currentHealthy"))));
-	json_append(a, causes, cause);
-	json_set(a, details, STR("causes"), causes);
-	json_set(a, r->reply.tree, STR("details"), details);
-	return STEP_DONE;
-}
-
-static enum step create_eviction(struct request *r)
-{
-	struct object *pod = write_current(r), *budget;
-	size_t count;
-	if (!pod)
-		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *tree = object_tree(&r->arena, pod),
-		    *options = json_get(r->tree, STR("deleteOptions"));
-	struct str phase = json_path_str(tree, "status.phase");
-	bool is_running = !has_finished(pod, tree) && !str_is(phase, "Pending");
-	budget = exhausted_budget(r, pod, &count);
-	if (is_running && count > 1)
-		return request_fail(r, RC_INTERNAL,
-				    "This pod has more than one PodDisruptionBudget, which the "
-				    "eviction subresource does not support.");
-	if (is_running && budget)
-		return too_many_disruptions(r, budget);
-	struct json *grace = json_get(options, STR("gracePeriodSeconds"));
-	r->deletion = (struct deletion){
-		.has_grace = grace != NULL,
-		.grace_s = json_i64(grace),
-		.uid = json_path_str(options, "preconditions.uid"),
-	};
-	enum step step = write_delete(r);
-	if (step == STEP_LATER || r->reply.object) {
-		object_unref(TAKE_PTR(r->pending));
-		object_unref(TAKE_PTR(r->reply.object));
-		bind_success(r);
-	}
-	return step;
-}
 
 /* ---- scale ---- */
 
@@ -233,9 +67,54 @@ static struct json *scale_of(struct arena *a, const struct object *o)
 	return scale;
 }
 
+static struct str age_of(struct arena *a, const struct object *o)
+{
+	char text[TIME_TEXT_MAX];
+	int64_t made_us = object_meta(o)->creation_timestamp;
+	return arena_str(a, str_n(text, time_format_age(world_wall_us() - made_us, text)));
+}
+
+/* A Scale as a row, which no kind of ours prints. */
+static struct json *scale_table(struct request *r, const struct object *o)
+{
+	static const char head[] = "[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"\"},"
+				   "{\"name\":\"Desired\",\"type\":\"integer\",\"format\":\"\"},"
+				   "{\"name\":\"Available\",\"type\":\"integer\",\"format\":\"\"},"
+				   "{\"name\":\"Age\",\"type\":\"string\",\"format\":\"\"}]";
+	struct arena *a = &r->arena;
+	struct json *scale = scale_of(a, o), *meta = json_get(scale, STR("metadata")), *columns;
+	enum rc rc = json_parse(a, arena_str(a, str_of(head)), &columns, NULL, NULL);
+	ASSERT(rc == RC_OK);
+	for (size_t i = 0; i < json_count(columns); i++) {
+		json_set_str(a, json_at(columns, i), STR("description"), STR(""));
+		json_set(a, json_at(columns, i), STR("priority"), json_int(a, 0));
+	}
+	struct json *cells = json_array(a), *row = json_object(a), *partial = json_object(a),
+		    *rows = json_array(a), *table = json_object(a), *list_meta = json_object(a);
+	json_append(a, cells, json_string(a, o->name));
+	json_append(a, cells, json_int(a, json_i64(json_path(scale, "spec.replicas"))));
+	json_append(a, cells, json_int(a, json_i64(json_path(scale, "status.replicas"))));
+	json_append(a, cells, json_string(a, age_of(a, o)));
+	json_set_str(a, partial, STR("kind"), STR("PartialObjectMetadata"));
+	json_set_str(a, partial, STR("apiVersion"),
+		     arena_printf(a, "meta.k8s.io/%.*s", STR_FMT(r->output.meta_version)));
+	json_set(a, partial, STR("metadata"), meta);
+	json_set(a, row, STR("cells"), cells);
+	json_set(a, row, STR("object"), partial);
+	json_append(a, rows, row);
+	json_set(a, list_meta, STR("resourceVersion"), json_get(meta, STR("resourceVersion")));
+	json_set_str(a, table, STR("kind"), STR("Table"));
+	json_set(a, table, STR("apiVersion"), json_get(partial, STR("apiVersion")));
+	json_set(a, table, STR("metadata"), list_meta);
+	json_set(a, table, STR("columnDefinitions"), columns);
+	json_set(a, table, STR("rows"), rows);
+	return table;
+}
+
 static enum step get_scale(struct request *r, struct object *o)
 {
-	r->reply.tree = scale_of(&r->arena, o);
+	bool is_table = r->output.shape == AS_TABLE;
+	r->reply.tree = is_table ? scale_table(r, o) : scale_of(&r->arena, o);
 	r->reply.tree_kind = NULL;
 	r->reply.status = 200;
 	return STEP_DONE;
@@ -279,6 +158,8 @@ static enum step put_scale(struct request *r, struct object *old, const struct j
 
 static enum step update_scale(struct request *r)
 {
+	if (!write_check_name(r))
+		return STEP_DONE;
 	struct object *old = write_current(r);
 	return old ? put_scale(r, old, r->tree)
 		   : request_not_found(r, r->route.kind, r->route.name);
@@ -301,22 +182,29 @@ static enum step patch_scale(struct request *r)
 
 static enum step update_finalize(struct request *r)
 {
+	if (!write_check_name(r))
+		return STEP_DONE;
 	struct object *old = write_current(r);
 	if (!old)
 		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *tree = object_tree(&r->arena, old);
+	struct json *before = object_tree(&r->arena, old), *tree = json_copy(&r->arena, before);
 	struct json *finalizers = json_path(r->tree, "spec.finalizers");
 	struct json *spec = json_need_object(&r->arena, tree, STR("spec"));
+	struct field_errors errors = {.arena = &r->arena};
 	if (json_count(finalizers))
 		json_set(&r->arena, spec, STR("finalizers"), finalizers);
 	else
 		json_remove(spec, STR("finalizers"));
+	api_validate_update(r->route.kind, before, tree, "finalize", &errors);
+	if (errors.count)
+		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
+				       &errors);
 	return write_commit(r, tree, old, 200);
 }
 
 static const struct subresource_rule rules[] = {
-	{"pods", "binding", NULL, create_binding, NULL, NULL},
-	{"pods", "eviction", NULL, create_eviction, NULL, NULL},
+	{"pods", "binding", NULL, pod_binding_create, NULL, NULL},
+	{"pods", "eviction", NULL, pod_eviction_create, NULL, NULL},
 	{"namespaces", "finalize", NULL, NULL, update_finalize, NULL},
 	{NULL, "scale", get_scale, NULL, update_scale, patch_scale},
 };

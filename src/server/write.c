@@ -42,12 +42,44 @@ static void committed(struct store_ticket *ticket)
 	request_resume(r, STEP_DONE);
 }
 
+enum step write_beside(struct request *r, struct object *old, struct json *tree)
+{
+	struct object *o;
+	struct err err;
+	if (r->options.is_dry_run)
+		return STEP_NEXT;
+	if (object_new(old->kind, tree, 0, &o, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	object_unref(r->beside);
+	r->beside = o;
+	r->beside_expect = old->revision;
+	return STEP_NEXT;
+}
+
+/* The write, and the one that must happen with it or not at all. */
+static enum rc commit(struct request *r, const struct store_write *write, struct err *err)
+{
+	struct store_write both[2] = {*write};
+	size_t count = 1;
+	if (r->beside) {
+		both[count++] = (struct store_write){
+			.stored_id = r->beside->stored_id,
+			.namespace = r->beside->namespace,
+			.name = r->beside->name,
+			.expect = r->beside_expect,
+			.object = r->beside,
+		};
+		r->beside = NULL;
+	}
+	return store_commit(r->server->store, both, count, &r->ticket, err);
+}
+
 static enum step commit_one(struct request *r, struct store_write *write)
 {
 	struct err err;
 	struct str name = arena_str(&r->arena, write->name); /* the store may drop its object */
 	r->ticket.done = committed;
-	enum rc rc = store_commit(r->server->store, write, 1, &r->ticket, &err);
+	enum rc rc = commit(r, write, &err);
 	if (rc == RC_OK)
 		return STEP_LATER;
 	if (rc == RC_ALREADY_EXISTS)

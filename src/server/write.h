@@ -27,6 +27,10 @@ enum step write_commit(struct request *r, struct json *tree, struct object *old,
 /* Removes old; the reply is made by the caller's done. */
 enum step write_remove(struct request *r, struct object *old, struct object *last_state);
 
+/* A second object that becomes durable with the request's own write, or not at all.  STEP_DONE: the
+ * reply is an error. */
+enum step write_beside(struct request *r, struct object *old, struct json *tree);
+
 /* The shared middle of every change of an existing object: r->tree is the wanted state in the
  * served version. */
 enum step write_change(struct request *r, struct object *old, struct json *old_tree);
@@ -35,7 +39,13 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 bool write_meta_create(struct request *r, struct json *tree);
 /* Its namespace is that of the path; false: it says another one and the reply is an error. */
 bool write_meta_namespace(struct request *r, struct json *tree);
-struct str write_storage_key(struct request *r);
+/* False: the body names another object than the path, the reply is an error. */
+bool write_check_name(struct request *r);
+/* Why a write that expects this uid is a conflict. */
+struct str write_wrong_uid(struct request *r, struct str wanted, const struct object *old);
+
+enum step pod_binding_create(struct request *r);
+enum step pod_eviction_create(struct request *r);
 /* What a client cannot change: uid, creationTimestamp, deletionTimestamp …; checks preconditions in
  * the body. */
 bool write_meta_update(struct request *r, struct object *old, struct json *old_tree,

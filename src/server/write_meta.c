@@ -82,7 +82,7 @@ static void keep(struct request *r, struct json *meta, const struct json *old_me
 }
 
 /* Where upstream's store would keep the object: its messages name it. */
-struct str write_storage_key(struct request *r)
+static struct str storage_key(struct request *r)
 {
 	static const struct {
 		const char *plural, *folder;
@@ -101,18 +101,22 @@ struct str write_storage_key(struct request *r)
 			    STR_FMT(route->name));
 }
 
+struct str write_wrong_uid(struct request *r, struct str wanted, const struct object *old)
+{
+	return arena_printf(&r->arena,
+			    "StorageError: invalid object, Code: 4, Key: %.*s, ResourceVersion: 0, "
+			    "AdditionalErrorMsg: Precondition failed: UID in precondition: %.*s, "
+			    "UID in object meta: %.*s",
+			    STR_FMT(storage_key(r)), STR_FMT(wanted), STR_FMT(old->uid));
+}
+
 static bool check_preconditions(struct request *r, struct object *old, const struct json *meta)
 {
 	struct str uid = json_path_str(meta, "uid"),
 		   revision = json_path_str(meta, "resourceVersion");
 	int64_t wanted = 0;
 	if (uid.len && !str_eq(uid, old->uid)) {
-		struct str why = arena_printf(
-			&r->arena,
-			"StorageError: invalid object, Code: 4, Key: %.*s, ResourceVersion: 0, "
-			"AdditionalErrorMsg: Precondition failed: UID in precondition: %.*s, UID "
-			"in object meta: %.*s",
-			STR_FMT(write_storage_key(r)), STR_FMT(uid), STR_FMT(old->uid));
+		struct str why = write_wrong_uid(r, uid, old);
 		request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
 		return false;
 	}

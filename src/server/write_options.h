@@ -9,4 +9,7 @@
 enum step write_options_check(struct request *r);
 enum step delete_options_check(struct request *r, const struct json *body);
 
+/* From a DeleteOptions into r->deletion. */
+void delete_options_read(struct request *r, const struct json *tree);
+
 #endif

@@ -97,7 +97,7 @@ static bool allows_create_on_update(const struct api_kind *kind)
 	return false;
 }
 
-static bool check_name(struct request *r)
+bool write_check_name(struct request *r)
 {
 	struct json *meta = json_need_object(&r->arena, r->tree, STR("metadata"));
 	struct str name = json_path_str(meta, "name");
@@ -138,7 +138,7 @@ static enum step refuse_unconditional(struct request *r)
 
 enum step write_update(struct request *r)
 {
-	if (!check_name(r) || !write_meta_namespace(r, r->tree))
+	if (!write_check_name(r) || !write_meta_namespace(r, r->tree))
 		return STEP_DONE;
 	struct object *old = write_current(r);
 	if (!old) {
