@@ -6,6 +6,7 @@
 #include "codec/patch.h"
 #include "node/agent-int.h"
 #include "node/node_status.h"
+#include "node/pod_logs.h"
 
 #define LEASE_NAMESPACE "kube-node-lease"
 #define LEASE_SECONDS	40
@@ -243,7 +244,9 @@ void node_registration_saw(struct node_registration *r, struct object *node)
 
 static void on_lease_timer(struct loop_timer *timer)
 {
-	lease_step(CONTAINER_OF(timer, struct node_registration, lease_timer));
+	struct node_registration *r = CONTAINER_OF(timer, struct node_registration, lease_timer);
+	pod_logs_rotate(r->agent); /* the node's only regular moment */
+	lease_step(r);
 }
 
 static void lease_answered(void *ctx, const struct client_reply *reply)
