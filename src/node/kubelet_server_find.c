@@ -181,8 +181,11 @@ static enum rc choose(struct kubelet_request *q, struct err *err)
 		kubelet_newest(&q->list, q->namespace, q->pod, q->container);
 	if (q->wants_previous)
 		return choose_previous(q, pod, newest, err);
-	if (!newest && q->container.len)
+	if (!newest && q->serve == kubelet_serve_log)
 		return tell_waiting(q, pod, err);
+	if (!newest && q->container.len)
+		return err_set(err, RC_NOT_FOUND, "container not found (\"%.*s\")",
+			       STR_FMT(q->container));
 	if (!newest && !pod)
 		return err_set(err, RC_NOT_FOUND, "pod does not exist");
 	if (newest)

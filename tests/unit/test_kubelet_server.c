@@ -675,8 +675,8 @@ static void test_exec_refused(void **state)
 		{"/exec/default/web/app?command=a", 400,
 		 "you must specify at least 1 of stdin, stdout, stderr"},
 		{"/exec/default/web/app?output=1", 400, "you must specify at least 1 command"},
-		{"/exec/default/web/no?command=a&output=1", 400, NULL},
-		{"/exec/a/web/app?command=a&output=1", 400, NULL},
+		{"/exec/default/web/no?command=a&output=1", 404, "container not found (\"no\")"},
+		{"/exec/a/web/app?command=a&output=1", 404, "container not found (\"app\")"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct end e;
