@@ -16,6 +16,7 @@
 
 #define CIDRS_MAX     2
 #define STOP_GRACE_MS 1000
+#define TURN_MS	      1000
 
 /* A thread with a loop of its own, for work that only talks to the rest by its client. */
 struct side_thread {
@@ -27,7 +28,7 @@ struct side_thread {
 	void (*stop)(struct side_thread *t);
 	struct control *control;
 	void *work;
-	bool is_running;
+	bool is_running, is_through; /* core's */
 };
 
 struct control {
@@ -58,11 +59,24 @@ static void start_side(struct loop_msg *msg)
 	t->start(t);
 }
 
+static void side_through(struct loop_msg *msg)
+{
+	CONTAINER_OF(msg, struct side_thread, stop_msg)->is_through = true;
+}
+
+static void side_drained(void *ctx)
+{
+	struct side_thread *t = ctx;
+	loop_stop(t->loop);
+	t->stop_msg.fn = side_through;
+	loop_post(t->control->loop, &t->stop_msg);
+}
+
 static void stop_side(struct loop_msg *msg)
 {
 	struct side_thread *t = CONTAINER_OF(msg, struct side_thread, stop_msg);
 	t->stop(t);
-	loop_stop(t->loop);
+	local_client_drain(t->client, side_drained, t);
 }
 
 static void side_start(struct side_thread *t, struct control *c, const char *name,
@@ -78,12 +92,15 @@ static void side_start(struct side_thread *t, struct control *c, const char *nam
 	pthread_setname_np(t->thread, name);
 }
 
+/* Core goes on meanwhile: what the thread has asked for is answered. */
 static void side_stop(struct side_thread *t)
 {
 	if (!t->is_running)
 		return;
 	t->stop_msg.fn = stop_side;
 	loop_post(t->loop, &t->stop_msg);
+	while (!t->is_through)
+		loop_run_once(t->control->loop, TURN_MS);
 	pthread_join(t->thread, NULL);
 	local_client_free(t->client);
 	loop_free(t->loop);
@@ -229,11 +246,13 @@ static void stop(struct control *c)
 {
 	side_stop(&c->simulated);
 	side_stop(&c->scheduler);
-	if (c->server)
-		server_stop(c->server, STOP_GRACE_MS);
 	reconciler_free(c->reconciler);
 	cache_free(c->cache);
+	if (c->clients)
+		local_client_drain_here(c->clients);
 	local_client_free(c->clients);
+	if (c->server)
+		server_stop(c->server, STOP_GRACE_MS);
 	server_free(c->server);
 }
 

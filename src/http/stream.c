@@ -33,7 +33,7 @@ struct stream {
 	void *user;
 	struct buf queue, unread;
 	struct loop_timer timer;
-	struct loop_msg soon;
+	struct loop_msg soon, at_end;
 	struct sockaddr_storage peer;
 	struct err *failure; /* set: dead */
 	bool is_open;	     /* handshake is over */
@@ -104,6 +104,7 @@ static void handle_close(struct stream *s)
 	s->is_closing = true;
 	loop_timer_stop(&s->timer);
 	loop_defer_cancel(&s->soon);
+	loop_defer_cancel(&s->at_end);
 	uv_close((uv_handle_t *)&s->poll, closed_on);
 }
 
@@ -157,6 +158,11 @@ static void linger_over(struct loop_timer *timer)
 	handle_close(CONTAINER_OF(timer, struct stream, timer));
 }
 
+static void loop_ends(struct loop_msg *msg)
+{
+	handle_close(CONTAINER_OF(msg, struct stream, at_end));
+}
+
 void stream_finish(struct stream *s)
 {
 	if (!s)
@@ -170,6 +176,8 @@ void stream_finish(struct stream *s)
 	}
 	s->is_paused = false;
 	s->is_end_wanted = true;
+	s->at_end.fn = loop_ends;
+	loop_at_end(s->loop, &s->at_end);
 	loop_timer_start(s->loop, &s->timer, STREAM_FINISH_MS, linger_over);
 	write_finish(s);
 	poll_update(s);

@@ -18,6 +18,7 @@ struct loop {
 	uv_check_t after_poll;
 	uv_idle_t busy; /* keeps the poll from sleeping while deferred is filled */
 	struct list deferred;
+	struct list at_end;
 	struct loop_timer **timers; /* binary heap by due_ms */
 	uint32_t timer_count, timer_cap;
 	pthread_t thread;
@@ -113,6 +114,12 @@ void loop_defer(struct loop *loop, struct loop_msg *msg)
 void loop_defer_cancel(struct loop_msg *msg)
 {
 	list_remove(&msg->link);
+}
+
+void loop_at_end(struct loop *loop, struct loop_msg *msg)
+{
+	if (!list_is_linked(&msg->link))
+		list_append(&loop->at_end, &msg->link);
 }
 
 /* --- timers --- */
@@ -260,6 +267,7 @@ struct loop *loop_new(void)
 	loop->uv.data = loop;
 	list_init(&loop->posted);
 	list_init(&loop->deferred);
+	list_init(&loop->at_end);
 	pthread_mutex_init(&loop->lock, NULL);
 	failed = uv_async_init(&loop->uv, &loop->wake, wake_on);
 	ASSERT(failed == 0);
@@ -285,6 +293,7 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	ASSERT(!loop->is_running);
+	messages_run(&loop->at_end);
 	uv_walk(&loop->uv, handle_close, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	int failed = uv_loop_close(&loop->uv);

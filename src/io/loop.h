@@ -54,6 +54,9 @@ void loop_timer_stop(struct loop_timer *timer);
  * only.  A message that is queued already stays where it is; loop_defer_cancel() takes it out. */
 void loop_defer(struct loop *loop, struct loop_msg *msg);
 void loop_defer_cancel(struct loop_msg *msg);
+/* fn runs when the loop is freed: for what has no owner any more and would end by itself later.
+ * loop_defer_cancel() takes it out. */
+void loop_at_end(struct loop *loop, struct loop_msg *msg);
 
 /* Blocking work on a small shared thread pool: work() there, done() on the loop's thread. */
 struct loop_work {

@@ -4,13 +4,17 @@
 #include "server/pipeline.h"
 #include "sync/object_set.h"
 
-#define BATCH 128
+#define BATCH	128
+#define TURN_MS 1000
 
 struct local_client {
 	struct client base;
 	struct server *server;
 	struct str user_name;
 	struct arena arena;
+	size_t under_way; /* requests, and watches that have ended but are not freed yet */
+	void (*drained)(void *ctx);
+	void *drained_ctx;
 };
 
 struct call {
@@ -55,13 +59,22 @@ static void reply_of(struct request *r, struct client_reply *ret_reply)
 		STR_FMT(json_path_str(r->reply.tree, "message")));
 }
 
+static void one_less(struct local_client *c)
+{
+	ASSERT(c->under_way > 0);
+	if (--c->under_way == 0 && c->drained)
+		c->drained(c->drained_ctx);
+}
+
 static void finish(struct request *r)
 {
 	struct call *call = r->ctx;
+	struct local_client *c = call->client;
 	struct client_reply reply;
 	reply_of(r, &reply);
 	call->done(call->ctx, &reply);
 	request_free(r);
+	one_less(c);
 }
 
 static void start(struct loop_msg *msg)
@@ -103,6 +116,7 @@ static void submit(struct client *client, const struct client_request *q, client
 	struct arena *a = &r->arena;
 	struct call *call = ARENA_NEW(a, struct call);
 	*call = (struct call){c, done, ctx};
+	c->under_way++;
 	r->ctx = call;
 	r->finish = finish;
 	set_user(r, c);
@@ -159,6 +173,7 @@ static void deliver(struct client_watch *w, struct store_event *e)
 
 static void end(struct client_watch *w)
 {
+	struct local_client *c = w->client;
 	store_unlisten(w->client->server->store, &w->listener);
 	struct object_place at;
 	for (struct object *o;
@@ -167,6 +182,7 @@ static void end(struct client_watch *w)
 	object_set_done(&w->known);
 	arena_done(&w->arena);
 	free(w);
+	one_less(c);
 }
 
 /* Tells the difference between what is known and a snapshot, in order: at first everything, later
@@ -275,6 +291,7 @@ static struct client_watch *watch(struct client *client, const struct api_kind *
 static void unwatch(struct client *client, struct client_watch *w)
 {
 	w->is_ended = true;
+	w->client->under_way++;
 	if (!w->is_pumping && w->is_open)
 		end(w);
 }
@@ -292,11 +309,28 @@ struct client *local_client_new(struct server *server, struct loop *loop, const 
 	return &c->base;
 }
 
+void local_client_drain(struct client *client, void (*drained)(void *ctx), void *ctx)
+{
+	struct local_client *c = CONTAINER_OF(client, struct local_client, base);
+	c->drained = drained;
+	c->drained_ctx = ctx;
+	if (c->under_way == 0)
+		drained(ctx);
+}
+
+void local_client_drain_here(struct client *client)
+{
+	const struct local_client *c = CONTAINER_OF(client, struct local_client, base);
+	while (c->under_way > 0)
+		loop_run_once(client->loop, TURN_MS);
+}
+
 void local_client_free(struct client *client)
 {
 	if (!client)
 		return;
 	struct local_client *c = CONTAINER_OF(client, struct local_client, base);
+	ASSERT(c->under_way == 0);
 	arena_done(&c->arena);
 	free(c);
 }

@@ -153,6 +153,8 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	signer_free(s->signer);
+	if (s->local)
+		local_client_drain_here(s->local);
 	bootstrap_free(s->bootstrap);
 	local_client_free(s->local);
 	authorizer_free(s->authorizer);

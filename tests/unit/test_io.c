@@ -51,6 +51,21 @@ static void test_post_keeps_order(void **state)
 	loop_free(loop);
 }
 
+static void test_what_has_no_owner_ends_with_the_loop(void **state)
+{
+	struct loop *loop = loop_new();
+	struct note kept = {{.fn = note_on}, loop, 7}, gone = {{.fn = note_on}, loop, 8};
+	seen_count = 0;
+	loop_at_end(loop, &kept.msg);
+	loop_at_end(loop, &gone.msg);
+	loop_run_once(loop, 0);
+	assert_int_equal(seen_count, 0);
+	loop_defer_cancel(&gone.msg);
+	loop_free(loop);
+	assert_int_equal(seen_count, 1);
+	assert_int_equal(seen[0], 7);
+}
+
 struct tick {
 	struct loop_timer timer;
 	struct loop *loop;
@@ -171,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_post_keeps_order),
+		cmocka_unit_test(test_what_has_no_owner_ends_with_the_loop),
 		cmocka_unit_test(test_timers_by_due_time),
 		cmocka_unit_test(test_defer_may_defer),
 		cmocka_unit_test(test_work_runs_elsewhere),
