@@ -184,7 +184,7 @@ class Writer(threading.Thread):
         choice = self.random.random()
         if choice < 0.3:
             return "PUT", key.path(), key.document(content, key.state[0]), plain, "MODIFIED"
-        if choice < 0.5:
+        if choice < 0.5 and key.kind is not LEASE:  # a Lease is never updated unconditionally
             return "PUT", key.path(), key.document(content), plain, "MODIFIED"
         if choice < 0.7:
             return "PATCH", key.path(), {"metadata": {"annotations": {"content": content}}}, MERGE, "MODIFIED"
