@@ -114,6 +114,8 @@ def files():
     found = []
     for pattern in FOLDERS:
         for top in glob.glob(pattern):
+            if os.path.isdir(top) and not os.listdir(top):
+                continue  # an empty folder says nothing
             found.append(top)
             for folder, folders, names in os.walk(top):
                 found += [os.path.join(folder, n) for n in folders + names]
