@@ -1,10 +1,13 @@
 #include "node/agent.h"
 
+#include <dirent.h>
+
 #include "api/api_ids.h"
 #include "base/log.h"
 #include "http/client.h"
 #include "node/agent-int.h"
 #include "node/pod_worker.h"
+#include "node/volumes.h"
 
 /* ---- small things ---- */
 
@@ -159,6 +162,29 @@ static void adopt_orphan(struct node_agent *agent, struct str uid)
 	}
 }
 
+/* Calls fn with each name in <folder>/<below>. */
+static void each_name(struct node_agent *agent, const char *below,
+		      void (*fn)(struct node_agent *agent, struct str name))
+{
+	CLEANUP(free_p) char *path = mem_printf("%s/%s", agent->config.folder, below);
+	DIR *dir = opendir(path);
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			fn(agent, str_of(e->d_name));
+	if (dir)
+		closedir(dir);
+}
+
+/* "<namespace>_<name>_<uid>" */
+static void drop_old_log(struct node_agent *agent, struct str name)
+{
+	CLEANUP(free_p)
+	char *path = mem_printf("%s/logs/pods/%.*s", agent->config.folder, STR_FMT(name));
+	struct str head, uid;
+	if (str_cut_last(name, '_', &head, &uid) && !map_get(&agent->workers, uid))
+		folder_remove_later(agent->loop, path);
+}
+
 static void on_synced(void *ctx)
 {
 	struct node_agent *agent = ctx;
@@ -166,6 +192,10 @@ static void on_synced(void *ctx)
 		adopt_orphan(agent, agent->adopt_sandboxes[i]);
 	for (size_t i = 0; i < agent->adopt_containers.count; i++)
 		adopt_orphan(agent, agent->adopt_containers.items[i].pod_uid);
+	if (!agent->config.is_simulated) {
+		each_name(agent, "pods", adopt_orphan);
+		each_name(agent, "logs/pods", drop_old_log);
+	}
 	agent->is_adopted = true;
 	agent->adopt_containers = (struct runtime_container_list){};
 	agent->adopt_sandbox_count = 0;

@@ -138,7 +138,7 @@ static void sandbox_create(struct pod_worker *w)
 		.resources = pod_resources(w),
 	};
 	sandbox_sysctls(w, &w->sandbox_config);
-	w->is_busy = true;
+	w->is_busy = w->may_have_sandbox = true;
 	w->sandbox_call.done = sandbox_created;
 	runtime_of(w)->ops->sandbox_create(runtime_of(w), &w->sandbox_config, &w->sandbox,
 					   &w->sandbox_call);
@@ -178,7 +178,7 @@ static void network_add(struct pod_worker *w)
 		w->has_network = true;
 		return;
 	}
-	w->is_busy = true;
+	w->is_busy = w->may_have_network = true;
 	n->ops->add(n, w->namespace, w->name, w->uid, w->sandbox.netns_path, network_added, w);
 }
 
@@ -270,7 +270,7 @@ static void sandbox_removed(struct runtime_call *call)
 		setup_failed(w, "FailedKillPod", "error killing pod: ", &call->err);
 		return;
 	}
-	w->has_sandbox = false;
+	w->has_sandbox = w->may_have_sandbox = false;
 	setup_went_well(w);
 }
 
@@ -287,7 +287,7 @@ bool pod_remove_step(struct pod_worker *w)
 {
 	if (w->is_busy || w->retry_at_ms > world_mono_ms() || !are_containers_removed(w))
 		return false;
-	if (!w->has_sandbox)
+	if (!w->has_sandbox && !w->may_have_sandbox)
 		return true;
 	w->is_busy = true;
 	w->sandbox_call.done = sandbox_removed;

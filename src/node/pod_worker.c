@@ -471,7 +471,8 @@ struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, stru
 
 void pod_worker_adopt_sandbox(struct pod_worker *w)
 {
-	w->has_sandbox = w->stage > POD_STARTING; /* else asked for again, which gives its path */
+	/* A pod that goes on asks for it again, which gives its path. */
+	w->may_have_sandbox = true;
 	w->may_have_network = true;
 }
 

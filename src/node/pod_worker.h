@@ -113,7 +113,7 @@ struct pod_worker {
 	struct pod_volumes *volumes; /* NULL: not begun, or released */
 	struct pod_sources *sources;
 	bool has_volumes, has_sandbox, has_network;
-	bool may_have_network; /* a former agent's: taken away in any case */
+	bool may_have_sandbox, may_have_network; /* begun, or a former agent's: taken away anyway */
 	bool is_adopted;  /* the API knew it running: says nothing new before it is whole again */
 	size_t leftovers; /* removals of containers without a record here */
 	bool is_busy;	  /* one of the calls for them is under way */

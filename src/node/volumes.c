@@ -469,11 +469,16 @@ static void removal_start(struct loop *loop, struct pod_worker *w, const char *p
 	loop_work_start(loop, &r->work);
 }
 
+void folder_remove_later(struct loop *loop, const char *path)
+{
+	removal_start(loop, NULL, path);
+}
+
 void pod_logs_remove(const struct pod_worker *w)
 {
 	CLEANUP_ARENA a = {};
 	if (!w->agent->config.is_simulated && w->name.len)
-		removal_start(w->agent->loop, NULL, pod_log_folder(&a, w));
+		folder_remove_later(w->agent->loop, pod_log_folder(&a, w));
 }
 
 bool pod_volumes_release(struct pod_worker *w)

@@ -17,6 +17,8 @@ struct pod_volumes;
 bool pod_volumes_ready(struct pod_worker *w);
 /* Everything is taken away again, but for logs. */
 bool pod_volumes_release(struct pod_worker *w);
+/* Removes a folder with all below it on the pool; what fails is logged. */
+void folder_remove_later(struct loop *loop, const char *path);
 void pod_logs_remove(const struct pod_worker *w); /* later, on the pool */
 void pod_volumes_free(struct pod_volumes *v);
 /* The pod changed in the API: downward volumes may differ. */

@@ -329,6 +329,60 @@ static void second_agent_changes_nothing(void **state)
 	teardown(&b);
 }
 
+struct sandbox_count {
+	struct runtime_call call;
+	bool is_done;
+};
+
+static void counted(struct runtime_call *call)
+{
+	CONTAINER_OF(call, struct sandbox_count, call)->is_done = true;
+}
+
+static size_t sandboxes(struct bench *b)
+{
+	CLEANUP_ARENA a = {};
+	struct sandbox_count k = {.call = {.done = counted}};
+	struct str *uids;
+	size_t count;
+	b->runtime->ops->sandbox_list(b->runtime, &a, &uids, &count, &k.call);
+	while (!k.is_done)
+		loop_run_once(b->loop, 20);
+	return count;
+}
+
+/* The agent is killed while a pod ends: the next one leaves nothing of it. */
+static void end_is_completed_by_the_next(void **state)
+{
+	struct bench b;
+	setup(&b, false);
+	memory_apply(&b.api, POD("p", "containers: [{name: a, image: x}]"));
+	until(&b, phase_is, "p", "Running");
+	assert_int_equal(sandboxes(&b), 1);
+	node_agent_free(b.agent);
+	memory_delete(&b.api, memory_find(&b.api, KIND_POD, STR("default"), STR("p")), 30);
+	agent_start(&b);
+	until(&b, is_gone, "p", "gone");
+	assert_int_equal(sandboxes(&b), 0);
+	teardown(&b);
+}
+
+static void orphans_are_ended(void **state)
+{
+	struct bench b;
+	setup(&b, false);
+	memory_apply(&b.api, POD("p", "containers: [{name: a, image: x}]"));
+	until(&b, phase_is, "p", "Running");
+	node_agent_free(b.agent);
+	memory_delete(&b.api, memory_find(&b.api, KIND_POD, STR("default"), STR("p")), 0);
+	agent_start(&b);
+	until(&b, node_is_ready, "n1", "Ready");
+	for (int i = 0; i < 100 && sandboxes(&b); i++)
+		loop_run_once(b.loop, 5);
+	assert_int_equal(sandboxes(&b), 0);
+	teardown(&b);
+}
+
 /* ---- as on a real node ---- */
 
 static void secret_may_come_late(void **state)
@@ -425,6 +479,8 @@ int main(void)
 		cmocka_unit_test(deletion_is_completed),
 		cmocka_unit_test(same_name_comes_back),
 		cmocka_unit_test(second_agent_changes_nothing),
+		cmocka_unit_test(end_is_completed_by_the_next),
+		cmocka_unit_test(orphans_are_ended),
 		cmocka_unit_test(secret_may_come_late),
 		cmocka_unit_test(root_is_refused),
 		cmocka_unit_test(config_map_is_followed),
