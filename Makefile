@@ -9,7 +9,7 @@ all: $(BUILD)
 
 # ---- builds -----------------------------------------------------------------
 
-SETUP_build-release = --buildtype=release
+SETUP_build-release = --buildtype=release -Doptimization=2
 SETUP_build-debug = --buildtype=debug
 SETUP_build-asan = --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 SETUP_build-tsan = --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
