@@ -21,11 +21,12 @@ READY_S = 60
 
 
 class OwnControl:
-    """Its database is kept over kill(), stop() and start(), unless is_memory."""
+    """Its database is kept over kill(), stop() and start(), unless is_memory. A folder that is given is not removed."""
 
-    def __init__(self, build, simulated_nodes=2, is_memory=False, options=()):
+    def __init__(self, build, simulated_nodes=2, is_memory=False, options=(), folder=None):
         self.skeg = os.path.join(os.path.abspath(build), "src", "skeg")
-        self.folder = tempfile.mkdtemp(prefix="skeg-control-")
+        self.is_own_folder = folder is None
+        self.folder = folder or tempfile.mkdtemp(prefix="skeg-control-")
         self.data_dir = os.path.join(self.folder, "data")
         self.log_path = os.path.join(self.folder, "log")
         self.port = free_port()
@@ -109,4 +110,5 @@ class OwnControl:
     def __exit__(self, *_):
         if self.process and self.process.poll() is None:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.is_own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)

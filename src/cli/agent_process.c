@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/cluster_files.h"
 #include "cli/join.h"
+#include "cli/option_value.h"
 #include "cli/pod_network_cni.h"
 #include "cli/verbs.h"
 #include "http/client.h"
@@ -414,23 +415,31 @@ static const struct option options[] = {
 	{"server", 0, OPTION_TEXT, AT(server), "URL", "of the API server"},
 	{"token", 0, OPTION_TEXT, AT(token), "TOKEN", "join token of the cluster"},
 	{"token-file", 0, OPTION_TEXT, AT(token_file), "FILE", "file with the join token"},
-	{"node-name", 0, OPTION_TEXT, AT(node_name), "NAME", "name of this node (the host's name)"},
-	{"node-ip", 0, OPTION_TEXT, AT(node_ip), "IP", "address of this node"},
-	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of this node"},
+	{"node-name", 0, OPTION_TEXT, AT(node_name), "NAME", "name of this node (the host's name)",
+	 .is_good = value_is_domain, .wants = DOMAIN_WANTED},
+	{"node-ip", 0, OPTION_TEXT, AT(node_ip), "IP", "address of this node",
+	 .is_good = value_is_address, .wants = ADDRESS_WANTED},
+	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of this node",
+	 .is_good = value_is_label, .wants = LABEL_WANTED},
 	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR",
 	 "where the node keeps its state (/var/lib/skeg/agent)"},
 	{"image-dir", 0, OPTION_TEXT, AT(image_dir), "DIR",
 	 "where images are kept (<data-dir>/images)"},
 	{"registries", 0, OPTION_TEXT, AT(registries), "FILE",
 	 "registry mirrors (/etc/skeg/registries.yaml)"},
-	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods"},
-	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services"},
+	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods",
+	 .is_good = value_is_pod_cidrs, .wants = POD_CIDR_WANTED},
+	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services",
+	 .is_good = value_is_service_cidr, .wants = SERVICE_CIDR_WANTED},
 	{"cluster-dns", 0, OPTION_TEXT, AT(cluster_dns), "IP",
-	 "address of the cluster's name server"},
-	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster"},
+	 "address of the cluster's name server", .is_good = value_is_address,
+	 .wants = ADDRESS_WANTED},
+	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster",
+	 .is_good = value_is_domain, .wants = DOMAIN_WANTED},
 	{"netns", 0, OPTION_TEXT, AT(netns), "PATH",
 	 "network namespace of this node; the host's by default"},
-	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
+	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
+	 .is_good = value_is_level, .wants = LEVEL_WANTED},
 	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD",
 	 "descriptor that gets \"ready\" once the node is"},
 };

@@ -86,10 +86,26 @@ static void list_add(struct arena *a, struct text_list *list, const char *text)
 	list->at[list->count++] = text;
 }
 
+static enum rc parse_number(const struct option *o, const char *text, int64_t *ret_number,
+			    struct err *err)
+{
+	if (!str_to_i64(str_of(text), ret_number))
+		return err_set(err, RC_BAD_REQUEST, "option '--%s' needs a whole number, not '%s'",
+			       o->name, text);
+	if (o->most && (*ret_number < 0 || *ret_number > o->most))
+		return err_set(err, RC_BAD_REQUEST,
+			       "option '--%s' needs a number from 0 to %lld, not '%s'", o->name,
+			       (long long)o->most, text);
+	return RC_OK;
+}
+
 static enum rc store_value(struct command_line *line, const struct option *o, const char *text,
 			   struct err *err)
 {
 	char *slot = (char *)line->values + o->offset;
+	if (o->is_good && !o->is_good(text))
+		return err_set(err, RC_BAD_REQUEST, "option '--%s' needs %s, not '%s'", o->name,
+			       o->wants, text);
 	switch (o->form) {
 	case OPTION_FLAG:
 		*(bool *)slot = !text || strcmp(text, "true") == 0;
@@ -101,10 +117,7 @@ static enum rc store_value(struct command_line *line, const struct option *o, co
 		list_add(&line->arena, (struct text_list *)slot, text);
 		break;
 	case OPTION_NUMBER:
-		if (!str_to_i64(str_of(text), (int64_t *)slot))
-			return err_set(err, RC_BAD_REQUEST,
-				       "option '--%s' needs a whole number, not '%s'", o->name,
-				       text);
+		return parse_number(o, text, (int64_t *)slot, err);
 	}
 	return RC_OK;
 }

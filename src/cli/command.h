@@ -24,6 +24,10 @@ struct option {
 	size_t offset;	   /* of a bool, const char *, int64_t or struct text_list in the values */
 	const char *value; /* how help calls the value: "N", "FILE"; NULL for flags */
 	const char *help;
+	int64_t most; /* of a number, which then may not be negative either; 0: any */
+	/* Is the text good?  NULL: any is; else wants says what it should be. */
+	bool (*is_good)(const char *text);
+	const char *wants;
 };
 
 struct command_line {

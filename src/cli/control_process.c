@@ -7,6 +7,7 @@
 #include "base/ipaddr.h"
 #include "base/log.h"
 #include "cli/kubeconfig.h"
+#include "cli/option_value.h"
 #include "control/control.h"
 #include "node/simulated.h"
 #include "sched/sched.h"
@@ -152,16 +153,14 @@ static void controllers_start(struct control *c)
 				       &c->settings);
 }
 
-static enum rc parse_settings(struct control *c, struct err *err)
+static void take_settings(struct control *c)
 {
 	struct str rest = str_of(c->options->cluster_cidr), one;
 	size_t count = 0;
 	while (rest.len && count < CIDRS_MAX) {
 		str_cut(rest, ',', &one, &rest);
-		if (!ipnet_parse(one, &c->cidrs[count++]))
-			return err_set(err, RC_INVALID,
-				       "--cluster-cidr: '%.*s' is not a prefix like 10.42.0.0/16",
-				       STR_FMT(one));
+		if (ipnet_parse(one, &c->cidrs[count]))
+			count++;
 	}
 	c->settings = (struct control_settings){
 		.cluster_cidrs = c->cidrs,
@@ -169,7 +168,6 @@ static enum rc parse_settings(struct control *c, struct err *err)
 		.ca_pem = c->server->keys->server_ca.cert_pem,
 		.has_own_load_balancer = true,
 	};
-	return RC_OK;
 }
 
 /* ---- the process ---- */
@@ -238,7 +236,7 @@ static enum rc start(struct control *c, struct err *err)
 		.ctx = c,
 	};
 	TRY(server_new(c->loop, &config, &c->server, err));
-	TRY(parse_settings(c, err));
+	take_settings(c);
 	return server_start(c->server, err);
 }
 
@@ -256,20 +254,12 @@ static void stop(struct control *c)
 	server_free(c->server);
 }
 
-static enum log_level level_of(const char *name)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return (enum log_level)i;
-	return LOG_LEVEL_INFO;
-}
-
 static int run(struct command_line *line)
 {
 	struct control c = {.options = line->values, .loop = loop_new()};
 	struct err err;
-	log_setup(level_of(c.options->log_level), c.options->has_json_log);
+	log_setup(LOG_LEVEL_INFO, c.options->has_json_log);
+	log_setup_name(c.options->log_level);
 	catch_signals(&c);
 	if (start(&c, &err) == RC_OK)
 		loop_run(c.loop);
@@ -288,19 +278,28 @@ static const struct option options[] = {
 	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL,
 	 "keep the database in memory; nothing survives"},
 	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP",
-	 "address to listen on; all by default"},
-	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server; 0 takes a free one"},
+	 "address to listen on; all by default", .is_good = value_is_bind_address,
+	 .wants = ADDRESS_WANTED},
+	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server; 0 takes a free one",
+	 .most = PORT_MOST},
 	{"advertise-address", 0, OPTION_TEXT, AT(advertise_address), "IP",
-	 "where nodes and pods reach the API server"},
-	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods"},
-	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services"},
-	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster"},
+	 "where nodes and pods reach the API server", .is_good = value_is_address,
+	 .wants = ADDRESS_WANTED},
+	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR", "addresses of pods",
+	 .is_good = value_is_pod_cidrs, .wants = POD_CIDR_WANTED},
+	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR", "addresses of services",
+	 .is_good = value_is_service_cidr, .wants = SERVICE_CIDR_WANTED},
+	{"cluster-domain", 0, OPTION_TEXT, AT(cluster_domain), "NAME", "DNS domain of the cluster",
+	 .is_good = value_is_domain, .wants = DOMAIN_WANTED},
 	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME",
-	 "one more name or address of the serving certificate"},
+	 "one more name or address of the serving certificate",
+	 .is_good = value_is_certificate_name, .wants = CERTIFICATE_NAME_WANTED},
 	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
-	 "run N nodes without containers, named n1, n2, …"},
-	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes"},
-	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
+	 "run N nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
+	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes",
+	 .is_good = value_is_label, .wants = LABEL_WANTED},
+	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
+	 .is_good = value_is_level, .wants = LEVEL_WANTED},
 	{"log-json", 0, OPTION_FLAG, AT(has_json_log), NULL, "log lines as JSON"},
 	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD",
 	 "descriptor that gets \"ready\" once requests are served"},

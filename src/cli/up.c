@@ -8,6 +8,7 @@
 
 #include "cli/cluster_files.h"
 #include "cli/kubeconfig.h"
+#include "cli/option_value.h"
 #include "cli/progress.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
@@ -192,27 +193,34 @@ static int run(struct command_line *line)
 static const struct option options[] = {
 	{"nodes", 0, OPTION_NUMBER, AT(nodes), "N", "real nodes on this machine (1 for root)"},
 	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
-	 "nodes without containers, named n1, n2, …"},
+	 "nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
 	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
 	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL,
 	 "keep the database in memory; nothing survives"},
-	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of every node"},
+	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of every node",
+	 .is_good = value_is_label, .wants = LABEL_WANTED},
 	{"keep-pods", 0, OPTION_FLAG, AT(keep_pods), NULL, "containers run on after Ctrl-C"},
 	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where everything lives (/var/lib/skeg)"},
-	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server (6443)"},
+	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server (6443)",
+	 .most = PORT_MOST},
 	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP",
-	 "address to listen on; all by default"},
+	 "address to listen on; all by default", .is_good = value_is_bind_address,
+	 .wants = ADDRESS_WANTED},
 	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR",
-	 "addresses of pods (10.42.0.0/16)"},
+	 "addresses of pods (10.42.0.0/16)", .is_good = value_is_pod_cidrs,
+	 .wants = POD_CIDR_WANTED},
 	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR",
-	 "addresses of services (10.43.0.0/16)"},
+	 "addresses of services (10.43.0.0/16)", .is_good = value_is_service_cidr,
+	 .wants = SERVICE_CIDR_WANTED},
 	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME",
-	 "one more name of the serving certificate"},
+	 "one more name of the serving certificate", .is_good = value_is_certificate_name,
+	 .wants = CERTIFICATE_NAME_WANTED},
 	{"registries", 0, OPTION_TEXT, AT(registries), "FILE",
 	 "registry mirrors, as k3s' registries.yaml (/etc/skeg/registries.yaml)"},
 	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE",
 	 "file that gets the context 'skeg' (~/.kube/config)"},
-	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error"},
+	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
+	 .is_good = value_is_level, .wants = LEVEL_WANTED},
 	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\""},
 };
 

@@ -366,10 +366,13 @@ static enum rc address_parse(const struct http_server_config *config, struct soc
 static enum rc bind_err(struct err *err, const struct http_server_config *config)
 {
 	enum rc rc = errno == EADDRINUSE ? RC_CONFLICT : errno == EACCES ? RC_FORBIDDEN : RC_IO;
-	const char *remedy =
-		errno == EADDRINUSE
-			? " (another program listens there: stop it or choose another port)"
-			: "";
+	const char *remedy = "";
+	if (errno == EADDRINUSE)
+		remedy = " (another program listens there: stop it or choose another port)";
+	else if (errno == EADDRNOTAVAIL)
+		remedy = " (no interface of this machine has that address: choose another)";
+	else if (errno == EACCES)
+		remedy = " (ports below 1024 need root: choose another)";
 	return err_sys(err, rc, errno, "listen on %s port %u%s",
 		       config->address && config->address[0] ? config->address : "any address",
 		       config->port, remedy);

@@ -17,6 +17,12 @@ static enum rc read_text(struct arena *a, const char *path, struct str *ret_text
 	return file_read(path, PKI_PEM_MAX, a, ret_text, err);
 }
 
+static bool exists(struct arena *a, const char *folder, const char *name)
+{
+	struct str text;
+	return read_text(a, path_of(a, folder, name), &text, NULL) != RC_NOT_FOUND;
+}
+
 static enum rc save(struct arena *a, const char *folder, const char *name, struct str text,
 		    struct err *err)
 {
@@ -39,12 +45,43 @@ static enum rc save_pair(struct arena *a, const char *folder, const char *name,
 	return save(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name)), pair->cert_pem, err);
 }
 
+/* An authority is never made anew by itself: every certificate and kubeconfig rests on it. */
+static enum rc check_ca(struct arena *a, const char *folder, const char *name,
+			const struct pki_pair *ca, struct err *err)
+{
+	struct pki_cert cert;
+	enum rc rc = pki_cert_parse(a, ca->cert_pem, &cert, err);
+	if (rc == RC_OK)
+		rc = pki_pair_check(ca, err);
+	if (rc == RC_OK)
+		return RC_OK;
+	return err_wrap(err,
+			"authority '%s/tls/%s.crt' and '.key' are damaged; restore both from a "
+			"backup, or remove both (then every certificate and kubeconfig is made "
+			"anew and nodes join again)",
+			folder, name);
+}
+
+static enum rc half_ca(const char *folder, const char *name, struct err *err)
+{
+	return err_set(err, RC_INVALID,
+		       "of '%s/tls/%s.crt' and '.key' one is missing; restore it from a backup, or "
+		       "remove the other too (then every certificate and kubeconfig is made anew "
+		       "and nodes join again)",
+		       folder, name);
+}
+
 static enum rc open_ca(struct arena *a, const char *folder, const char *name,
 		       struct pki_pair *ret_ca, struct err *err)
 {
 	enum rc rc = read_pair(a, folder, name, ret_ca, err);
+	if (rc == RC_OK)
+		return check_ca(a, folder, name, ret_ca, err);
 	if (rc != RC_NOT_FOUND)
 		return rc;
+	if (exists(a, folder, arena_cstr(a, arena_printf(a, "%s.crt", name))) ||
+	    exists(a, folder, arena_cstr(a, arena_printf(a, "%s.key", name))))
+		return half_ca(folder, name, err);
 	char common_name[64];
 	snprintf(common_name, sizeof(common_name), "skeg-%s@%lld", name,
 		 (long long)(world_wall_us() / 1000000));
@@ -73,6 +110,7 @@ static bool is_fresh(struct arena *a, const struct pki_pair *pair, const struct 
 	return pki_cert_parse(a, pair->cert_pem, &cert, NULL) == RC_OK &&
 	       cert.not_after_us - world_wall_us() > RENEW_BEFORE_US &&
 	       has_names(&cert, subject->alt_names, subject->alt_name_count) &&
+	       pki_pair_check(pair, NULL) == RC_OK &&
 	       pki_cert_verify(pair->cert_pem, ca->cert_pem, NULL) == RC_OK;
 }
 
@@ -125,9 +163,17 @@ static enum rc open_account_key(struct cluster_keys *k, const char *folder, stru
 	}
 	TRY(rc);
 	struct str public_pem;
-	TRY(pki_public_key(&k->arena, k->service_account_key_pem, &public_pem, err));
-	TRY(pki_jwk(&k->arena, public_pem, &k->jwk, err));
-	return pki_key_load(k->service_account_key_pem, &k->service_account_key, err);
+	rc = pki_public_key(&k->arena, k->service_account_key_pem, &public_pem, err);
+	if (rc == RC_OK)
+		rc = pki_jwk(&k->arena, public_pem, &k->jwk, err);
+	if (rc == RC_OK)
+		rc = pki_key_load(k->service_account_key_pem, &k->service_account_key, err);
+	if (rc != RC_OK)
+		return err_wrap(err,
+				"'%s' is damaged; restore it from a backup, or remove it (then "
+				"every service account token becomes invalid)",
+				path);
+	return RC_OK;
 }
 
 static struct str random_hex(struct arena *a)
@@ -137,6 +183,14 @@ static struct str random_hex(struct arena *a)
 	world_random(random, sizeof(random));
 	hex_add(&hex, str_n((char *)random, sizeof(random)));
 	return arena_str(a, buf_str(&hex));
+}
+
+static bool is_one_word(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] <= ' ' || text.at[i] > '~')
+			return false;
+	return true;
 }
 
 static enum rc open_admin_token(struct cluster_keys *k, const char *folder, struct err *err)
@@ -149,11 +203,11 @@ static enum rc open_admin_token(struct cluster_keys *k, const char *folder, stru
 	}
 	TRY(rc);
 	k->admin_token = str_trim(k->admin_token);
-	if (k->admin_token.len < 16)
-		return err_set(
-			err, RC_INVALID,
-			"admin.token in '%s/tls' is shorter than 16 characters; remove the file to get a new one",
-			folder);
+	if (k->admin_token.len < 16 || !is_one_word(k->admin_token))
+		return err_set(err, RC_INVALID,
+			       "admin.token in '%s/tls' is not one word of at least 16 characters; "
+			       "remove the file to get a new one",
+			       folder);
 	return RC_OK;
 }
 
@@ -179,12 +233,23 @@ static enum rc open_join_token(struct cluster_keys *k, const char *folder, struc
 	return RC_OK;
 }
 
+static enum rc make_folder(const char *data_folder, const char *tls, struct err *err)
+{
+	struct err detail;
+	if (dir_make(tls, 0700, &detail) == RC_OK)
+		return RC_OK;
+	return err_set(err, RC_UNAVAILABLE,
+		       "cannot use data folder '%s': %s; give another folder with --data-dir or "
+		       "make this one usable",
+		       data_folder, detail.text);
+}
+
 enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,
 		  struct cluster_keys **ret_keys, struct err *err)
 {
 	struct cluster_keys *k = NEW(struct cluster_keys);
 	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));
-	enum rc rc = dir_make(tls, 0700, err);
+	enum rc rc = make_folder(data_folder, tls, err);
 	if (rc == RC_OK)
 		rc = open_ca(&k->arena, data_folder, "server-ca", &k->server_ca, err);
 	if (rc == RC_OK)

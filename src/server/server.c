@@ -93,9 +93,9 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 	history_init(&s->history);
 	enum rc rc = allocator_new(config->service_cidr, &s->allocator, err);
 	if (rc == RC_OK)
-		rc = open_keys(s, err);
+		rc = open_store(s, err); /* first: it sees to it that the folder is ours alone */
 	if (rc == RC_OK)
-		rc = open_store(s, err);
+		rc = open_keys(s, err);
 	if (rc != RC_OK) {
 		server_free(s);
 		return rc;
