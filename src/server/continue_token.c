@@ -41,7 +41,7 @@ enum rc continue_token_parse(struct arena *a, struct str text, struct continue_t
 		return err_set(err, RC_BAD_REQUEST,
 			       "invalid continue token: continue key is not valid: server does not "
 			       "recognize this encoded "
-			       "version \"%.*s\"",
+			       "version %.*s",
 			       STR_FMT(json_path_str(tree, "v")));
 	int64_t revision = json_i64(json_get(tree, STR("rv")));
 	struct str start = json_path_str(tree, "start");

@@ -3,6 +3,7 @@
 #include "api/api_ids.h"
 #include "api/protobuf.h"
 #include "api/strategic.h"
+#include "base/encode.h"
 #include "codec/yaml.h"
 #include "server/negotiate.h"
 #include "server/pipeline.h"
@@ -77,12 +78,20 @@ static enum step unknown_body(struct request *r)
 		"application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
-/* As upstream shows the beginning of a body that it cannot read. */
+/* As upstream shows the beginning of a body that it cannot read: JSON as it is, all else in hex. */
 static struct str body_head(struct request *r)
 {
+	CLEANUP_BUF out = BUF_INIT(BODY_HEAD_SHOWN * 4);
 	struct str head = str_n(r->body.at, MIN(r->body.len, (size_t)BODY_HEAD_SHOWN));
-	return arena_printf(&r->arena, "%.*s%s", STR_FMT(head),
-			    r->body.len > BODY_HEAD_SHOWN ? " ..." : "");
+	if (head.len == 0)
+		return STR("<empty>");
+	if (head.at[0] == '{')
+		buf_add_str(&out, head);
+	else
+		hex_add(&out, head);
+	if (r->body.len > BODY_HEAD_SHOWN)
+		buf_add_cstr(&out, " ...");
+	return arena_str(&r->arena, buf_str(&out));
 }
 
 static enum step unrecognized(struct request *r, struct str expected, const char *why)
@@ -90,6 +99,49 @@ static enum step unrecognized(struct request *r, struct str expected, const char
 	return request_fail(r, RC_BAD_REQUEST,
 			    "the object provided is unrecognized (must be of type %.*s): %s (%.*s)",
 			    STR_FMT(expected), why, STR_FMT(body_head(r)));
+}
+
+static enum step no_type(struct request *r, struct str expected, struct str why)
+{
+	return unrecognized(
+		r, expected,
+		arena_cstr(&r->arena, arena_printf(&r->arena,
+						   "couldn't get version/kind; json parse error: "
+						   "%.*s",
+						   STR_FMT(why))));
+}
+
+/* Neither an object nor null. */
+static enum step no_object(struct request *r, struct str expected, const struct json *tree)
+{
+	static const char *const names[] = {
+		[JSON_BOOL] = "bool",	  [JSON_INT] = "number",  [JSON_DOUBLE] = "number",
+		[JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
+	return no_type(r, expected,
+		       arena_printf(&r->arena,
+				    "json: cannot unmarshal %s into Go value of type struct { "
+				    "APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind "
+				    "string \"json:\\\"kind,omitempty\\\"\" }",
+				    names[tree->type]));
+}
+
+/* kind and apiVersion are read before anything else is. */
+static enum step check_type_meta(struct request *r, struct str expected, const struct json *tree)
+{
+	static const char *const keys[] = {"apiVersion", "kind"};
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct json *value = json_get(tree, str_of(keys[i]));
+		static const char *const names[] = {
+			[JSON_BOOL] = "bool",	[JSON_INT] = "number",	  [JSON_DOUBLE] = "number",
+			[JSON_ARRAY] = "array", [JSON_OBJECT] = "object", [JSON_STRING] = NULL};
+		if (value && value->type != JSON_NULL && names[value->type])
+			return no_type(r, expected,
+				       arena_printf(&r->arena,
+						    "json: cannot unmarshal %s into Go struct "
+						    "field .%s of type string",
+						    names[value->type], keys[i]));
+	}
+	return STEP_NEXT;
 }
 
 /* One document; more than one is upstream's error too. */
@@ -233,13 +285,14 @@ static enum step decode_body(struct request *r, const struct expected *expected)
 	if (form == BODY_PROTOBUF)
 		return decode_protobuf(r, expected);
 	if (parse_text(r, form, &d, &err) != RC_OK)
-		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+		return form == BODY_YAML ? unrecognized(r, expected->kind, err.text)
+					 : no_type(r, expected->kind, str_of(err.text));
+	if (d.parsed->type == JSON_NULL)
+		d.parsed = json_object(&r->arena);
 	if (d.parsed->type != JSON_OBJECT)
-		return unrecognized(r, expected->kind,
-				    "couldn't get version/kind; json parse error: json: cannot "
-				    "unmarshal value into Go value of type struct { APIVersion "
-				    "string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
-				    "\"json:\\\"kind,omitempty\\\"\" }");
+		return no_object(r, expected->kind, d.parsed);
+	if (check_type_meta(r, expected->kind, d.parsed) == STEP_DONE)
+		return STEP_DONE;
 	if (check_kind(r, expected, d.parsed) == STEP_DONE)
 		return STEP_DONE;
 	if (api_normalise(&r->arena, expected->type, d.parsed, &d.unknown, &r->tree, &err) != RC_OK)
@@ -251,6 +304,17 @@ static enum step decode_body(struct request *r, const struct expected *expected)
 }
 
 /* ---- patches ---- */
+
+static const char *patch_error_prefix(enum patch_type type)
+{
+	static const char *const prefixes[] = {
+		[PATCH_JSON] = "error decoding patch: ",
+		[PATCH_MERGE] = "error decoding patch: ",
+		[PATCH_STRATEGIC] = "",
+		[PATCH_APPLY] = "error decoding YAML: error converting YAML to JSON: ",
+	};
+	return prefixes[type];
+}
 
 static enum step decode_patch(struct request *r)
 {
@@ -275,12 +339,14 @@ static enum step decode_patch(struct request *r)
 	r->patch_type = rows[i].type;
 	struct decoded d = {};
 	struct err err;
-	if (parse_text(r, r->patch_type == PATCH_APPLY ? BODY_YAML : BODY_JSON, &d, &err) != RC_OK)
-		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
+	bool is_apply = r->patch_type == PATCH_APPLY;
+	if (parse_text(r, is_apply ? BODY_YAML : BODY_JSON, &d, &err) != RC_OK)
+		return request_fail(r, RC_BAD_REQUEST, "%s%s", patch_error_prefix(r->patch_type),
+				    err.text);
 	r->tree = d.parsed;
-	/* What an apply says is judged by the schema when it is merged; only doubled keys are known
+	/* What a patch says is judged by the schema when it is merged; only doubled keys are known
 	 * here. */
-	return r->patch_type == PATCH_APPLY ? decode_report(r, &d) : STEP_NEXT;
+	return r->patch_type == PATCH_JSON ? STEP_NEXT : decode_report(r, &d);
 }
 
 /* ---- deletes ---- */

@@ -163,8 +163,12 @@ static void write_whole(struct encoder *e, struct buf *out, const struct object 
 		return;
 	}
 	struct json *tree = served_tree(e->arena, e->kind, o);
-	json_set(e->arena, json_get(tree, STR("metadata")), STR("resourceVersion"),
-		 json_printf(e->arena, "%lld", (long long)revision));
+	struct json *meta = json_get(tree, STR("metadata"));
+	if (revision)
+		json_set(e->arena, meta, STR("resourceVersion"),
+			 json_printf(e->arena, "%lld", (long long)revision));
+	else
+		json_remove(meta, STR("resourceVersion"));
 	json_write(out, tree);
 }
 

@@ -81,12 +81,6 @@ static void name_content_type(const struct offers *offers, struct output *out)
 				    : str_of(names[out->media]);
 }
 
-static bool is_refused(struct str clause)
-{
-	struct str q = media_parameter(clause, "q");
-	return q.len && q.at[0] == '0' && (q.len == 1 || str_is(q, "0.0") || str_is(q, "0."));
-}
-
 bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 	       struct output *ret_output)
 {
@@ -95,7 +89,7 @@ bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 	while (rest.at) {
 		struct str clause;
 		str_cut(rest, ',', &clause, &rest);
-		if (is_refused(clause) || !pick_media(media_base(clause), offers, &out) ||
+		if (!pick_media(media_base(clause), offers, &out) ||
 		    !pick_shape(clause, offers, &out))
 			continue;
 		name_content_type(offers, &out);

@@ -70,7 +70,8 @@ void reply_send(struct request *r)
 {
 	if (r->reply.is_streaming || r->reply.is_sent)
 		return;
-	struct headers h = {};
+	struct headers h;
+	h.count = 0; /* not the rest: it is large and rarely used */
 	struct buf body = BUF_INIT(REPLY_MAX_BYTES);
 	if (r->reply.makes_scale && r->reply.object)
 		scale_reply(r);
@@ -83,8 +84,8 @@ void reply_send(struct request *r)
 	if (r->reply.retry_after_s)
 		add_header(&h, STR("retry-after"),
 			   arena_printf(&r->arena, "%d", r->reply.retry_after_s));
-	for (size_t i = 0; i < r->reply.warning_count; i++)
-		add_header(&h, STR("warning"), warning_value(&r->arena, r->reply.warnings[i]));
+	for (const struct warning *w = r->reply.warnings; w; w = w->next)
+		add_header(&h, STR("warning"), warning_value(&r->arena, w->text));
 	struct http_header *headers =
 		arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
 	for (size_t i = 0; i < h.count; i++)

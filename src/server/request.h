@@ -81,6 +81,11 @@ struct output {
 	struct str content_type;
 };
 
+struct warning {
+	struct warning *next;
+	struct str text;
+};
+
 struct reply {
 	int status;
 	struct object *object;		  /* referenced */
@@ -94,7 +99,7 @@ struct reply {
 	bool is_streaming;     /* somebody writes to the exchange directly */
 	bool is_sent;	       /* somebody has replied to it already */
 	int32_t retry_after_s; /* 0: none */
-	struct str warnings[REQUEST_WARNINGS_MAX];
+	struct warning *warnings;
 	size_t warning_count;
 };
 
@@ -134,7 +139,7 @@ struct request {
 	struct http_call *call; /* to a node, while a log is passed on */
 	struct store_ticket ticket;
 	struct json *service_old, *service_new; /* whose addresses wait for the commit */
-	struct object *beside;	/* own: a second write of the same commit */
+	struct object *beside;			/* own: a second write of the same commit */
 	int64_t beside_expect;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_ms;

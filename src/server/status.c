@@ -178,10 +178,15 @@ enum step request_text(struct request *r, int status, struct str text)
 
 void request_warn(struct request *r, const char *fmt, ...)
 {
-	if (r->reply.warning_count == REQUEST_WARNINGS_MAX)
-		return;
 	va_list ap;
 	va_start(ap, fmt);
-	r->reply.warnings[r->reply.warning_count++] = arena_vprintf(&r->arena, fmt, ap);
+	struct warning *w = ARENA_NEW(&r->arena, struct warning);
+	w->text = arena_vprintf(&r->arena, fmt, ap);
 	va_end(ap);
+	struct warning **last = &r->reply.warnings;
+	for (; *last; last = &(*last)->next)
+		if (str_eq((*last)->text, w->text)) /* upstream's recorder says a thing once */
+			return;
+	if (r->reply.warning_count++ < REQUEST_WARNINGS_MAX)
+		*last = w;
 }

@@ -1,6 +1,7 @@
 #include "server/write.h"
 
 #include "api/api_ids.h"
+#include "api/warnings.h"
 #include "server/allocator.h"
 #include "server/pipeline.h"
 #include "server/server.h"
@@ -110,6 +111,18 @@ static bool waits_for_nothing(const struct api_kind *kind, const struct json *tr
 		return false;
 	return kind->stored_id != KIND_NAMESPACE ||
 	       json_count(json_path(tree, "spec.finalizers")) == 0;
+}
+
+static void add_warning(void *ctx, struct str text)
+{
+	request_warn(ctx, "%.*s", STR_FMT(text));
+}
+
+void write_warn(struct request *r, const struct json *old, const struct json *tree)
+{
+	struct warnings w = {&r->arena, add_warning, r};
+	if (r->exchange)
+		api_warnings(write_storage_kind(r), old, tree, &w);
 }
 
 enum step write_commit(struct request *r, struct json *tree, struct object *old, int status)

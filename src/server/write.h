@@ -27,6 +27,9 @@ enum step write_commit(struct request *r, struct json *tree, struct object *old,
 /* Removes old; the reply is made by the caller's done. */
 enum step write_remove(struct request *r, struct object *old, struct object *last_state);
 
+/* What a network client should know of the valid tree that is about to be written. */
+void write_warn(struct request *r, const struct json *old, const struct json *tree);
+
 /* A second object that becomes durable with the request's own write, or not at all.  STEP_DONE: the
  * reply is an error. */
 enum step write_beside(struct request *r, struct object *old, struct json *tree);

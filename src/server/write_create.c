@@ -1,7 +1,7 @@
 #include "api/api_ids.h"
-#include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
+#include "api/gates.h"
 #include "api/managed_fields.h"
 #include "api/validate.h"
 #include "server/admission.h"
@@ -61,6 +61,7 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	api_default(a, storage, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
+	api_drop_gated(api_type(api_builtin(), storage->type), tree, NULL);
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
 		set_requester(r, json_get(tree, STR("spec")));
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
@@ -69,6 +70,7 @@ enum step write_create(struct request *r)
 	struct str name = json_path_str(tree, "metadata.name");
 	if (errors.count)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+	write_warn(r, NULL, tree);
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,
 						 json_path_str(tree, "metadata.namespace"), name);
 	if (there)

@@ -1,6 +1,7 @@
 #include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
+#include "api/gates.h"
 #include "api/managed_fields.h"
 #include "api/strategic.h"
 #include "api/validate.h"
@@ -70,6 +71,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 		return STEP_DONE;
 	api_prepare_update(a, storage, old_tree, tree, arena_cstr(a, r->route.subresource),
 			   world_wall_us());
+	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
 	api_validate_update(r->route.kind, old_tree, tree, arena_cstr(a, r->route.subresource),
@@ -78,6 +80,8 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	    allocator_assign(r->server->allocator, r, old_tree, tree, &errors) != RC_OK)
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
 				       &errors);
+	if (!r->route.sub)
+		write_warn(r, old_tree, tree);
 	if (is_same(old_tree, tree) &&
 	    !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
 		return unchanged(r, old);

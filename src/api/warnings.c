@@ -1,0 +1,189 @@
+#include "api/warnings.h"
+
+#include "api/names.h"
+#include "base/encode.h"
+
+void warn(const struct warnings *w, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	w->add(w->ctx, arena_vprintf(w->arena, fmt, ap));
+	va_end(ap);
+}
+
+static bool is_set(const struct json *tree, const char *path)
+{
+	const struct json *value = json_path(tree, path);
+	return value && value->type != JSON_NULL;
+}
+
+/* ---- pods and what makes them ---- */
+
+static void pod(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	warnings_of_pod(w, "", tree);
+}
+
+/* A template that did not change was warned of when it did. */
+static bool is_same_template(const struct json *old, const struct json *tree, const char *path)
+{
+	const struct json *before = json_path(old, path), *now = json_path(tree, path);
+	return before && now && json_equal(before, now);
+}
+
+static void workload(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	if (!is_same_template(old, tree, "spec.template"))
+		warnings_of_pod(w, "spec.template.", json_path(tree, "spec.template"));
+}
+
+static void cron_job(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	static const char path[] = "spec.jobTemplate.spec.template";
+	if (!is_same_template(old, tree, path))
+		warnings_of_pod(w, "spec.jobTemplate.spec.template.", json_path(tree, path));
+}
+
+static void pod_template(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	if (!is_same_template(old, tree, "template"))
+		warnings_of_pod(w, "template.", json_get(tree, STR("template")));
+}
+
+/* ---- services ---- */
+
+static void service(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	const struct json *spec = json_get(tree, STR("spec"));
+	bool is_external = str_is(json_path_str(spec, "type"), "ExternalName");
+	bool is_headless = str_is(json_path_str(spec, "clusterIP"), "None");
+	struct str affinity = json_path_str(spec, "sessionAffinity");
+	if (is_headless && affinity.len && !str_is(affinity, "None"))
+		warn(w, "spec.SessionAffinity is ignored for headless services");
+	if (is_headless && json_path_str(spec, "loadBalancerIP").len)
+		warn(w, "spec.loadBalancerIP is ignored for headless services");
+	if (is_headless && json_path_str(spec, "externalName").len)
+		warn(w, "spec.externalName is ignored for headless services");
+	if (is_external && json_count(json_get(spec, STR("externalIPs"))))
+		warn(w, "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
+	if (!is_external && !is_headless && json_path_str(spec, "externalName").len)
+		warn(w, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
+	if (str_is(json_path_str(spec, "trafficDistribution"), "PreferClose"))
+		warn(w, "spec.trafficDistribution: \"PreferClose\" is deprecated; use "
+			"\"PreferSameZone\"");
+}
+
+static void endpoint_slice(const struct warnings *w, const struct json *old,
+			   const struct json *tree)
+{
+	if (!old && str_is(json_path_str(tree, "addressType"), "FQDN"))
+		warn(w, "spec.addressType: FQDN endpoints are deprecated");
+}
+
+/* ---- storage ---- */
+
+static void volume(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	static const struct {
+		const char *path, *text;
+	} rows[] = {
+		{"spec.photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"},
+		{"spec.scaleIO", "deprecated in v1.16, non-functional in v1.22+"},
+		{"spec.storageos", "deprecated in v1.22, non-functional in v1.25+"},
+		{"spec.glusterfs", "deprecated in v1.25, non-functional in v1.26+"},
+		{"spec.rbd", "deprecated in v1.28, non-functional in v1.31+"},
+		{"spec.cephfs", "deprecated in v1.28, non-functional in v1.31+"},
+	};
+	static const struct {
+		const char *key, *text;
+	} annotations[] = {
+		{"volume.beta.kubernetes.io/storage-class",
+		 "deprecated since v1.8; use \"storageClassName\" attribute instead"},
+		{"volume.beta.kubernetes.io/mount-options",
+		 "deprecated since v1.31; use \"mountOptions\" attribute instead"},
+	};
+	const struct json *notes = json_path(tree, "metadata.annotations");
+	for (size_t i = 0; i < ARRAY_LEN(annotations); i++)
+		if (json_get(notes, str_of(annotations[i].key)))
+			warn(w, "metadata.annotations[%s]: %s", annotations[i].key,
+			     annotations[i].text);
+	if (str_is(json_path_str(tree, "spec.persistentVolumeReclaimPolicy"), "Recycle"))
+		warn(w, "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is "
+			"deprecated. Instead, the recommended approach is to use dynamic "
+			"provisioning.");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (is_set(tree, rows[i].path))
+			warn(w, "%s: %s", rows[i].path, rows[i].text);
+}
+
+static void csi_driver(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	if (json_count(json_path(tree, "spec.tokenRequests")) &&
+	    !is_set(tree, "spec.serviceAccountTokenInSecrets"))
+		warn(w, "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI "
+			"driver, set to true to prevent possible logging of tokens in volume "
+			"attributes");
+}
+
+/* ---- secrets ---- */
+
+static bool has_pem(const struct warnings *w, const struct json *tree, const char *key)
+{
+	struct str text, encoded = json_str(json_get(json_get(tree, STR("data")), str_of(key)));
+	return base64_decode(w->arena, encoded, &text) && text.len &&
+	       memmem(text.at, text.len, "-----BEGIN ", 11) != NULL;
+}
+
+static void secret(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	if (!str_is(json_path_str(tree, "type"), "kubernetes.io/tls"))
+		return;
+	if (!has_pem(w, tree, "tls.crt"))
+		warn(w, "tls: failed to find any PEM data in certificate input");
+	else if (!has_pem(w, tree, "tls.key"))
+		warn(w, "tls: failed to find any PEM data in key input");
+}
+
+static const struct {
+	const char *group, *kind;
+	void (*look)(const struct warnings *w, const struct json *old, const struct json *tree);
+	const char *name_use; /* what a name that is no DNS label does harm to; new objects only */
+} rules[] = {
+	{"", "Pod", pod, "the Pod's hostname"},
+	{"", "PodTemplate", pod_template, NULL},
+	{"", "ReplicationController", workload, "Pod names and hostnames"},
+	{"apps", "Deployment", workload, "Pod names and hostnames"},
+	{"apps", "ReplicaSet", workload, "Pod names and hostnames"},
+	{"apps", "StatefulSet", workload, NULL},
+	{"apps", "DaemonSet", workload, NULL},
+	{"batch", "Job", workload, "Pod names and hostnames"},
+	{"batch", "CronJob", cron_job, "Pod names and hostnames"},
+	{"", "Service", service, NULL},
+	{"", "PersistentVolume", volume, NULL},
+	{"", "Secret", secret, NULL},
+	{"discovery.k8s.io", "EndpointSlice", endpoint_slice, NULL},
+	{"storage.k8s.io", "CSIDriver", csi_driver, NULL},
+};
+
+static void name(const struct warnings *w, const struct json *tree, const char *use)
+{
+	struct str text = json_path_str(tree, "metadata.name");
+	if (use && !name_is(NAME_DNS_LABEL, text))
+		warn(w,
+		     "metadata.name: this is used in %s, which can result in surprising behavior; a "
+		     "DNS label is recommended: [%s]",
+		     use, dns_label_text);
+}
+
+void api_warnings(const struct api_kind *kind, const struct json *old, const struct json *tree,
+		  const struct warnings *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (!str_is(kind->kind, rules[i].kind) || !str_is(kind->group, rules[i].group))
+			continue;
+		if (!old)
+			name(w, tree, rules[i].name_use);
+		rules[i].look(w, old, tree);
+		return;
+	}
+}

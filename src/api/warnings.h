@@ -1,0 +1,27 @@
+/* warnings: what a client should know about an object that is valid all the same, in upstream's
+ * words.
+ *
+ * One table of rules by kind; pod specs are looked at in every kind that holds one.
+ * Threads: pure.  Source: upstream's WarningsOnCreate and WarningsOnUpdate of each strategy. */
+#ifndef SKEG_API_WARNINGS_H
+#define SKEG_API_WARNINGS_H
+
+#include "api/schema.h"
+#include "codec/json.h"
+
+struct warnings {
+	struct arena *arena;
+	void (*add)(void *ctx, struct str text);
+	void *ctx;
+};
+
+/* kind: in which tree is written (storage version); old is NULL for a create. */
+void api_warnings(const struct api_kind *kind, const struct json *old, const struct json *tree,
+		  const struct warnings *w);
+
+/* For rules: one line. */
+[[gnu::format(printf, 2, 3)]] void warn(const struct warnings *w, const char *fmt, ...);
+/* The spec, and the annotations of the pod or template, at a path ("" or "template."). */
+void warnings_of_pod(const struct warnings *w, const char *at, const struct json *pod);
+
+#endif
