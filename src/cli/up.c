@@ -13,6 +13,7 @@
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
 #include "io/file.h"
+#include "node/runtime_programs.h"
 
 #define ARGS_MAX 64
 
@@ -20,48 +21,15 @@ extern char **environ;
 
 /* ---- what the machine must have ---- */
 
-struct program {
-	const char *names[2]; /* one of them is enough */
-	const char *package;
-};
-
-static bool is_installed(const char *name)
+static enum rc check_machine(struct err *err)
 {
-	static const char *const folders[] = {"/usr/bin",	 "/usr/sbin",	"/usr/local/bin",
-					      "/usr/local/sbin", "/bin",	"/sbin",
-					      "/usr/lib/cni",	 "/opt/cni/bin"};
-	char path[256];
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folders[i], name);
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
-static enum rc check_programs(struct err *err)
-{
-	static const struct program programs[] = {
-		{{"runc", "crun"}, "runc"},
-		{{"conmon", NULL}, "conmon"},
-		{{"nft", NULL}, "nftables"},
-		{{"ptp", "bridge"}, "containernetworking-plugins"},
-		{{"host-local", NULL}, "containernetworking-plugins"},
-	};
-	CLEANUP_BUF missing = BUF_INIT(4096);
-	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
-		const struct program *p = &programs[i];
-		if (is_installed(p->names[0]) || (p->names[1] && is_installed(p->names[1])))
-			continue;
-		if (!missing.data || !strstr(missing.data, p->package))
-			buf_printf(&missing, " %s", p->package);
-	}
-	if (missing.len == 0)
+	struct err missing;
+	if (programs_check(&missing) == RC_OK)
 		return RC_OK;
-	return err_set(err, RC_UNAVAILABLE,
-		       "containers need programs that are not installed: apt install%s (or use "
-		       "--simulated-nodes N instead of --nodes N)",
-		       missing.data);
+	return err_set(
+		err, RC_UNAVAILABLE,
+		"containers need programs of this machine: %s (or use --simulated-nodes N instead of --nodes N)",
+		missing.text);
 }
 
 static enum rc check_options(struct up_options *o, struct arena *a, struct err *err)
@@ -83,7 +51,7 @@ static enum rc check_options(struct up_options *o, struct arena *a, struct err *
 			       "--nodes needs root, for containers and networks; run it with sudo "
 			       "or use --simulated-nodes %lld",
 			       (long long)o->nodes);
-	return o->nodes ? check_programs(err) : RC_OK;
+	return o->nodes ? check_machine(err) : RC_OK;
 }
 
 /* ---- detached: the same command again, in a session of its own ---- */

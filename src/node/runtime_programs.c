@@ -19,7 +19,7 @@ static const struct program {
 	{"crun", "crun", PROGRAM_SYSTEM, true},
 	{"conmon", "conmon", PROGRAM_SYSTEM, false},
 	{"nft", "nftables", PROGRAM_SYSTEM, false},
-	{"bridge", "containernetworking-plugins", PROGRAM_CNI, false},
+	{"ptp", "containernetworking-plugins", PROGRAM_CNI, false},
 	{"host-local", "containernetworking-plugins", PROGRAM_CNI, false},
 	{"loopback", "containernetworking-plugins", PROGRAM_CNI, false},
 };

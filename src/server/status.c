@@ -1,5 +1,5 @@
 /* Status replies in upstream's words. */
-#include "base/map.h"
+#include "api/validate.h"
 #include "server/request.h"
 
 struct str kind_group_resource(struct arena *a, const struct api_kind *kind)
@@ -122,40 +122,14 @@ static struct json *causes(struct request *r, const struct field_errors *errors)
 	return list;
 }
 
-/* One error stands alone, several are listed in brackets, repeated ones once, as upstream's
- * aggregates do. */
-static void write_aggregate(struct buf *out, const struct field_errors *errors)
-{
-	CLEANUP_BUF inner = BUF_INIT(1u << 20);
-	struct map seen = {};
-	for (size_t i = 0; i < errors->count; i++) {
-		CLEANUP_BUF one = BUF_INIT(64u << 10);
-		field_error_write(&one, &errors->items[i]);
-		if (map_has(&seen, buf_str(&one)))
-			continue;
-		if (seen.count)
-			buf_add_cstr(&inner, ", ");
-		map_set(&seen, buf_str(&one), &seen);
-		buf_add_str(&inner, buf_str(&one));
-	}
-	bool is_several = seen.count > 1;
-	map_done(&seen);
-	if (is_several)
-		buf_add_char(out, '[');
-	buf_add_str(out, buf_str(&inner));
-	if (is_several)
-		buf_add_char(out, ']');
-}
-
 enum step request_invalid(struct request *r, struct str group, struct str kind, struct str name,
 			  const struct field_errors *errors)
 {
 	CLEANUP_BUF text = BUF_INIT(1u << 20);
-	buf_add_str(&text, kind);
-	if (group.len)
-		buf_printf(&text, ".%.*s", STR_FMT(group));
-	buf_printf(&text, " \"%.*s\" is invalid: ", STR_FMT(name));
-	write_aggregate(&text, errors);
+	struct str kind_text =
+		group.len ? arena_printf(&r->arena, "%.*s.%.*s", STR_FMT(kind), STR_FMT(group))
+			  : kind;
+	api_invalid_message(&text, kind_text, name, errors);
 	struct json *d = details(r, group, kind, name);
 	json_set(&r->arena, d, STR("causes"), causes(r, errors));
 	return fail(r, RC_INVALID, arena_str(&r->arena, buf_str(&text)), d);
