@@ -4,7 +4,7 @@
 
 #define CHUNK_MIN_BYTES 4096u
 #define CHUNK_MAX_BYTES (1u << 20)
-#define ALIGN_BYTES 16u
+#define ALIGN_BYTES	16u
 
 struct arena_chunk {
 	struct arena_chunk *older;

@@ -32,11 +32,12 @@ void arena_reset(struct arena *a); /* keeps its first chunk */
 								 ...);
 [[nodiscard]] struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap);
 
-/* Grows an array of the arena to hold one more item; at doubles, the old copy is left to the arena. */
+/* Grows an array of the arena to hold one more item; at doubles, the old copy is left to the arena.
+ */
 [[nodiscard]] void *arena_grow(struct arena *a, void *items, size_t count, size_t *cap,
 			       size_t item_bytes);
 
-#define ARENA_NEW(a, type) ((type *)arena_alloc(a, sizeof(type)))
+#define ARENA_NEW(a, type)	((type *)arena_alloc(a, sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc(a, sizeof(type) * (n)))
 
 #define CLEANUP_ARENA CLEANUP(arena_done) struct arena

@@ -20,7 +20,10 @@ struct buf {
 	bool is_full;
 };
 
-#define BUF_INIT(max) {.max_bytes = (max)}
+#define BUF_INIT(max)                                                                              \
+	{                                                                                          \
+		.max_bytes = (max)                                                                 \
+	}
 #define CLEANUP_BUF CLEANUP(buf_done) struct buf
 
 void buf_done(struct buf *b);
@@ -38,7 +41,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* Room for len bytes at the end, NULL when that passes the maximum; buf_grew() then counts them. */
 [[nodiscard]] char *buf_reserve(struct buf *b, size_t len);
 void buf_grew(struct buf *b, size_t len);
-void buf_cut(struct buf *b, size_t len);	     /* keeps the first len bytes */
+void buf_cut(struct buf *b, size_t len);     /* keeps the first len bytes */
 void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
 
 static inline struct str buf_str(const struct buf *b)

@@ -1,8 +1,8 @@
 /* err: result codes and error values.
  *
- * A fallible function returns enum rc and takes a struct err * last (NULL allowed).  The error is set
- * once where it is detected, wrapped on the way up, and logged or sent once at the top.  struct err
- * lives on the caller's stack; no error path allocates.
+ * A fallible function returns enum rc and takes a struct err * last (NULL allowed).  The error is
+ * set once where it is detected, wrapped on the way up, and logged or sent once at the top.  struct
+ * err lives on the caller's stack; no error path allocates.
  *
  * RC_LIST maps one to one to the reason and HTTP status of the Kubernetes API
  * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). */
@@ -48,7 +48,7 @@ int rc_status(enum rc rc);
 
 struct err {
 	enum rc rc;
-	int sys; /* errno where the cause was a system call, else 0 */
+	int sys;		 /* errno where the cause was a system call, else 0 */
 	char text[ERR_TEXT_MAX]; /* cut with "..." when longer */
 };
 
@@ -71,7 +71,8 @@ enum rc err_setv(struct err *err, enum rc rc, const char *fmt, va_list ap);
 			return _rc;                                                                \
 	} while (0)
 
-/* Assertions are for our own bugs only and stay on in release builds: prints a backtrace, aborts. */
+/* Assertions are for our own bugs only and stay on in release builds: prints a backtrace, aborts.
+ */
 [[gnu::noreturn]] void assert_failed(const char *expr, const char *file, int line);
 #define ASSERT(expr)                                                                               \
 	do {                                                                                       \

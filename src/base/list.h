@@ -56,7 +56,7 @@ static inline void list_remove(struct list *node)
 /* The body may remove item. */
 #define LIST_FOR_EACH(item, head, member)                                                          \
 	for (typeof(item) _next = (item = CONTAINER_OF((head)->next, typeof(*item), member),       \
-				   CONTAINER_OF(item->member.next, typeof(*item), member));        \
+				  CONTAINER_OF(item->member.next, typeof(*item), member));         \
 	     &item->member != (head);                                                              \
 	     item = _next, _next = CONTAINER_OF(item->member.next, typeof(*item), member))
 

@@ -80,8 +80,8 @@ void *map_set(struct map *m, struct str key, void *value)
 		rebuild(m, m->count * 2 >= m->slot_count ? MAX(m->slot_count * 2, SLOTS_MIN)
 							 : m->slot_count);
 	uint64_t hash = str_hash(key);
-	m->entries[m->filled] =
-		(struct map_entry){str_n(mem_strndup(key.at ? key.at : "", key.len), key.len), value, hash};
+	m->entries[m->filled] = (struct map_entry){
+		str_n(mem_strndup(key.at ? key.at : "", key.len), key.len), value, hash};
 	m->slots[find_slot(m, key, hash)] = ++m->filled;
 	m->count++;
 	return NULL;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Never return NULL: print a message and abort. */
-[[nodiscard]] void *mem_alloc(size_t size_bytes);	 /* zeroed */
+[[nodiscard]] void *mem_alloc(size_t size_bytes);		/* zeroed */
 [[nodiscard]] void *mem_resize(void *own_p, size_t size_bytes); /* tail not zeroed */
 [[nodiscard]] char *mem_strdup(const char *s);
 [[nodiscard]] char *mem_strndup(const char *s, size_t len);
@@ -63,8 +63,8 @@ static inline void close_file_p(FILE **f)
 		fclose(*f);
 }
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_LEN(a)			(sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 /* Arguments without side effects only. (sys/param.h has them too.) */
 #undef MIN
 #undef MAX

@@ -15,7 +15,10 @@ struct str {
 
 /* For initialisers of literals, and for printf("%.*s", STR_FMT(s)). */
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define STR_INIT(literal)                                                                          \
+	{                                                                                          \
+		"" literal, sizeof(literal) - 1                                                    \
+	}
 #define STR_FMT(s) (int)(s).len, (s).at ? (s).at : ""
 
 static inline struct str str_of(const char *s) /* NULL gives the absent string */
@@ -56,9 +59,9 @@ static inline struct str str_skip(struct str s, size_t n)
 	return (struct str){s.at ? s.at + n : NULL, s.len - n};
 }
 
-int str_cmp(struct str a, struct str b); /* bytewise, as strcmp */
+int str_cmp(struct str a, struct str b);	/* bytewise, as strcmp */
 bool str_eq_nocase(struct str a, struct str b); /* ASCII */
-struct str str_trim(struct str s); /* without ASCII white space at both ends */
+struct str str_trim(struct str s);		/* without ASCII white space at both ends */
 
 /* Cuts at the first sep: *ret_head before it, *ret_tail after it.  Without sep: false, *ret_head is
  * all of s and *ret_tail absent. */

@@ -1,5 +1,5 @@
-/* timefmt: RFC 3339 times as the Kubernetes API writes them.  Times are microseconds since the epoch
- * (UTC); 0 stands for "no time".  Pure functions. */
+/* timefmt: RFC 3339 times as the Kubernetes API writes them.  Times are microseconds since the
+ * epoch (UTC); 0 stands for "no time".  Pure functions. */
 #ifndef SKEG_BASE_TIMEFMT_H
 #define SKEG_BASE_TIMEFMT_H
 

@@ -11,8 +11,8 @@ enum step certificate_subject_restriction(struct request *r, const struct json *
 enum step certificate_approval(struct request *r, const struct json *old, struct json *tree);
 enum step certificate_signing(struct request *r, const struct json *old, struct json *tree);
 
-/* Writes the asker's identity into the spec of a new request: what the client says of it is dropped,
- * for approvers trust it. */
+/* Writes the asker's identity into the spec of a new request: what the client says of it is
+ * dropped, for approvers trust it. */
 void certificate_stamp(struct request *r, struct json *tree);
 
 #endif

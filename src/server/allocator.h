@@ -19,14 +19,14 @@ void allocator_free(struct service_allocator *al);
 /* Notes what stored Services hold. */
 void allocator_load(struct service_allocator *al, const struct snapshot *s);
 /* For a Service: fills in clusterIP(s) and nodePorts, reserves them; what the
- * old state holds stays reserved until allocator_settle().  RC_INVALID with errors when a wished one is out of range or taken.  Other kinds:
- * RC_OK. */
+ * old state holds stays reserved until allocator_settle().  RC_INVALID with errors when a wished
+ * one is out of range or taken.  Other kinds: RC_OK. */
 [[nodiscard]] enum rc allocator_assign(struct service_allocator *al, struct request *r,
 				       const struct json *old, struct json *tree,
 				       struct field_errors *errors);
 /* Once the fate of a commit is known: gives back what only the old state held when the new one is
- * durable, else what only the new one held.  NULL: no such state (created, deleted).  Trees given to
- * allocator_assign() are remembered in the request for this. */
+ * durable, else what only the new one held.  NULL: no such state (created, deleted).  Trees given
+ * to allocator_assign() are remembered in the request for this. */
 void allocator_settle(struct service_allocator *al, const struct json *old, const struct json *new,
 		      bool is_durable);
 /* The address of the kubernetes Service: the first usable one. */

@@ -1,9 +1,8 @@
 /* escalation: nobody grants by RBAC what they do not hold.
  *
- * A role may only be written by who has every right in it (or `escalate` on it), a binding only by who
- * has every right of its role (or `bind` on it).  Members of system:masters and callers in process
- * may do anything.
- * Threads: core.  Limits: ESCALATION_RIGHTS_MAX single rights a check.
+ * A role may only be written by who has every right in it (or `escalate` on it), a binding only by
+ * who has every right of its role (or `bind` on it).  Members of system:masters and callers in
+ * process may do anything. Threads: core.  Limits: ESCALATION_RIGHTS_MAX single rights a check.
  * Source: upstream's pkg/registry/rbac/validation and .../policybased. */
 #ifndef SKEG_SERVER_ESCALATION_H
 #define SKEG_SERVER_ESCALATION_H

@@ -9,7 +9,7 @@
 
 #include "server/request.h"
 
-#define WATCH_QUEUE_BYTES (1u << 20) /* above it a watcher waits for its client */
+#define WATCH_QUEUE_BYTES (1u << 20)  /* above it a watcher waits for its client */
 #define WATCH_WRITE_BYTES (64u << 10) /* gathered before they are written */
 #define WATCH_EVENT_MAX	  (64u << 20)
 #define WATCH_BATCH	  16

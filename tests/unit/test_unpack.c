@@ -317,8 +317,9 @@ static void test_damaged(void **state)
 	assert_int_equal(ftruncate(fd, 1024), 0);
 	if (unpack_fd(fd, &err) != RC_OK)
 		fail_msg("%s", err.text);
-	assert_string_equal(diff_id, "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10"
-				     "ace3c6ef");
+	assert_string_equal(diff_id,
+			    "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10"
+			    "ace3c6ef");
 	assert_int_equal(unpack_fd(memfd_create("nothing", MFD_CLOEXEC), &err), RC_INVALID);
 }
 

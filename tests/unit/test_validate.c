@@ -95,7 +95,7 @@ static void test_creates(void **state)
 		 "(59): 60"},
 		{"autoscaling/v2", "HorizontalPodAutoscaler",
 		 "{" META ",\"spec\":{\"minReplicas\":5,\"maxReplicas\":3,\"scaleTargetRef\":{"
-			  "\"apiVersion\":"
+		 "\"apiVersion\":"
 		 "\"apps/v1\",\"kind\":\"Deployment\",\"name\":\"d\"}}}",
 		 "spec.maxReplicas: Invalid value: 3: must be greater than or equal to "
 		 "`minReplicas`"},
