@@ -119,11 +119,18 @@ static void check(struct work *w, enum fault fault, int n)
 	fixture_close(&w->f);
 }
 
+/* Every fourth run has the store's own thread; how many operations it makes depends on how many
+ * writes its transactions happen to take along.  The others are the same each time. */
+static bool is_inline(int n)
+{
+	return n % 4 != 0;
+}
+
 /* Was the n-th operation reached?  base: a folder to begin with, NULL: a new database. */
 static bool strike_once(enum fault fault, int n, const char *base)
 {
 	static int run_count;
-	struct work w = {.f = {.is_sqlite = true, .is_inline = n % 4 != 0, .vfs = FAULT_VFS}};
+	struct work w = {.f = {.is_sqlite = true, .is_inline = is_inline(n), .vfs = FAULT_VFS}};
 	w.first_value = run_count++ % 1000 * STEPS;
 	if (base)
 		folder_copy(base, w.f.folder);
@@ -144,13 +151,19 @@ static bool strike_once(enum fault fault, int n, const char *base)
 	return has_struck;
 }
 
+/* Ends at the first operation that a run without a thread does not reach. */
 static void strike_from(enum fault fault, int n, int stride, const char *base)
 {
 	int places = 0;
-	for (; strike_once(fault, n, base); n += stride)
-		assert_true(places++ < 5000);
+	for (;; n += stride) {
+		bool has_struck = strike_once(fault, n, base);
+		if (!has_struck && is_inline(n))
+			break;
+		places += has_struck;
+		assert_true(places < 5000);
+	}
 	print_message("             %d places\n", places);
-	assert_true(places > 20); /* it did reach the work */
+	assert_true(places > 15); /* it did reach the work */
 }
 
 static void strike_all(enum fault fault)
