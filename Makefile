@@ -58,7 +58,9 @@ bench: $(BUILD)
 	@tests/bench/run.py --build $(BUILD) $(BENCH_FLAGS)
 
 .PHONY: check
-check: $(BUILD)
+check: GROUPS = build check
+check: packages
+	@$(MAKE) --no-print-directory $(BUILD)
 	@tools/check.py --build $(BUILD)
 
 .PHONY: clean

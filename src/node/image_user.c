@@ -58,7 +58,7 @@ static struct str line_take(struct str *text)
 
 static struct str field_at(struct str line, int index)
 {
-	struct str field, rest = line;
+	struct str field = {}, rest = line;
 	for (int i = 0; i <= index; i++)
 		str_cut(rest, ':', &field, &rest);
 	return field;

@@ -249,7 +249,7 @@ static void node_changed(struct sched *s, struct object *old, struct object *new
 	bool may_help = true;
 	if (new)
 		may_help = cluster_node_put(&s->cluster, new);
-	else
+	else if (old)
 		cluster_node_drop(&s->cluster, old->name);
 	if (may_help)
 		queue_wake(&s->queue, false, world_mono_ms());

@@ -207,7 +207,6 @@ static bool until_no_process(const char *words)
 
 static int run_reset(void)
 {
-	CLEANUP_ARENA a = {};
 	char data[96], kubeconfig[96], yes[] = "--yes";
 	char *argv[] = {yes, data, kubeconfig};
 	CLEANUP(free_p) void *values = mem_alloc(command_reset.values_size);

@@ -660,7 +660,6 @@ static void test_http2_abuse_is_cut(void **state)
 static void test_http2_streams_are_limited(void **state)
 {
 	CLEANUP_BUF out = BUF_INIT(16 << 20);
-	CLEANUP_BUF got = BUF_INIT(16 << 20);
 	server_start(false, NULL);
 	buf_add(&out, PREFACE, sizeof(PREFACE) - 1);
 	for (uint32_t id = 1; id < 400; id += 2)
