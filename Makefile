@@ -1,5 +1,5 @@
 # Two commands matter: `make up` (a cluster with the demo web application) and `make test`.
-# Build folders: build-release, build-debug, build-asan, build-tsan, build-fuzz; `make build-asan` makes one.
+# Build folders: build-release, build-debug, build-asan, build-tsan, build-fuzz, build-clang; `make build-asan` makes one.
 JOBS ?= $(shell nproc)
 BUILD ?= build-release
 DEMO_FLAGS ?=
@@ -14,9 +14,10 @@ SETUP_build-debug = --buildtype=debug
 SETUP_build-asan = --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 SETUP_build-tsan = --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 SETUP_build-fuzz = --buildtype=debugoptimized -Dfuzz=true
-build-fuzz/build.ninja: export CC = clang-14
+SETUP_build-clang = --buildtype=release -Doptimization=2
+build-clang/build.ninja build-fuzz/build.ninja: export CC = clang-14
 
-BUILDS = build-release build-debug build-asan build-tsan build-fuzz
+BUILDS = build-release build-debug build-asan build-tsan build-fuzz build-clang
 .PHONY: $(BUILDS)
 $(BUILDS): %: %/build.ninja
 	ninja -C $@ -j $(JOBS) --quiet

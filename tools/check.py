@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make check: format, layers, licences, static analysis, and that no file holds what does not belong into it.
+"""make check: format, layers, licences, the second compiler, static analysis, and that no file holds what does not belong into it.
 
     check.py [--build build-release] [--all]      --all: clang-tidy too (minutes)
 Exit code 1 when one finds something. A check whose program is not installed is skipped and says so.
@@ -70,6 +70,13 @@ def check_sizes(_):
     return (1 if found else 0), "\n".join(found) or "no file over 900 lines"
 
 
+def check_clang(_):
+    """The other compiler builds all of it without a warning too."""
+    program("clang-14")
+    code, text = run(["make", "--no-print-directory", "build-clang"])
+    return code, "\n".join(line for line in text.splitlines() if "error:" in line) or "builds without a warning"
+
+
 def check_cppcheck(_):
     return run([program("cppcheck"), "-q", "-j2", "--error-exitcode=1", "--enable=warning,performance,portability", "--inline-suppr",
                 "--std=c11", "-Isrc", "--suppressions-list=tools/cppcheck.txt", "src"])
@@ -84,7 +91,7 @@ def check_tidy(args):
 
 
 CHECKS = [("format", check_format), ("layers", check_layers), ("licences", check_licences), ("text", check_text),
-          ("sizes", check_sizes), ("cppcheck", check_cppcheck), ("clang-tidy", check_tidy)]
+          ("sizes", check_sizes), ("clang", check_clang), ("cppcheck", check_cppcheck), ("clang-tidy", check_tidy)]
 
 
 def main():
