@@ -141,6 +141,11 @@ void http_chunk_static(
 #define HTTP_CHUNK_STR(s)     ((struct http_chunk){(s).at, (s).len, http_chunk_static, NULL})
 #define HTTP_CHUNK_COPY(p, n) ((struct http_chunk){(p), (n), NULL, NULL})
 
+/* A header that every reply to this exchange carries, whoever makes it; before the reply, at most
+ * HTTP_COMMON_HEADERS_MAX.  name and value live as long as the exchange. */
+#define HTTP_COMMON_HEADERS_MAX 4
+void http_add_header(struct http_exchange *x, struct str name, struct str value);
+
 /* Names in lower case; names and values must live as long as the exchange (literals, its arena).
  * date and content-length are added; connection-specific fields must not be among them. */
 struct http_reply {

@@ -196,39 +196,6 @@ enum step serve_health(struct request *r)
 	return request_text(r, 200, is_verbose ? arena_str(&r->arena, buf_str(&text)) : STR("ok"));
 }
 
-/* ---- metrics ---- */
-
-enum step serve_metrics(struct request *r)
-{
-	struct store_stats stats;
-	CLEANUP_BUF text = BUF_INIT(64u << 10);
-	store_stats(r->server->store, &stats);
-	const struct {
-		const char *name, *type, *help;
-		uint64_t value;
-	} rows[] = {
-		{"skeg_store_commits_total", "counter", "Commits accepted by the store.",
-		 stats.commits},
-		{"skeg_store_transactions_total", "counter",
-		 "Database transactions: one for all commits that arrived together.",
-		 stats.transactions},
-		{"skeg_store_written_bytes_total", "counter", "Bytes of object states written.",
-		 stats.written_bytes},
-		{"skeg_store_objects", "gauge", "Objects stored.", stats.objects},
-		{"skeg_store_object_bytes", "gauge", "Bytes of the stored objects.",
-		 stats.object_bytes},
-		{"skeg_store_revision", "gauge", "Newest durable revision.",
-		 (uint64_t)stats.revision},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		buf_printf(&text, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name,
-			   rows[i].help, rows[i].name, rows[i].type, rows[i].name,
-			   (unsigned long long)rows[i].value);
-	request_text(r, 200, arena_str(&r->arena, buf_str(&text)));
-	r->reply.content_type = STR("text/plain; version=0.0.4; charset=utf-8");
-	return STEP_DONE;
-}
-
 /* ---- issuer ---- */
 
 enum step serve_issuer(struct request *r)

@@ -4,7 +4,10 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/log.h"
+#include "server/fairness.h"
 #include "server/pipeline.h"
+#include "server/request_metrics.h"
 
 #define STOP_WAIT_MS 1000 /* the message that it is through comes earlier */
 
@@ -16,6 +19,10 @@ static size_t on_headers(struct http_exchange *x, void *ctx)
 static void finish_exchange(struct request *r)
 {
 	reply_send(r);
+	fairness_leave(r);
+	request_metrics_note(r->server->metrics, r);
+	log_debug("server", "%.*s: %.*s %.*s for %.*s: %d", STR_FMT(r->id), STR_FMT(r->method),
+		  STR_FMT(r->path), STR_FMT(r->user.name), r->reply.status);
 	if (!r->reply.is_streaming)
 		request_free(r);
 }
@@ -45,6 +52,8 @@ static void on_request(struct http_exchange *x, void *ctx)
 	r->user_agent = http_header(x, "user-agent");
 	r->body = http_body(x);
 	r->output = (struct output){.content_type = STR("application/json")};
+	r->id = request_id_make(&t->ids, http_arena(x), http_header(x, "audit-id"));
+	http_add_header(x, STR("audit-id"), r->id);
 	http_set_user(x, r);
 	if (!is_too_large(r))
 		request_run(r);

@@ -2,6 +2,7 @@
 
 #include "api/selector.h"
 #include "server/authz.h"
+#include "server/fairness.h"
 #include "server/route.h"
 #include "server/server.h"
 #include "server/tokens.h"
@@ -10,6 +11,7 @@ const struct stage stages[] = {
 	{"route", false, stage_route},
 	{"authenticate", false, stage_authenticate},
 	{"impersonate", false, stage_impersonate},
+	{"fairness", false, stage_fairness},
 	{"authorize", false, stage_authorize},
 	{"documents", false, stage_documents},
 	{"negotiate", false, stage_negotiate},

@@ -1,7 +1,8 @@
 /* pipeline: the stages that a request passes, in order, each on the thread that it names.
  *
- *   route → authenticate → impersonate → authorize → negotiate → documents → read | connect |
- *   decode → write (core: current, patch, default, prepare, admit, validate, commit) → encode
+ *   route → authenticate → impersonate → fairness → authorize → documents → negotiate → read |
+ *   connect | decode → write (core: current, patch, default, prepare, admit, validate, commit) →
+ * encode
  *
  * This is the one place where each check is made. */
 #ifndef SKEG_SERVER_PIPELINE_H

@@ -16,6 +16,7 @@
 #include "codec/json.h"
 #include "http/server.h"
 #include "io/loop.h"
+#include "server/fair_queue.h"
 #include "store/store.h"
 
 #define REQUEST_BODY_MAX     (3u << 20)
@@ -132,6 +133,10 @@ struct request {
 	struct options options;
 	struct output output;
 	struct snapshot *snapshot; /* held from the first stage that reads */
+
+	struct str id;		   /* Audit-Id */
+	struct fair_request seats; /* see fairness.h */
+	struct waiting *waiting;
 
 	struct json *tree; /* decoded body, later the object that is written */
 	enum patch_type patch_type;

@@ -5,8 +5,10 @@
 #include "io/host.h"
 #include "server/allocator.h"
 #include "server/bootstrap.h"
+#include "server/fairness.h"
 #include "server/io_thread.h"
 #include "server/local_client.h"
+#include "server/request_metrics.h"
 #include "server/signer.h"
 
 #define IO_THREADS_MAX 2
@@ -101,6 +103,8 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 		return rc;
 	}
 	s->authorizer = authorizer_new(s->store);
+	s->fairness = fairness_new(s->store, FAIRNESS_SEATS);
+	s->metrics = request_metrics_new();
 	s->local = local_client_new(s, loop, NULL);
 	*ret_server = s;
 	return RC_OK;
@@ -158,6 +162,8 @@ void server_free(struct server *s)
 	bootstrap_free(s->bootstrap);
 	local_client_free(s->local);
 	authorizer_free(s->authorizer);
+	fairness_free(s->fairness);
+	request_metrics_free(s->metrics);
 	token_cache_free(s->tokens);
 	history_done(&s->history);
 	if (s->store)

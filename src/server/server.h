@@ -35,6 +35,8 @@ struct server {
 	struct server_config config;
 	struct store *store;
 	struct authorizer *authorizer;
+	struct fairness *fairness;
+	struct request_metrics *metrics;
 	struct cluster_keys *keys;
 	struct token_cache *tokens;
 	struct history history;
