@@ -25,6 +25,7 @@
 #include "net/proxy_adapter.h"
 #include "net/route_keeper.h"
 #include "node/agent.h"
+#include "node/cgroup.h"
 #include "node/image_store.h"
 #include "node/kubelet_server.h"
 #include "node/registry_config.h"
@@ -33,7 +34,7 @@
 #include "sync/http_client.h"
 
 #define KUBELET_TOKEN_MAX 4096
-#define LABELS_MAX	  128
+#define LEAVE_PODS_MS	  10000
 
 struct agent_options {
 	const char *server, *token, *token_file, *node_name, *node_ip, *netns, *data_dir,
@@ -67,7 +68,8 @@ struct agent {
 	struct kubelet_server *kubelet;
 	struct node_agent *node;
 	uv_signal_t signals[2];
-	bool is_stopping;
+	struct loop_timer leaving;
+	bool is_stopping, keeps_pods;
 	int code;
 };
 
@@ -168,11 +170,20 @@ static enum rc open_runtime(struct agent *g, struct err *err)
 	return runtime_oci_new(g->loop, &config, NULL, &g->runtime, err);
 }
 
+/* What `skeg reset` has to take out of the machine's own network. */
+static enum rc note_host_network(struct agent *g, struct err *err)
+{
+	const struct agent_options *o = g->options;
+	const char *path = cluster_path(&g->arena, o->data_dir, CLUSTER_HOST_NETWORK);
+	return o->netns ? RC_OK : file_write(path, str_of(o->cluster_dns), 0600, err);
+}
+
 /* The cluster's name server answers at the same address on every node. */
 static enum rc open_dns(struct agent *g, struct err *err)
 {
 	const struct ipnet own[] = {g->pod_net, g->service_net};
 	CLEANUP(netlink_close_p) struct netlink *links = NULL;
+	TRY(note_host_network(g, err));
 	TRY(netlink_open(&links, err));
 	TRY(netlink_add_addr(links, "lo", ipnet_of(g->dns_address), err));
 	const struct dns_config config = {
@@ -337,9 +348,24 @@ static void watch_node(struct agent *g)
 
 /* ---- the process ---- */
 
+/* The groups of pods that ended went with them, but not what other programs made beside. */
+static void remove_empty_groups(const struct agent *g)
+{
+	struct cgroups groups;
+	char path[CLUSTER_CGROUP_MAX];
+	if (cgroups_find(&groups, NULL) != RC_OK)
+		return;
+	cluster_node_cgroup(g->options->node_name, path);
+	if (g->keeps_pods)
+		cgroup_remove_empty(&groups, path);
+	else
+		cgroup_sweep(&groups, path);
+}
+
 static void kubelet_stopped(void *ctx)
 {
 	struct agent *g = ctx;
+	remove_empty_groups(g);
 	loop_stop(g->loop);
 }
 
@@ -349,6 +375,15 @@ static void node_stopped(void *ctx)
 	kubelet_server_stop(g->kubelet, kubelet_stopped, g);
 }
 
+/* Containers run on anyway; what a pod is at (a pull that gets no answer) is begun again by the
+ * next agent. */
+static void leave_pods(struct loop_timer *timer)
+{
+	struct agent *g = CONTAINER_OF(timer, struct agent, leaving);
+	log_warn("agent", "some pods are still busy; leaving them as they are");
+	kubelet_stopped(g);
+}
+
 static void on_signal(uv_signal_t *handle, int signal)
 {
 	struct agent *g = handle->data;
@@ -356,7 +391,10 @@ static void on_signal(uv_signal_t *handle, int signal)
 		return;
 	g->is_stopping = true;
 	log_info("agent", signal == SIGINT ? "stopping, pods too" : "stopping; containers run on");
-	node_agent_stop(g->node, signal != SIGINT, node_stopped, g);
+	g->keeps_pods = signal != SIGINT;
+	if (g->keeps_pods)
+		loop_timer_start(g->loop, &g->leaving, LEAVE_PODS_MS, leave_pods);
+	node_agent_stop(g->node, g->keeps_pods, node_stopped, g);
 }
 
 static void catch_signals(struct agent *g)

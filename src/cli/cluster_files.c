@@ -50,6 +50,14 @@ static pid_t read_pid(int fd)
 	return (pid_t)pid;
 }
 
+static enum rc runs_already(const char *data, pid_t pid, struct err *err)
+{
+	return err_set(err, RC_CONFLICT,
+		       "a cluster runs already from '%s' (process %d); end it with 'skeg stop' or "
+		       "choose another --data-dir",
+		       data, pid);
+}
+
 enum rc cluster_lock(const char *data, struct err *err)
 {
 	CLEANUP_ARENA a = {};
@@ -59,10 +67,7 @@ enum rc cluster_lock(const char *data, struct err *err)
 	if (fd < 0)
 		return err_sys(err, RC_IO, errno, "open '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, RC_CONFLICT,
-			       "a cluster runs already from '%s' (process %d); end it with 'skeg "
-			       "stop' or choose another --data-dir",
-			       data, read_pid(fd));
+		return runs_already(data, read_pid(fd), err);
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
 		return err_sys(err, RC_IO, errno, "write '%s'", path);
 	(void)TAKE_FD(fd); /* the lock lives as long as the process */
@@ -77,4 +82,10 @@ pid_t cluster_supervisor(const char *data)
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	return read_pid(fd);
+}
+
+enum rc cluster_check_idle(const char *data, struct err *err)
+{
+	pid_t pid = cluster_supervisor(data);
+	return pid ? runs_already(data, pid, err) : RC_OK;
 }

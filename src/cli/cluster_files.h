@@ -5,6 +5,7 @@
  *	<data>/server/          keys, database, admin.kubeconfig
  *	<data>/nodes/<name>/    a node agent's state
  *	<data>/nodes/<name>/runtime/   its containers (node/runtime_oci.h)
+ *	<data>/nodes/<name>/host-network   of a node that is the machine itself: its DNS address
  *	<data>/images/          images of all nodes
  */
 #ifndef SKEG_CLI_CLUSTER_FILES_H
@@ -25,6 +26,8 @@ const char *cluster_path(struct arena *a, const char *data, const char *name);
 #define CLUSTER_NAME	       "skeg" /* of its network and its control groups */
 #define CLUSTER_CGROUP	       "skeg/" CLUSTER_NAME
 #define CLUSTER_RUNTIME_FOLDER "runtime" /* in a node's folder */
+#define CLUSTER_HOST_NETWORK   "host-network"
+#define CLUSTER_CGROUP_ROOT    "skeg"
 #define CLUSTER_CGROUP_MAX     512
 /* "skeg/skeg/<node>": the control group of a node's pods. */
 void cluster_node_cgroup(const char *node, char out[CLUSTER_CGROUP_MAX]);
@@ -34,5 +37,7 @@ void cluster_node_cgroup(const char *node, char out[CLUSTER_CGROUP_MAX]);
 [[nodiscard]] enum rc cluster_lock(const char *data, struct err *err);
 /* The supervisor's pid, 0 when none runs. */
 pid_t cluster_supervisor(const char *data);
+/* RC_CONFLICT when one runs. */
+[[nodiscard]] enum rc cluster_check_idle(const char *data, struct err *err);
 
 #endif

@@ -68,13 +68,18 @@ static const struct option *find_letter(const struct command *c, char letter)
 	return NULL;
 }
 
+const char *command_nearest_option(const struct command *c, const char *word)
+{
+	const char *names[COMMAND_OPTIONS_MAX];
+	size_t count = MIN(c->option_count, ARRAY_LEN(names));
+	for (size_t i = 0; i < count; i++)
+		names[i] = c->options[i].name;
+	return nearest_name(word, names, count);
+}
+
 static enum rc unknown_option(struct command_line *line, const char *arg, struct err *err)
 {
-	const char *names[NAMES_MAX];
-	size_t count = MIN(line->command->option_count, (size_t)NAMES_MAX);
-	for (size_t i = 0; i < count; i++)
-		names[i] = line->command->options[i].name;
-	const char *near = nearest_name(arg + strspn(arg, "-"), names, count);
+	const char *near = command_nearest_option(line->command, arg + strspn(arg, "-"));
 	return err_set(err, RC_BAD_REQUEST, "unknown option '%s'%s%s%s; see 'skeg %s --help'", arg,
 		       near ? "; did you mean '--" : "", near ? near : "", near ? "'" : "",
 		       line->command->name);
@@ -122,6 +127,13 @@ static enum rc store_value(struct command_line *line, const struct option *o, co
 	return RC_OK;
 }
 
+static uint64_t option_bit(const struct command_line *line, const struct option *o)
+{
+	size_t index = (size_t)(o - line->command->options);
+	ASSERT(index < COMMAND_OPTIONS_MAX);
+	return (uint64_t)1 << index;
+}
+
 /* One option at argv[*at]; moves *at past its value. */
 static enum rc parse_option(struct command_line *line, int argc, char **argv, int *at,
 			    struct err *err)
@@ -146,7 +158,16 @@ static enum rc parse_option(struct command_line *line, int argc, char **argv, in
 				       arg, o->name, o->value);
 		value = argv[++*at];
 	}
+	line->given |= option_bit(line, o);
 	return store_value(line, o, value, err);
+}
+
+enum rc command_set(struct command_line *line, struct str name, const char *text,
+		    bool *ret_is_known, struct err *err)
+{
+	const struct option *o = find_long(line->command, name.at, name.len);
+	*ret_is_known = o != NULL;
+	return !o || (line->given & option_bit(line, o)) ? RC_OK : store_value(line, o, text, err);
 }
 
 enum rc command_parse(struct command_line *line, int argc, char **argv, struct err *err)

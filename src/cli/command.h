@@ -35,6 +35,7 @@ struct command_line {
 	const struct command *command;
 	void *values;		/* a struct of the command, made from its defaults before parsing */
 	struct text_list words; /* what is no option */
+	uint64_t given;		/* bits of the command's options that were */
 };
 
 struct command {
@@ -49,6 +50,8 @@ struct command {
 	bool is_internal; /* not in help: processes that skeg starts itself */
 };
 
+#define COMMAND_OPTIONS_MAX 64
+
 extern const struct command *const commands[];
 extern const size_t command_count;
 
@@ -56,6 +59,12 @@ extern const size_t command_count;
  */
 [[nodiscard]] enum rc command_parse(struct command_line *line, int argc, char **argv,
 				    struct err *err);
+/* Sets an option that was not given, as a configuration file does; *ret_is_known tells whether the
+ * command has it.  Values are checked as those of the command line. */
+[[nodiscard]] enum rc command_set(struct command_line *line, struct str name, const char *text,
+				  bool *ret_is_known, struct err *err);
+/* The option whose name is nearest, NULL when none is near. */
+const char *command_nearest_option(const struct command *command, const char *word);
 const struct command *command_find(const char *name);
 /* The nearest of the names by edit distance, NULL when none is near. */
 const char *nearest_name(const char *word, const char *const *names, size_t count);

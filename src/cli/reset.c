@@ -15,6 +15,7 @@
 #include "cli/verbs.h"
 #include "io/file.h"
 #include "net/node_network.h"
+#include "net/service_proxy.h"
 #include "node/cgroup.h"
 #include "node/image_store.h"
 
@@ -146,12 +147,22 @@ static enum rc remove_node_cgroup(struct reset *r, const char *node, struct err 
 	return remove_cgroup(r, path, err);
 }
 
+/* What agents of the past left behind, also of clusters of other names; of nobody that runs. */
+static void sweep_cgroups(struct reset *r)
+{
+	struct cgroups groups;
+	if (geteuid() == 0 && !cluster_agents_run() && cgroups_find(&groups, NULL) == RC_OK)
+		cgroup_sweep(&groups, CLUSTER_CGROUP_ROOT);
+}
+
 static enum rc remove_cgroups(struct reset *r, struct err *err)
 {
-	if (!r->has_nodes || r->has_neighbours)
-		return RC_OK;
-	return r->has_folder ? each_node(r, remove_node_cgroup, err)
-			     : remove_cgroup(r, CLUSTER_CGROUP, err);
+	enum rc rc = RC_OK;
+	if (r->has_nodes && !r->has_neighbours)
+		rc = r->has_folder ? each_node(r, remove_node_cgroup, err)
+				   : remove_cgroup(r, CLUSTER_CGROUP, err);
+	sweep_cgroups(r);
+	return rc;
 }
 
 static enum rc remove_network(struct reset *r, struct err *err)
@@ -165,6 +176,50 @@ static enum rc remove_network(struct reset *r, struct err *err)
 		removed(r, "removed the link %s, its rules and the nodes' network namespaces",
 			net.link);
 	return RC_OK;
+}
+
+static enum rc remove_own_routes(struct reset *r, struct netlink *links, size_t *ret_count,
+				 struct err *err)
+{
+	struct netlink_route *routes;
+	TRY(netlink_routes(links, r->arena, NETLINK_ROUTE_PROTOCOL, &routes, ret_count, err));
+	for (size_t i = 0; i < *ret_count; i++)
+		TRY(netlink_remove_route(links, &routes[i], err));
+	return RC_OK;
+}
+
+/* A node that is the machine itself has its rules, addresses and routes in the machine's network.
+ */
+static enum rc remove_host_network(struct reset *r, const char *node, struct err *err)
+{
+	struct str text;
+	struct ipaddr dns;
+	size_t routes = 0;
+	const char *folder = cluster_path(r->arena, cluster_path(r->arena, r->data, "nodes"), node);
+	enum rc rc = file_read(cluster_path(r->arena, folder, CLUSTER_HOST_NETWORK),
+			       IPADDR_TEXT_MAX, r->arena, &text, err);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	TRY(rc);
+	CLEANUP(netlink_close_p) struct netlink *links = NULL;
+	TRY(netlink_open(&links, err));
+	if (ipaddr_parse(str_trim(text), &dns))
+		TRY(netlink_remove_addr(links, "lo", ipnet_of(dns), err));
+	TRY(remove_own_routes(r, links, &routes, err));
+	struct nft *nft = nft_program_new(-1);
+	rc = service_proxy_remove_table(nft, err);
+	nft->ops->free(nft);
+	TRY(rc);
+	removed(r, "removed the packet rules, the DNS address and %zu routes of node %s", routes,
+		node);
+	return RC_OK;
+}
+
+static enum rc remove_host_networks(struct reset *r, struct err *err)
+{
+	if (!r->has_folder || !r->has_nodes || r->has_neighbours)
+		return RC_OK;
+	return each_node(r, remove_host_network, err);
 }
 
 static enum rc remove_mounts(struct reset *r, struct err *err)
@@ -203,8 +258,9 @@ static enum rc remove_folder(struct reset *r, struct err *err)
 
 /* Agents end before their containers, which they would start again. */
 static enum rc (*const steps[])(struct reset *r, struct err *err) = {
-	stop_cluster,	end_processes, remove_containers, look_for_neighbours, remove_network,
-	remove_cgroups, remove_mounts, remove_context,	  remove_folder,
+	stop_cluster,	end_processes,	      remove_containers, look_for_neighbours,
+	remove_network, remove_host_networks, remove_cgroups,	 remove_mounts,
+	remove_context, remove_folder,
 };
 
 /* ---- the verb ---- */

@@ -10,11 +10,12 @@
 #include "net/node_network.h"
 
 struct supervisor {
-	const struct up_options *options;
+	const struct cluster_plan *plan;
+	const struct cluster_options *options;
 	struct loop *loop;
 	struct arena arena;
 	struct child control;
-	struct child nodes[NODES_MAX];
+	struct child nodes[NODES_MAX + 1]; /* the last may be the machine itself */
 	size_t node_count, ready_count, stopped_count;
 	struct machine_network net;
 	const char *host_address;
@@ -68,6 +69,8 @@ static void fail(struct supervisor *s, const struct err *err)
 static void tell_ready(struct supervisor *s)
 {
 	progress_done("the cluster is ready");
+	if (s->plan->on_ready)
+		s->plan->on_ready(s->plan);
 	if (s->options->notify_fd > 0 && write((int)s->options->notify_fd, "ready\n", 6) < 0)
 		log_warn("up", "nobody waits for the cluster to be ready");
 }
@@ -86,26 +89,25 @@ static void add_labels(struct child *c, const struct text_list *labels)
 		child_arg(c, "--node-label=%s", labels->at[i]);
 }
 
-static enum rc start_node(struct supervisor *s, size_t index, struct err *err)
+static void start_agent(struct supervisor *s, const char *name, const char *address,
+			const char *netns)
 {
-	const struct up_options *o = s->options;
-	struct child *c = &s->nodes[index];
-	struct node_network net;
-	char name[32], address[IPADDR_TEXT_MAX];
-	snprintf(name, sizeof(name), "node%zu", index + 1);
-	TRY(node_network_up(&s->net, str_of(name), (unsigned)index, &net, err));
-	ipaddr_format(net.addr, address);
+	const struct cluster_options *o = s->options;
+	struct child *c = &s->nodes[s->node_count++];
 	child_init(c, s->loop, name);
 	child_arg(c, "agent");
 	child_arg(c, "--node-name=%s", name);
 	child_arg(c, "--node-ip=%s", address);
-	child_arg(c, "--netns=%s", net.netns_path);
+	if (netns)
+		child_arg(c, "--netns=%s", netns);
 	child_arg(c, "--server=https://%s:%lld", s->host_address, (long long)o->port);
 	child_arg(c, "--token-file=%s/server/token", o->data_dir);
 	child_arg(c, "--data-dir=%s/nodes/%s", o->data_dir, name);
 	child_arg(c, "--image-dir=%s/images", o->data_dir);
 	child_arg(c, "--cluster-cidr=%s", o->cluster_cidr);
 	child_arg(c, "--service-cidr=%s", o->service_cidr);
+	child_arg(c, "--cluster-dns=%s", o->cluster_dns);
+	child_arg(c, "--cluster-domain=%s", o->cluster_domain);
 	child_arg(c, "--log-level=%s", o->log_level);
 	child_arg(c, "--notify-fd=3");
 	if (o->registries)
@@ -114,8 +116,27 @@ static enum rc start_node(struct supervisor *s, size_t index, struct err *err)
 	c->ctx = s;
 	c->on_ready = node_ready;
 	c->on_stopped = node_stopped;
-	s->node_count = index + 1;
 	child_start(c);
+}
+
+static enum rc start_node(struct supervisor *s, size_t index, struct err *err)
+{
+	struct node_network net;
+	char name[32], address[IPADDR_TEXT_MAX];
+	snprintf(name, sizeof(name), "node%zu", index + 1);
+	TRY(node_network_up(&s->net, str_of(name), (unsigned)index, &net, err));
+	ipaddr_format(net.addr, address);
+	start_agent(s, name, address, net.netns_path);
+	return RC_OK;
+}
+
+static enum rc start_nodes(struct supervisor *s, struct err *err)
+{
+	const struct cluster_plan *plan = s->plan;
+	for (size_t i = 0; i < (size_t)plan->nodes; i++)
+		TRY(start_node(s, i, err));
+	if (plan->host_node)
+		start_agent(s, plan->host_node, plan->host_address, NULL);
 	return RC_OK;
 }
 
@@ -127,41 +148,39 @@ static void control_ready(struct child *c)
 		cluster_path(&s->arena, s->options->data_dir, "server/admin.kubeconfig");
 	progress_done("the control plane answers at https://%s:%lld", s->host_address,
 		      (long long)s->options->port);
-	if (kubeconfig_merge(s->options->kubeconfig, admin, KUBECONFIG_NAME, &err) != RC_OK) {
+	if (s->plan->kubeconfig &&
+	    kubeconfig_merge(s->plan->kubeconfig, admin, KUBECONFIG_NAME, &err) != RC_OK) {
 		fail(s, &err);
 		return;
 	}
-	for (size_t i = 0; i < (size_t)s->options->nodes; i++) {
-		if (start_node(s, i, &err) != RC_OK) {
-			fail(s, &err);
-			return;
-		}
-	}
-	if (s->options->nodes == 0)
+	if (start_nodes(s, &err) != RC_OK)
+		fail(s, &err);
+	else if (s->node_count == 0)
 		tell_ready(s);
 	else
-		progress_step("starting %lld nodes", (long long)s->options->nodes);
+		progress_step("starting %zu node%s", s->node_count, s->node_count == 1 ? "" : "s");
 }
 
 static void start_control(struct supervisor *s)
 {
-	const struct up_options *o = s->options;
+	const struct cluster_options *o = s->options;
 	struct child *c = &s->control;
 	child_init(c, s->loop, "control");
 	child_arg(c, "control");
 	child_arg(c, "--data-dir=%s/server", o->data_dir);
 	child_arg(c, "--bind-address=%s", o->bind_address);
-	if (o->nodes)
+	if (s->plan->nodes || s->plan->host_address)
 		child_arg(c, "--advertise-address=%s", s->host_address);
 	child_arg(c, "--port=%lld", (long long)o->port);
 	child_arg(c, "--cluster-cidr=%s", o->cluster_cidr);
 	child_arg(c, "--service-cidr=%s", o->service_cidr);
-	child_arg(c, "--simulated-nodes=%lld", (long long)o->simulated_nodes);
+	child_arg(c, "--cluster-domain=%s", o->cluster_domain);
+	child_arg(c, "--simulated-nodes=%lld", (long long)s->plan->simulated_nodes);
 	child_arg(c, "--log-level=%s", o->log_level);
 	child_arg(c, "--notify-fd=3");
 	if (o->is_memory)
 		child_arg(c, "--memory");
-	if (o->simulated_nodes)
+	if (s->plan->simulated_nodes)
 		add_labels(c, &o->node_labels);
 	for (size_t i = 0; i < o->tls_sans.count; i++)
 		child_arg(c, "--tls-san=%s", o->tls_sans.at[i]);
@@ -174,10 +193,10 @@ static void start_control(struct supervisor *s)
 static enum rc prepare_network(struct supervisor *s, struct err *err)
 {
 	char text[IPADDR_TEXT_MAX];
-	s->host_address = "127.0.0.1";
-	if (s->options->nodes == 0)
+	s->host_address = s->plan->host_address ? s->plan->host_address : "127.0.0.1";
+	if (s->plan->nodes == 0)
 		return RC_OK;
-	TRY(machine_network_up(STR(SUPERVISOR_CLUSTER), (struct ipnet){}, &s->net, err));
+	TRY(machine_network_up(STR(CLUSTER_NAME), (struct ipnet){}, &s->net, err));
 	s->host_address = arena_cstr(&s->arena, str_n(text, ipaddr_format(s->net.host_addr, text)));
 	return RC_OK;
 }
@@ -193,15 +212,17 @@ static void catch_signals(struct supervisor *s)
 	}
 }
 
-int supervise(const struct up_options *o)
+int supervise(const struct cluster_plan *plan)
 {
 	struct supervisor *s = NEW(struct supervisor);
 	struct err err;
-	s->options = o;
+	s->plan = plan;
+	s->options = plan->options;
 	s->loop = loop_new();
 	log_setup(LOG_LEVEL_INFO, false);
 	catch_signals(s);
-	if (cluster_lock(o->data_dir, &err) == RC_OK && prepare_network(s, &err) == RC_OK) {
+	if (cluster_lock(s->options->data_dir, &err) == RC_OK &&
+	    prepare_network(s, &err) == RC_OK) {
 		progress_step("starting the control plane");
 		start_control(s);
 		loop_run(s->loop);

@@ -17,6 +17,12 @@
 
 #define ARGS_MAX 64
 
+struct up_options {
+	struct cluster_options cluster;
+	int64_t nodes, simulated_nodes;
+	bool is_detached;
+};
+
 extern char **environ;
 
 /* ---- what the machine must have ---- */
@@ -34,9 +40,9 @@ static enum rc check_machine(struct err *err)
 
 static enum rc check_options(struct up_options *o, struct arena *a, struct err *err)
 {
-	o->data_dir = cluster_data(a, o->data_dir);
-	if (!o->kubeconfig)
-		o->kubeconfig = kubeconfig_default_path(a);
+	o->cluster.data_dir = cluster_data(a, o->cluster.data_dir);
+	if (!o->cluster.kubeconfig)
+		o->cluster.kubeconfig = kubeconfig_default_path(a);
 	if (o->simulated_nodes && o->nodes < 0)
 		o->nodes = 0;
 	if (o->nodes < 0)
@@ -63,16 +69,22 @@ static void add_list(const char **args, size_t *count, struct arena *a, const ch
 		args[(*count)++] = arena_cstr(a, arena_printf(a, "--%s=%s", name, list->at[i]));
 }
 
-static void supervisor_args(const char **args, struct arena *a, const struct up_options *o)
+static void supervisor_args(const char **args, struct arena *a, const struct up_options *up)
 {
+	const struct cluster_options *o = &up->cluster;
 	size_t n = 0;
 	const struct {
 		const char *name, *value;
 	} texts[] = {
-		{"data-dir", o->data_dir},	   {"bind-address", o->bind_address},
-		{"cluster-cidr", o->cluster_cidr}, {"service-cidr", o->service_cidr},
-		{"registries", o->registries},	   {"log-level", o->log_level},
+		{"data-dir", o->data_dir},
+		{"bind-address", o->bind_address},
+		{"cluster-cidr", o->cluster_cidr},
+		{"service-cidr", o->service_cidr},
+		{"registries", o->registries},
+		{"log-level", o->log_level},
 		{"kubeconfig", o->kubeconfig},
+		{"cluster-dns", o->cluster_dns},
+		{"cluster-domain", o->cluster_domain},
 	};
 	args[n++] = "/proc/self/exe";
 	args[n++] = "up";
@@ -81,12 +93,14 @@ static void supervisor_args(const char **args, struct arena *a, const struct up_
 			args[n++] = arena_cstr(
 				a, arena_printf(a, "--%s=%s", texts[i].name, texts[i].value));
 	args[n++] = arena_cstr(a, arena_printf(a, "--port=%lld", (long long)o->port));
-	args[n++] = arena_cstr(a, arena_printf(a, "--nodes=%lld", (long long)o->nodes));
+	args[n++] = arena_cstr(a, arena_printf(a, "--nodes=%lld", (long long)up->nodes));
 	args[n++] = arena_cstr(
-		a, arena_printf(a, "--simulated-nodes=%lld", (long long)o->simulated_nodes));
+		a, arena_printf(a, "--simulated-nodes=%lld", (long long)up->simulated_nodes));
 	args[n++] = "--notify-fd=3";
 	if (o->is_memory)
 		args[n++] = "--memory";
+	if (o->keep_pods)
+		args[n++] = "--keep-pods";
 	add_list(args, &n, a, "node-label", &o->node_labels);
 	add_list(args, &n, a, "tls-san", &o->tls_sans);
 	args[n] = NULL;
@@ -106,10 +120,10 @@ static int detached(const struct up_options *o, struct arena *a)
 	int pipe_fds[2];
 	pid_t pid;
 	struct err err;
-	const char *log = cluster_path(a, o->data_dir, "skeg.log");
+	const char *log = cluster_path(a, o->cluster.data_dir, "skeg.log");
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	if (dir_make(o->data_dir, 0700, &err) != RC_OK)
+	if (dir_make(o->cluster.data_dir, 0700, &err) != RC_OK)
 		return command_failed(&err);
 	supervisor_args(args, a, o);
 	if (pipe(pipe_fds) < 0)
@@ -145,16 +159,18 @@ static int run(struct command_line *line)
 {
 	struct up_options *o = line->values;
 	struct err err;
-	if (check_options(o, &line->arena, &err) != RC_OK)
+	if (check_options(o, &line->arena, &err) != RC_OK ||
+	    cluster_check_idle(o->cluster.data_dir, &err) != RC_OK)
 		return command_failed(&err);
-	pid_t running = cluster_supervisor(o->data_dir);
-	if (running) {
-		err_set(&err, RC_CONFLICT,
-			"a cluster runs already from '%s' (process %d); end it with 'skeg stop'",
-			o->data_dir, running);
-		return command_failed(&err);
-	}
-	return o->is_detached ? detached(o, &line->arena) : supervise(o);
+	if (o->is_detached)
+		return detached(o, &line->arena);
+	const struct cluster_plan plan = {
+		.options = &o->cluster,
+		.nodes = o->nodes,
+		.simulated_nodes = o->simulated_nodes,
+		.kubeconfig = o->cluster.kubeconfig,
+	};
+	return supervise(&plan);
 }
 
 #define AT(member) offsetof(struct up_options, member)
@@ -163,43 +179,16 @@ static const struct option options[] = {
 	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
 	 "nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
 	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
-	{"memory", 0, OPTION_FLAG, AT(is_memory), NULL,
+	{"memory", 0, OPTION_FLAG, AT(cluster.is_memory), NULL,
 	 "keep the database in memory; nothing survives"},
-	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of every node",
+	{"node-label", 0, OPTION_LIST, AT(cluster.node_labels), "K=V", "label of every node",
 	 .is_good = value_is_label, .wants = LABEL_WANTED},
-	{"keep-pods", 0, OPTION_FLAG, AT(keep_pods), NULL, "containers run on after Ctrl-C"},
-	{"data-dir", 0, OPTION_TEXT, AT(data_dir), "DIR", "where everything lives (/var/lib/skeg)"},
-	{"port", 0, OPTION_NUMBER, AT(port), "N", "port of the API server (6443)",
-	 .most = PORT_MOST},
-	{"bind-address", 0, OPTION_TEXT, AT(bind_address), "IP",
-	 "address to listen on; all by default", .is_good = value_is_bind_address,
-	 .wants = ADDRESS_WANTED},
-	{"cluster-cidr", 0, OPTION_TEXT, AT(cluster_cidr), "CIDR",
-	 "addresses of pods (10.42.0.0/16)", .is_good = value_is_pod_cidrs,
-	 .wants = POD_CIDR_WANTED},
-	{"service-cidr", 0, OPTION_TEXT, AT(service_cidr), "CIDR",
-	 "addresses of services (10.43.0.0/16)", .is_good = value_is_service_cidr,
-	 .wants = SERVICE_CIDR_WANTED},
-	{"tls-san", 0, OPTION_LIST, AT(tls_sans), "NAME",
-	 "one more name of the serving certificate", .is_good = value_is_certificate_name,
-	 .wants = CERTIFICATE_NAME_WANTED},
-	{"registries", 0, OPTION_TEXT, AT(registries), "FILE",
-	 "registry mirrors, as k3s' registries.yaml (/etc/skeg/registries.yaml)"},
-	{"kubeconfig", 0, OPTION_TEXT, AT(kubeconfig), "FILE",
+	{"kubeconfig", 0, OPTION_TEXT, AT(cluster.kubeconfig), "FILE",
 	 "file that gets the context 'skeg' (~/.kube/config)"},
-	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
-	 .is_good = value_is_level, .wants = LEVEL_WANTED},
-	{"notify-fd", 0, OPTION_NUMBER, AT(notify_fd), "FD", "descriptor that gets \"ready\""},
+	CLUSTER_OPTIONS(struct up_options, cluster),
 };
 
-static const struct up_options defaults = {
-	.bind_address = "",
-	.cluster_cidr = "10.42.0.0/16",
-	.service_cidr = "10.43.0.0/16",
-	.log_level = "info",
-	.port = 6443,
-	.nodes = -1,
-};
+static const struct up_options defaults = {.cluster = CLUSTER_DEFAULTS, .nodes = -1};
 
 const struct command command_up = {
 	.name = "up",

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 
 extern const struct command command_up, command_stop, command_reset, command_status,
-	command_control, command_agent, command_version, command_kubeconfig, command_image,
+	command_control, command_server, command_agent, command_version, command_kubeconfig, command_image,
 	command_get, command_apply, command_delete, command_logs, command_completion;
 
 #endif

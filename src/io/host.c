@@ -19,7 +19,7 @@ static bool find(const struct ifaddrs *list, int family, struct ipaddr *ret_addr
 {
 	for (const struct ifaddrs *i = list; i; i = i->ifa_next)
 		if (i->ifa_addr && i->ifa_addr->sa_family == family && (i->ifa_flags & IFF_UP) &&
-		    read_address(i->ifa_addr, ret_addr))
+		    !(i->ifa_flags & IFF_LOOPBACK) && read_address(i->ifa_addr, ret_addr))
 			return true;
 	return false;
 }

@@ -199,20 +199,39 @@ static struct ipnet addr_from_nl(struct nl_addr *addr, int family)
 	return net;
 }
 
-enum rc netlink_add_addr(struct netlink *nl, const char *link, struct ipnet addr, struct err *err)
+static enum rc addr_request(struct netlink *nl, const char *link, struct ipnet addr,
+			    struct rtnl_addr **ret_request, struct err *err)
 {
 	CLEANUP(rtnl_link_put_p) struct rtnl_link *found = NULL;
-	CLEANUP(rtnl_addr_put_p) struct rtnl_addr *request = rtnl_addr_alloc();
 	CLEANUP(nl_addr_put_p) struct nl_addr *local = addr_to_nl(addr);
-	ASSERT(request);
 	TRY(need_link(nl, link, &found, err));
-	rtnl_addr_set_ifindex(request, rtnl_link_get_ifindex(found));
-	rtnl_addr_set_local(request, local);
+	*ret_request = rtnl_addr_alloc();
+	ASSERT(*ret_request);
+	rtnl_addr_set_ifindex(*ret_request, rtnl_link_get_ifindex(found));
+	rtnl_addr_set_local(*ret_request, local);
+	return RC_OK;
+}
+
+enum rc netlink_add_addr(struct netlink *nl, const char *link, struct ipnet addr, struct err *err)
+{
+	CLEANUP(rtnl_addr_put_p) struct rtnl_addr *request = NULL;
+	TRY(addr_request(nl, link, addr, &request, err));
 	if (addr.addr.family == IP_V6)
 		rtnl_addr_set_flags(request, IFA_F_NODAD);
 	int code = rtnl_addr_add(nl->sock, request, NLM_F_CREATE | NLM_F_EXCL);
 	if (code < 0 && code != -NLE_EXIST)
 		return err_netlink(err, code, "add an address to link", link);
+	return RC_OK;
+}
+
+enum rc netlink_remove_addr(struct netlink *nl, const char *link, struct ipnet addr,
+			    struct err *err)
+{
+	CLEANUP(rtnl_addr_put_p) struct rtnl_addr *request = NULL;
+	TRY(addr_request(nl, link, addr, &request, err));
+	int code = rtnl_addr_delete(nl->sock, request, 0);
+	if (code < 0 && code != -NLE_NOADDR && code != -NLE_OBJ_NOTFOUND)
+		return err_netlink(err, code, "remove an address from link", link);
 	return RC_OK;
 }
 

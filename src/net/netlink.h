@@ -52,6 +52,9 @@ bool netlink_link_exists(struct netlink *nl, const char *link);
 					struct err *err);
 [[nodiscard]] enum rc netlink_add_addr(struct netlink *nl, const char *link, struct ipnet addr,
 				       struct err *err);
+/* Gone already is no error. */
+[[nodiscard]] enum rc netlink_remove_addr(struct netlink *nl, const char *link, struct ipnet addr,
+					  struct err *err);
 
 [[nodiscard]] enum rc netlink_set_route(struct netlink *nl, const struct netlink_route *route,
 					struct err *err); /* adds or replaces */

@@ -417,6 +417,14 @@ void cgroup_remove_empty(const struct cgroups *c, const char *path)
 	}
 }
 
+void cgroup_sweep(const struct cgroups *c, const char *path)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		groups_walk(&c->trees[i], path, 0, group_remove_one);
+		parents_remove(&c->trees[i], path);
+	}
+}
+
 /* --- reading --- */
 
 static void stats_v2(struct arena *a, const struct cgroup_tree *tree, const char *path,

@@ -48,6 +48,8 @@ uint64_t cgroup_weight_of_shares(uint64_t shares); /* v2's cpu.weight, 1 to 1000
 [[nodiscard]] enum rc cgroup_remove(const struct cgroups *c, const char *path, struct err *err);
 /* Removes it and the groups above as long as they are empty. */
 void cgroup_remove_empty(const struct cgroups *c, const char *path);
+/* Removes every empty group below it, and it and the groups above when they are empty then. */
+void cgroup_sweep(const struct cgroups *c, const char *path);
 /* SIGKILL to every process in it and below. */
 void cgroup_kill(const struct cgroups *c, const char *path);
 
