@@ -2,7 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/command.h"
+#include "cli/verbs.h"
+
+#define COMMANDS_MAX   256
+#define NAME_BYTES_MAX 128
 
 static bool wants_help(int argc, char **argv)
 {
@@ -14,7 +17,7 @@ static bool wants_help(int argc, char **argv)
 
 static int unknown_command(const char *name)
 {
-	const char *names[64];
+	const char *names[COMMANDS_MAX];
 	size_t count = MIN(command_count, ARRAY_LEN(names));
 	for (size_t i = 0; i < count; i++)
 		names[i] = commands[i]->name;
@@ -33,6 +36,8 @@ static int run(const struct command *c, int argc, char **argv)
 		memcpy(values, c->defaults, c->values_size);
 	if (wants_help(argc, argv)) {
 		command_help(c);
+		if (command_is_family(c->name))
+			family_help(c->name);
 		return EXIT_OK;
 	}
 	int code = EXIT_USAGE;
@@ -44,6 +49,27 @@ static int run(const struct command *c, int argc, char **argv)
 	return code;
 }
 
+/* "skeg rollout status …", "skeg rollout" */
+static int run_family(int argc, char **argv)
+{
+	char name[NAME_BYTES_MAX];
+	const struct command *c = NULL;
+	if (argc > 2) {
+		snprintf(name, sizeof(name), "%s %s", argv[1], argv[2]);
+		c = command_find(name);
+	}
+	if (c)
+		return run(c, argc - 3, argv + 3);
+	c = command_find(argv[1]);
+	if (c)
+		return run(c, argc - 2, argv + 2);
+	if (argc > 2 && !wants_help(1, argv + 2))
+		return unknown_command(name);
+	printf("Usage: skeg %s COMMAND [options]\n", argv[1]);
+	family_help(argv[1]);
+	return argc > 2 ? EXIT_OK : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -51,6 +77,8 @@ int main(int argc, char **argv)
 		commands_help();
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}
+	if (command_is_family(argv[1]))
+		return run_family(argc, argv);
 	const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
 	const struct command *c = command_find(name);
 	return c ? run(c, argc - 2, argv + 2) : unknown_command(argv[1]);

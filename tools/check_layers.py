@@ -25,6 +25,7 @@ ALLOWED = {
     "net": SERVICES,
     "advise": SERVICES + ["sched", "sim"],
     "deliver": SERVICES,
+    "client": ["base", "codec", "io", "http", "api"],  # the verbs that talk to an API server, any one
 }
 
 

@@ -1,7 +1,7 @@
 /* skeg completion: scripts for shells, made from the same tables as --help. */
 #include <stdio.h>
 
-#include "cli/resource_types.h"
+#include "client/resource_types.h"
 #include "cli/verbs.h"
 
 /* Text within single quotes of the shell. */

@@ -5,7 +5,7 @@
 #ifndef SKEG_CLI_CONFIG_FILE_H
 #define SKEG_CLI_CONFIG_FILE_H
 
-#include "cli/command.h"
+#include "client/command.h"
 
 #define CONFIG_FILE_DEFAULT   "/etc/skeg/config.yaml"
 #define CONFIG_FILE_BYTES_MAX (1u << 20)

@@ -6,7 +6,9 @@
 
 #include "base/ipaddr.h"
 #include "base/log.h"
-#include "cli/kubeconfig.h"
+#include "cli/cluster_files.h"
+#include "client/kubeconfig.h"
+#include "server/keys.h"
 #include "cli/option_value.h"
 #include "control/control.h"
 #include "node/simulated.h"
@@ -199,12 +201,26 @@ static void catch_signals(struct control *c)
 	}
 }
 
+static enum rc write_kubeconfig(struct control *c, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	const struct cluster_keys *keys = c->server->keys;
+	const struct kubeconfig_admin admin = {
+		.host = "127.0.0.1",
+		.port = server_port(c->server),
+		.ca_pem = keys->server_ca.cert_pem,
+		.cert_pem = keys->admin.cert_pem,
+		.key_pem = keys->admin.key_pem,
+	};
+	return kubeconfig_write(cluster_path(&a, c->options->data_dir, "admin.kubeconfig"), &admin,
+				err);
+}
+
 static void on_ready(void *ctx)
 {
 	struct control *c = ctx;
 	struct err err;
-	if (kubeconfig_write_admin(c->options->data_dir, c->server->keys, "127.0.0.1",
-				   server_port(c->server), &err) != RC_OK) {
+	if (write_kubeconfig(c, &err) != RC_OK) {
 		on_fatal(c, &err);
 		return;
 	}

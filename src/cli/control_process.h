@@ -3,7 +3,7 @@
 #ifndef SKEG_CLI_CONTROL_PROCESS_H
 #define SKEG_CLI_CONTROL_PROCESS_H
 
-#include "cli/command.h"
+#include "client/command.h"
 
 struct control_options {
 	const char *data_dir, *bind_address, *advertise_address, *cluster_cidr, *service_cidr,

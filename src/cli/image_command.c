@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "cli/cluster_files.h"
-#include "cli/progress.h"
-#include "cli/text_table.h"
+#include "client/progress.h"
+#include "client/text_table.h"
 #include "cli/verbs.h"
 #include "io/file.h"
 #include "node/image_archive.h"

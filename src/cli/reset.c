@@ -7,9 +7,9 @@
 
 #include "cli/cluster_files.h"
 #include "cli/cluster_processes.h"
-#include "cli/kubeconfig.h"
+#include "client/kubeconfig.h"
 #include "cli/mounts.h"
-#include "cli/progress.h"
+#include "client/progress.h"
 #include "cli/reset_node.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "cli/cluster_files.h"
-#include "cli/progress.h"
+#include "client/progress.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
 

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "cli/child.h"
 #include "cli/cluster_files.h"
-#include "cli/kubeconfig.h"
-#include "cli/progress.h"
+#include "client/kubeconfig.h"
+#include "client/progress.h"
 #include "net/node_network.h"
 
 struct supervisor {

@@ -5,7 +5,7 @@
 #ifndef SKEG_CLI_SUPERVISOR_H
 #define SKEG_CLI_SUPERVISOR_H
 
-#include "cli/command.h"
+#include "client/command.h"
 #include "cli/option_value.h"
 
 #define NODES_MAX 64

@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 
 #include "cli/cluster_files.h"
-#include "cli/kubeconfig.h"
+#include "client/kubeconfig.h"
 #include "cli/option_value.h"
-#include "cli/progress.h"
+#include "client/progress.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
 #include "io/file.h"

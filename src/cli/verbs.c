@@ -1,9 +1,93 @@
 #include "cli/verbs.h"
 
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of help: this machine, looking, changing, talking to containers, the rest. */
 const struct command *const commands[] = {
-	&command_up, &command_server,	&command_stop,	     &command_status,  &command_reset,
-	&command_get,	&command_apply,	     &command_delete,  &command_logs,
-	&command_image, &command_kubeconfig, &command_version, &command_completion,
-	&command_agent, &command_control,
+	&command_up,
+	&command_server,
+	&command_agent,
+	&command_stop,
+	&command_status,
+	&command_reset,
+	&command_image,
+	&command_get,
+	&command_apply,
+	&command_delete,
+	&command_logs,
+	&command_kubeconfig,
+	&command_version,
+	&command_completion,
+	&command_control,
 };
 const size_t command_count = ARRAY_LEN(commands);
+
+static bool is_called(const struct command *c, struct str name)
+{
+	struct str rest = str_of(c->aliases), alias;
+	if (str_is(name, c->name))
+		return true;
+	while (rest.len) {
+		str_cut(rest, ',', &alias, &rest);
+		if (str_eq(alias, name))
+			return true;
+	}
+	return false;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (is_called(commands[i], str_of(name)))
+			return commands[i];
+	return NULL;
+}
+
+static bool is_of_family(const struct command *c, const char *word)
+{
+	size_t len = strlen(word);
+	return strncmp(c->name, word, len) == 0 && c->name[len] == ' ';
+}
+
+bool command_is_family(const char *word)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (is_of_family(commands[i], word))
+			return true;
+	return false;
+}
+
+static void print_command(const struct command *c)
+{
+	printf("  %-26s %s\n", c->name, c->summary);
+}
+
+void family_help(const char *word)
+{
+	printf("\nCommands:\n");
+	for (size_t i = 0; i < command_count; i++)
+		if (is_of_family(commands[i], word))
+			print_command(commands[i]);
+	printf("\n'skeg %s COMMAND --help' explains one command.\n", word);
+}
+
+/* Families are shown by their first words only. */
+void commands_help(void)
+{
+	struct str last = {};
+	printf("skeg: Kubernetes in one small binary\n\nUsage: skeg COMMAND "
+	       "[options]\n\nCommands:\n");
+	for (size_t i = 0; i < command_count; i++) {
+		struct str head, tail;
+		if (commands[i]->is_internal)
+			continue;
+		bool has_two = str_cut(str_of(commands[i]->name), ' ', &head, &tail);
+		if (has_two && !str_eq(head, last))
+			printf("  %-12.*s %s, …\n", STR_FMT(head), commands[i]->summary);
+		if (!has_two)
+			printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+		last = head;
+	}
+	printf("\n'skeg COMMAND --help' explains one command.\n");
+}

@@ -6,12 +6,12 @@
 
 #include <cmocka.h>
 
-#include "cli/api_error.h"
-#include "cli/api_path.h"
-#include "cli/duration.h"
-#include "cli/logs_pod.h"
+#include "client/api_error.h"
+#include "client/api_path.h"
+#include "client/duration.h"
+#include "client/logs_pod.h"
 #include "cli/mounts.h"
-#include "cli/resource_types.h"
+#include "client/resource_types.h"
 
 #define WORDS_MAX 8
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "cli/object_output.h"
-#include "cli/table_view.h"
+#include "client/object_output.h"
+#include "client/table_view.h"
 
 static struct json *tree_of(struct arena *a, const char *text)
 {

@@ -1,0 +1,215 @@
+#include "client/api_client.h"
+
+#include <stdio.h>
+
+#include "client/api_error.h"
+#include "client/api_path.h"
+#include "client/kubeconfig.h"
+#include "http/client.h"
+
+#define HEADERS_MAX 2
+#define PAGE_LIMIT  "500"
+
+enum rc api_client_open(struct arena *a, const struct client_options *o,
+			struct api_client *ret_client, struct err *err)
+{
+	struct kubeconfig_target target;
+	TRY(kubeconfig_load(a, o->kubeconfig, o->context, &target, err));
+	const struct http_client_opts opts = {
+		.ca_pem = target.ca_pem,
+		.cert_pem = target.cert_pem,
+		.key_pem = target.key_pem,
+		.bearer_token = target.token,
+		.skip_verify = target.skip_verify,
+	};
+	struct api_client c = {.arena = a, .server = target.server};
+	while (str_has_suffix(c.server, STR("/")))
+		c.server.len--;
+	c.is_namespace_given = o->namespace && *o->namespace;
+	c.namespace = c.is_namespace_given   ? str_of(o->namespace)
+		      : target.namespace.len ? target.namespace
+					     : STR("default");
+	TRY(http_session_new(&opts, &c.session, err));
+	*ret_client = c;
+	return RC_OK;
+}
+
+void api_client_close(struct api_client *c)
+{
+	http_session_free(c->session);
+	c->session = NULL;
+}
+
+/* What kept a request from an answer, with what to do about it. */
+static enum rc unreachable(const struct api_client *c, struct err *err)
+{
+	static const char *const remedies[] = {
+		[RC_UNAVAILABLE] = "; 'skeg status' tells whether a cluster runs here, 'skeg up' "
+				   "starts one, --kubeconfig and --context choose another",
+		[RC_UNAUTHORIZED] =
+			"; the kubeconfig belongs to another cluster, 'skeg kubeconfig' "
+			"prints that of this machine",
+		[RC_TIMEOUT] = "; try again, and see 'skeg status'",
+	};
+	const char *remedy = (size_t)err->rc < ARRAY_LEN(remedies) ? remedies[err->rc] : NULL;
+	struct err cause = *err;
+	return err_set(err, cause.rc, "no answer from %.*s: %s%s", STR_FMT(c->server), cause.text,
+		       remedy ? remedy : "");
+}
+
+/* RFC 7234 5.5: 299 - "text"; the server escapes quotes and backslashes. */
+static void print_warnings(const struct http_response *response)
+{
+	for (size_t i = 0; i < response->header_count; i++) {
+		struct str text = response->headers[i].value, head;
+		if (!str_is(response->headers[i].name, "warning") ||
+		    !str_cut(text, '"', &head, &text) || !str_has_suffix(text, STR("\"")))
+			continue;
+		fputs("Warning: ", stderr);
+		for (size_t k = 0; k + 1 < text.len; k++) {
+			k += text.at[k] == '\\';
+			fputc(text.at[k], stderr);
+		}
+		fputc('\n', stderr);
+	}
+}
+
+static enum rc fetch(struct api_client *c, struct arena *a, const struct api_request *request,
+		     const struct http_fetch_ops *ops, struct api_reply *ret_reply, struct err *err)
+{
+	struct http_response response;
+	struct http_header headers[HEADERS_MAX] = {
+		{STR("accept"), str_of(request->accept ? request->accept : "application/json")},
+		{STR("content-type"), str_of(request->content_type)},
+	};
+	const struct http_request http = {
+		.method = request->method,
+		.url = arena_cstr(
+			a, arena_printf(a, "%.*s%.*s", STR_FMT(c->server), STR_FMT(request->path))),
+		.headers = headers,
+		.header_count = request->content_type ? 2 : 1,
+		.body = request->body,
+		.timeout_ms = request->is_endless   ? 0
+			      : request->timeout_ms ? request->timeout_ms
+						    : API_REQUEST_TIMEOUT_MS,
+	};
+	enum rc rc = http_fetch(c->session, &http, ops, a, &response, err);
+	if (rc != RC_OK)
+		return ops && rc != RC_UNAVAILABLE ? rc : unreachable(c, err);
+	print_warnings(&response);
+	struct api_reply reply = {.status = response.status, .body = response.body};
+	if (reply.body.len && json_parse(a, reply.body, &reply.tree, NULL, NULL) != RC_OK)
+		reply.tree = NULL;
+	if (response.status / 100 != 2)
+		return api_error_set(err, response.status, reply.tree);
+	*ret_reply = reply;
+	return RC_OK;
+}
+
+enum rc api_client_call(struct api_client *c, struct arena *a, const struct api_request *request,
+			struct api_reply *ret_reply, struct err *err)
+{
+	return fetch(c, a, request, NULL, ret_reply, err);
+}
+
+struct byte_stream {
+	enum rc (*write)(struct str bytes, void *ctx, struct err *err);
+	void *ctx;
+};
+
+static enum rc pass_bytes(struct str bytes, const struct http_response *response, void *ctx,
+			  struct err *err)
+{
+	struct byte_stream *s = ctx;
+	return s->write(bytes, s->ctx, err);
+}
+
+enum rc api_client_stream(struct api_client *c, const struct api_request *request,
+			  enum rc (*write)(struct str bytes, void *ctx, struct err *err), void *ctx,
+			  struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	struct byte_stream stream = {write, ctx};
+	const struct http_fetch_ops ops = {.write = pass_bytes, .ctx = &stream};
+	struct api_reply reply;
+	return fetch(c, &a, request, &ops, &reply, err);
+}
+
+struct line_stream {
+	enum rc (*each)(struct arena *a, struct json *tree, void *ctx, struct err *err);
+	void *ctx;
+	struct buf waiting; /* a line whose end has not come */
+	struct arena arena; /* of one line */
+};
+
+static enum rc pass_line(struct line_stream *s, struct str line, struct err *err)
+{
+	struct json *tree;
+	arena_reset(&s->arena);
+	TRY(json_parse(&s->arena, line, &tree, NULL, err));
+	return s->each(&s->arena, tree, s->ctx, err);
+}
+
+static enum rc cut_lines(struct str bytes, void *ctx, struct err *err)
+{
+	struct line_stream *s = ctx;
+	size_t done = 0;
+	buf_add_str(&s->waiting, bytes);
+	TRY(buf_check(&s->waiting, "an event of the watch", err));
+	for (;;) {
+		struct str rest = str_skip(buf_str(&s->waiting), done);
+		const char *end = rest.len ? memchr(rest.at, '\n', rest.len) : NULL;
+		if (!end)
+			break;
+		size_t len = (size_t)(end - rest.at);
+		if (len)
+			TRY(pass_line(s, str_n(rest.at, len), err));
+		done += len + 1;
+	}
+	buf_consume(&s->waiting, done);
+	return RC_OK;
+}
+
+enum rc api_client_lines(struct api_client *c, const struct api_request *request,
+			 enum rc (*each)(struct arena *a, struct json *tree, void *ctx,
+					 struct err *err),
+			 void *ctx, struct err *err)
+{
+	struct line_stream s = {.each = each, .ctx = ctx, .waiting = BUF_INIT(API_LINE_MAX)};
+	enum rc rc = api_client_stream(c, request, cut_lines, &s, err);
+	buf_done(&s.waiting);
+	arena_done(&s.arena);
+	return rc;
+}
+
+enum rc api_client_list(struct api_client *c, struct arena *a, struct str url, const char *accept,
+			enum rc (*each)(struct json *list, void *ctx, struct err *err), void *ctx,
+			struct err *err)
+{
+	struct str page = STR("");
+	do {
+		struct api_reply reply;
+		CLEANUP_BUF path = BUF_INIT(URL_MAX_BYTES);
+		buf_add_str(&path, url);
+		query_add(&path, "limit", STR(PAGE_LIMIT));
+		query_add(&path, "continue", page);
+		TRY(buf_check(&path, "the request's URL", err));
+		const struct api_request request = {.path = buf_str(&path), .accept = accept};
+		TRY(api_client_call(c, a, &request, &reply, err));
+		TRY(each(reply.tree, ctx, err));
+		page = json_path_str(reply.tree, "metadata.continue");
+	} while (page.len);
+	return RC_OK;
+}
+
+int client_failed(const struct err *err)
+{
+	static const char *const words_of_servers[] = {API_ERROR_PREFIX, "The "};
+	for (size_t i = 0; i < ARRAY_LEN(words_of_servers); i++) {
+		if (!str_has_prefix(str_of(err->text), str_of(words_of_servers[i])))
+			continue;
+		fprintf(stderr, "%s\n", err->text);
+		return EXIT_FAILED;
+	}
+	return command_failed(err);
+}

@@ -1,0 +1,89 @@
+/* api_client: blocking requests of the client verbs to the API server of a kubeconfig.
+ *
+ * Owns: its connection.  Threads: one.  Memory of replies is the given arena's.
+ * Errors: what the server refuses in kubectl's words (api_error.h); what never reached it with its
+ * remedy. */
+#ifndef SKEG_CLIENT_API_CLIENT_H
+#define SKEG_CLIENT_API_CLIENT_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "client/command.h"
+#include "codec/json.h"
+
+struct http_session;
+
+/* Options of every client verb; put CLIENT_OPTIONS(struct x, client) into its table. */
+struct client_options {
+	const char *namespace, *kubeconfig, *context;
+};
+
+#define CLIENT_OPTIONS(type, member)                                                               \
+	{"namespace", 'n',                                                                         \
+	 OPTION_TEXT, offsetof(type, member.namespace),                                            \
+	 "NS",	      "namespace (the context's, else default)"},                                  \
+		{"context",   0,                                                                   \
+		 OPTION_TEXT, offsetof(type, member.context),                                      \
+		 "NAME",      "context of the kubeconfig (the current one)"},                      \
+	{                                                                                          \
+		"kubeconfig", 0, OPTION_TEXT, offsetof(type, member.kubeconfig), "FILE",           \
+			"how to reach the cluster ($KUBECONFIG, else ~/.kube/config)"              \
+	}
+
+struct api_client {
+	struct arena *arena; /* of the command */
+	struct http_session *session;
+	struct str server;    /* "https://127.0.0.1:6443" */
+	struct str namespace; /* -n, else the context's, else "default" */
+	bool is_namespace_given;
+};
+
+[[nodiscard]] enum rc api_client_open(struct arena *a, const struct client_options *options,
+				      struct api_client *ret_client, struct err *err);
+void api_client_close(struct api_client *c); /* accepts a zeroed one */
+
+struct api_request {
+	const char *method; /* NULL: GET, or POST with a body */
+	struct str path;    /* with its query, see api_path.h */
+	const char *accept; /* NULL: application/json */
+	const char *content_type;
+	struct str body;
+	bool is_endless;    /* no time limit: watches, logs */
+	int64_t timeout_ms; /* 0: API_REQUEST_TIMEOUT_MS */
+};
+
+#define API_ACCEPT_TABLE       "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+#define API_REQUEST_TIMEOUT_MS 60000
+#define API_LINE_MAX	       (16u << 20) /* of a stream */
+
+struct api_reply {
+	int status;
+	struct str body;
+	struct json *tree; /* NULL when the body is no JSON */
+};
+
+/* RC_OK for 2xx only. */
+[[nodiscard]] enum rc api_client_call(struct api_client *c, struct arena *a,
+				      const struct api_request *request,
+				      struct api_reply *ret_reply, struct err *err);
+/* bytes as they come, until the server ends the reply or write returns an error. */
+[[nodiscard]] enum rc api_client_stream(struct api_client *c, const struct api_request *request,
+					enum rc (*write)(struct str bytes, void *ctx,
+							 struct err *err),
+					void *ctx, struct err *err);
+/* The same for one JSON document a line (watches); the tree lives until each returns. */
+[[nodiscard]] enum rc api_client_lines(struct api_client *c, const struct api_request *request,
+				       enum rc (*each)(struct arena *a, struct json *tree,
+						       void *ctx, struct err *err),
+				       void *ctx, struct err *err);
+/* All pages of a list: each gets one list (or Table) after the other. */
+[[nodiscard]] enum rc api_client_list(
+	struct api_client *c, struct arena *a, struct str url, const char *accept,
+	enum rc (*each)(struct json *list, void *ctx, struct err *err), void *ctx, struct err *err);
+
+/* Prints the error, refusals of a server without "skeg: error:" before them; EXIT_FAILED. */
+int client_failed(const struct err *err);
+
+#endif

@@ -1,0 +1,258 @@
+/* skeg delete: objects by name, by selector or by file; returns when they are gone. */
+#include <stdio.h>
+
+#include "client/api_client.h"
+#include "client/api_error.h"
+#include "client/api_path.h"
+#include "client/delete_wait.h"
+#include "client/manifest.h"
+#include "client/resource_types.h"
+#include "client/verbs.h"
+
+#define GRACE_UNSET -1
+#define GRACE_NOW   1
+
+struct delete_options {
+	struct client_options client;
+	struct text_list files;
+	const char *label_selector, *cascade;
+	int64_t grace_s;
+	bool is_now, is_forced, waits, is_all, ignores_missing;
+};
+
+struct deletion {
+	struct api_client client;
+	const struct delete_options *options;
+	struct arena *arena;
+	const char *propagation;
+	struct deleted_object *done; /* what has been asked to go */
+	size_t count, cap;
+	size_t failed;
+};
+
+static int64_t grace_seconds(const struct delete_options *o)
+{
+	return o->is_now ? GRACE_NOW : o->is_forced && o->grace_s == GRACE_UNSET ? 0 : o->grace_s;
+}
+
+static struct str delete_body(struct deletion *d)
+{
+	struct arena *a = d->arena;
+	CLEANUP_BUF body = BUF_INIT(4096);
+	struct json *t = json_object(a);
+	int64_t grace_s = grace_seconds(d->options);
+	json_set_str(a, t, STR("kind"), STR("DeleteOptions"));
+	json_set_str(a, t, STR("apiVersion"), STR("v1"));
+	json_set_str(a, t, STR("propagationPolicy"), str_of(d->propagation));
+	if (grace_s != GRACE_UNSET)
+		json_set(a, t, STR("gracePeriodSeconds"), json_int(a, grace_s));
+	json_write(&body, t);
+	return arena_str(a, buf_str(&body));
+}
+
+/* The reply is the object while it lives on, else a Status with its uid. */
+static struct str reply_uid(const struct json *reply)
+{
+	struct str uid = json_path_str(reply, "metadata.uid");
+	return uid.len ? uid : json_path_str(reply, "details.uid");
+}
+
+static void tell(const struct deletion *d, const struct deleted_object *o)
+{
+	printf("%.*s \"%.*s\" %s", STR_FMT(resource_type_label(d->arena, o->kind)),
+	       STR_FMT(o->name), d->options->is_forced ? "force deleted" : "deleted");
+	if (o->kind->is_namespaced)
+		printf(" from %.*s namespace", STR_FMT(o->namespace));
+	printf("\n");
+	fflush(stdout);
+}
+
+static enum rc delete_one(struct deletion *d, const struct api_kind *kind, struct str namespace,
+			  struct str name, struct err *err)
+{
+	struct api_reply reply;
+	const struct api_request request = {
+		.method = "DELETE",
+		.path = api_path(d->arena, kind, namespace, name, NULL),
+		.content_type = "application/json",
+		.body = delete_body(d),
+	};
+	TRY(api_client_call(&d->client, d->arena, &request, &reply, err));
+	d->done = arena_grow(d->arena, d->done, d->count, &d->cap, sizeof(*d->done));
+	d->done[d->count] = (struct deleted_object){kind, namespace, name, reply_uid(reply.tree)};
+	tell(d, &d->done[d->count++]);
+	return RC_OK;
+}
+
+/* What is gone already is an error, but doesn't keep the others from going. */
+static void try_one(struct deletion *d, const struct api_kind *kind, struct str namespace,
+		    struct str name)
+{
+	struct err err;
+	enum rc rc = delete_one(d, kind, namespace, name, &err);
+	if (rc == RC_OK || (rc == RC_NOT_FOUND && d->options->ignores_missing))
+		return;
+	d->failed++;
+	client_failed(&err);
+}
+
+/* ---- by selector ---- */
+
+struct collection {
+	struct deletion *deletion;
+	const struct api_kind *kind;
+};
+
+static enum rc delete_items(struct json *list, void *ctx, struct err *err)
+{
+	struct collection *c = ctx;
+	const struct json *items = json_get(list, STR("items"));
+	for (size_t i = 0; i < json_count(items); i++)
+		try_one(c->deletion, c->kind, c->deletion->client.namespace,
+			json_path_str(json_at(items, i), "metadata.name"));
+	return RC_OK;
+}
+
+static enum rc delete_selected(struct deletion *d, const struct api_kind *kind, struct err *err)
+{
+	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
+	struct collection c = {d, kind};
+	size_t before = d->count;
+	buf_add_str(&url, api_path(d->arena, kind, d->client.namespace, (struct str){}, NULL));
+	query_add(&url, "labelSelector", str_of(d->options->label_selector));
+	TRY(api_client_list(&d->client, d->arena, buf_str(&url), NULL, delete_items, &c, err));
+	if (d->count == before && d->failed == 0)
+		printf("No resources found\n");
+	return RC_OK;
+}
+
+static enum rc delete_words(struct deletion *d, const struct command_line *line, struct err *err)
+{
+	struct resource_targets t;
+	const struct delete_options *o = d->options;
+	TRY(resource_targets_parse(d->arena, &line->words, &t, err));
+	for (size_t i = 0; i < t.count; i++) {
+		const struct resource_target *target = &t.items[i];
+		bool is_selected = o->label_selector || o->is_all;
+		if (target->name.len && is_selected)
+			return err_set(err, RC_BAD_REQUEST,
+				       "a name together with --selector or --all; leave out one of "
+				       "them");
+		if (!target->name.len && !is_selected)
+			return err_set(err, RC_BAD_REQUEST,
+				       "resource(s) were provided, but no name was specified; name "
+				       "the objects, or use --selector or --all");
+	}
+	for (size_t i = 0; i < t.count; i++) {
+		if (t.items[i].name.len)
+			try_one(d, t.items[i].kind, d->client.namespace, t.items[i].name);
+		else
+			TRY(delete_selected(d, t.items[i].kind, err));
+	}
+	return RC_OK;
+}
+
+/* ---- by file ---- */
+
+static enum rc delete_files(struct deletion *d, struct err *err)
+{
+	struct manifest m = {};
+	struct str namespace;
+	const struct api_client *c = &d->client;
+	TRY(manifest_read(&m, d->arena, &d->options->files, err));
+	for (size_t i = 0; i < m.count; i++)
+		TRY(manifest_namespace(&m.items[i], c->namespace, c->is_namespace_given, &namespace,
+				       err));
+	for (size_t i = 0; i < m.count; i++) {
+		const struct manifest_object *o = &m.items[i];
+		try_one(d, o->kind, o->namespace.len ? o->namespace : c->namespace, o->name);
+	}
+	return RC_OK;
+}
+
+/* ---- the verb ---- */
+
+static enum rc check_options(struct deletion *d, const struct command_line *line, struct err *err)
+{
+	static const struct {
+		const char *word, *policy;
+	} cascades[] = {
+		{"background", "Background"}, {"foreground", "Foreground"}, {"orphan", "Orphan"}};
+	const struct delete_options *o = d->options;
+	for (size_t i = 0; i < ARRAY_LEN(cascades); i++)
+		if (strcmp(o->cascade, cascades[i].word) == 0)
+			d->propagation = cascades[i].policy;
+	if (!d->propagation)
+		return err_set(err, RC_BAD_REQUEST,
+			       "option '--cascade': '%s' is not one of background, foreground, "
+			       "orphan",
+			       o->cascade);
+	if (o->files.count && line->words.count)
+		return err_set(err, RC_BAD_REQUEST,
+			       "'%s' together with -f; delete either files or names",
+			       line->words.at[0]);
+	return RC_OK;
+}
+
+static enum rc wait_all(struct deletion *d, struct err *err)
+{
+	for (size_t i = 0; i < d->count; i++)
+		TRY(delete_wait(&d->client, &d->done[i], err));
+	return RC_OK;
+}
+
+static int run(struct command_line *line)
+{
+	struct err err;
+	struct deletion d = {.options = line->values, .arena = &line->arena};
+	if (check_options(&d, line, &err) != RC_OK) {
+		command_failed(&err);
+		return EXIT_USAGE;
+	}
+	if (api_client_open(d.arena, &d.options->client, &d.client, &err) != RC_OK)
+		return command_failed(&err);
+	enum rc rc = d.options->files.count ? delete_files(&d, &err) : delete_words(&d, line, &err);
+	if (rc == RC_OK && d.options->waits)
+		rc = wait_all(&d, &err);
+	api_client_close(&d.client);
+	if (rc == RC_OK)
+		return d.failed ? EXIT_FAILED : EXIT_OK;
+	client_failed(&err);
+	return rc == RC_BAD_REQUEST ? EXIT_USAGE : EXIT_FAILED;
+}
+
+#define AT(member) offsetof(struct delete_options, member)
+static const struct option options[] = {
+	{"filename", 'f', OPTION_LIST, AT(files), "FILE",
+	 "what a file or folder holds; '-' is standard input"},
+	CLIENT_OPTIONS(struct delete_options, client),
+	{"selector", 'l', OPTION_TEXT, AT(label_selector), "SELECTOR", "what has these labels"},
+	{"all", 0, OPTION_FLAG, AT(is_all), NULL, "all objects of the type in the namespace"},
+	{"now", 0, OPTION_FLAG, AT(is_now), NULL, "with a grace period of one second"},
+	{"grace-period", 0, OPTION_NUMBER, AT(grace_s), "SECONDS",
+	 "time to end by itself (the object's own)"},
+	{"force", 0, OPTION_FLAG, AT(is_forced), NULL,
+	 "without a grace period; the containers may run on for a while"},
+	{"cascade", 0, OPTION_TEXT, AT(cascade), "HOW",
+	 "what it owns goes in the background, foreground, or not: orphan"},
+	{"wait", 0, OPTION_FLAG, AT(waits), NULL, "until they are gone (true)"},
+	{"ignore-not-found", 0, OPTION_FLAG, AT(ignores_missing), NULL,
+	 "what is not there is no error"},
+};
+
+static const struct delete_options defaults = {
+	.grace_s = GRACE_UNSET,
+	.cascade = "background",
+	.waits = true,
+};
+
+const struct command command_delete = {
+	.name = "delete",
+	.arguments = "TYPE NAME… | TYPE/NAME… | TYPE -l SELECTOR | -f FILE",
+	.summary = "Delete objects and wait until they are gone",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct delete_options),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -1,0 +1,18 @@
+/* delete_wait: until an object that was deleted is gone: finalizers done, pods ended. */
+#ifndef SKEG_CLIENT_DELETE_WAIT_H
+#define SKEG_CLIENT_DELETE_WAIT_H
+
+#include "api/schema.h"
+#include "client/api_client.h"
+
+struct deleted_object {
+	const struct api_kind *kind;
+	struct str namespace, name, uid;
+};
+
+/* An object of the same name with another uid counts as gone.  Kinds that can't be watched are not
+ * waited for. */
+[[nodiscard]] enum rc delete_wait(struct api_client *c, const struct deleted_object *o,
+				  struct err *err);
+
+#endif

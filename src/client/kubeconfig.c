@@ -1,0 +1,275 @@
+#include "client/kubeconfig.h"
+
+#include <errno.h>
+#include <pwd.h>
+
+#include "base/encode.h"
+#include "codec/yaml.h"
+#include "io/file.h"
+
+#define FILE_MAX_BYTES (4u << 20)
+
+static struct json *named(struct arena *a, struct str name, const char *key, struct json *value)
+{
+	struct json *entry = json_object(a);
+	json_set_str(a, entry, STR("name"), name);
+	json_set(a, entry, str_of(key), value);
+	return entry;
+}
+
+static struct json *one(struct arena *a, struct json *entry)
+{
+	struct json *list = json_array(a);
+	json_append(a, list, entry);
+	return list;
+}
+
+static void set_data(struct arena *a, struct json *object, const char *key, struct str pem)
+{
+	CLEANUP_BUF text = BUF_INIT(FILE_MAX_BYTES);
+	base64_add(&text, pem);
+	json_set_str(a, object, str_of(key), arena_str(a, buf_str(&text)));
+}
+
+static struct json *empty_config(struct arena *a)
+{
+	struct json *t = json_object(a);
+	json_set_str(a, t, STR("apiVersion"), STR("v1"));
+	json_set_str(a, t, STR("kind"), STR("Config"));
+	json_set(a, t, STR("preferences"), json_object(a));
+	return t;
+}
+
+static enum rc save(const char *path, const struct json *tree, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(FILE_MAX_BYTES);
+	yaml_write(&text, tree);
+	TRY(buf_check(&text, "kubeconfig", err));
+	return file_write(path, buf_str(&text), 0600, err);
+}
+
+enum rc kubeconfig_write(const char *path, const struct kubeconfig_admin *admin, struct err *err)
+{
+	CLEANUP_ARENA arena = {};
+	struct arena *a = &arena;
+	struct json *t = empty_config(a), *cluster = json_object(a), *user = json_object(a),
+		    *context = json_object(a);
+	struct str name = STR(KUBECONFIG_NAME);
+	json_set(a, cluster, STR("server"), json_printf(a, "https://%s:%u", admin->host, admin->port));
+	set_data(a, cluster, "certificate-authority-data", admin->ca_pem);
+	set_data(a, user, "client-certificate-data", admin->cert_pem);
+	set_data(a, user, "client-key-data", admin->key_pem);
+	json_set_str(a, context, STR("cluster"), name);
+	json_set_str(a, context, STR("user"), name);
+	json_set(a, t, STR("clusters"), one(a, named(a, name, "cluster", cluster)));
+	json_set(a, t, STR("users"), one(a, named(a, name, "user", user)));
+	json_set(a, t, STR("contexts"), one(a, named(a, name, "context", context)));
+	json_set_str(a, t, STR("current-context"), name);
+	return save(path, t, err);
+}
+
+static enum rc load(struct arena *a, const char *path, struct json **ret_tree, struct err *err)
+{
+	struct str text;
+	struct yaml_document *documents;
+	size_t count;
+	TRY(file_read(path, FILE_MAX_BYTES, a, &text, err));
+	enum rc rc = yaml_parse(a, text, &documents, &count, NULL, err);
+	if (rc != RC_OK)
+		return err_wrap(err, "kubeconfig '%s'", path);
+	bool is_empty = count == 0 || documents[0].tree->type == JSON_NULL;
+	if (!is_empty && documents[0].tree->type != JSON_OBJECT)
+		return err_set(err, RC_INVALID,
+			       "'%s' is not a kubeconfig; move it away or set KUBECONFIG", path);
+	*ret_tree = is_empty ? empty_config(a) : documents[0].tree;
+	return RC_OK;
+}
+
+static struct json *find_named(const struct json *list, struct str name, size_t *ret_index)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		if (!str_eq(json_path_str(json_at(list, i), "name"), name))
+			continue;
+		if (ret_index)
+			*ret_index = i;
+		return json_at(list, i);
+	}
+	return NULL;
+}
+
+static void drop_named(struct json *list, struct str name)
+{
+	size_t at;
+	while (find_named(list, name, &at))
+		json_remove_at(list, at);
+}
+
+static const struct {
+	const char *list, *key;
+} sections[] = {{"clusters", "cluster"}, {"users", "user"}, {"contexts", "context"}};
+
+static struct json *need_list(struct arena *a, struct json *tree, const char *key)
+{
+	struct json *list = json_get(tree, str_of(key));
+	if (!list || list->type != JSON_ARRAY) {
+		list = json_array(a);
+		json_set(a, tree, str_of(key), list);
+	}
+	return list;
+}
+
+static struct json *renamed(struct arena *a, const struct json *source, size_t section,
+			    struct str name)
+{
+	struct json *entry = json_at(json_get(source, str_of(sections[section].list)), 0);
+	struct json *value = json_get(entry, str_of(sections[section].key));
+	if (json_get(value, STR("cluster"))) {
+		json_set_str(a, value, STR("cluster"), name);
+		json_set_str(a, value, STR("user"), name);
+	}
+	return named(a, name, sections[section].key, value);
+}
+
+/* ---- which context was current before ours: an extension of our context remembers it ---- */
+
+#define FORMER "former-context"
+
+static struct str former_context(const struct json *tree, struct str name)
+{
+	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
+	struct json *list = json_get(json_get(entry, STR("context")), STR("extensions"));
+	struct json *extension = find_named(list, STR(FORMER), NULL);
+	return json_path_str(extension, "extension.name");
+}
+
+static void remember_former(struct arena *a, struct json *entry, struct str former)
+{
+	struct json *extension = json_object(a);
+	if (former.len == 0)
+		return;
+	json_set_str(a, extension, STR("name"), former);
+	json_set(a, json_get(entry, STR("context")), STR("extensions"),
+		 one(a, named(a, STR(FORMER), "extension", extension)));
+}
+
+enum rc kubeconfig_merge(const char *path, const char *source, const char *context, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	struct json *from, *into;
+	struct str name = str_of(context);
+	TRY(load(&a, source, &from, err));
+	enum rc rc = load(&a, path, &into, err);
+	if (rc == RC_NOT_FOUND)
+		into = empty_config(&a);
+	else
+		TRY(rc);
+	struct str former = json_path_str(into, "current-context");
+	if (str_eq(former, name))
+		former = former_context(into, name);
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+		struct json *list = need_list(&a, into, sections[i].list);
+		drop_named(list, name);
+		json_append(&a, list, renamed(&a, from, i, name));
+	}
+	struct json *contexts = json_get(into, STR("contexts"));
+	remember_former(&a, find_named(contexts, name, NULL), former);
+	json_set_str(&a, into, STR("current-context"), name);
+	struct str head, tail;
+	if (str_cut_last(str_of(path), '/', &head, &tail) && head.len)
+		TRY(dir_make(arena_cstr(&a, head), 0700, err));
+	return save(path, into, err);
+}
+
+enum rc kubeconfig_remove(const char *path, const char *context, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	struct json *tree;
+	struct str name = str_of(context);
+	enum rc rc = load(&a, path, &tree, err);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	TRY(rc);
+	struct str former = former_context(tree, name);
+	size_t left = 0;
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+		struct json *list = need_list(&a, tree, sections[i].list);
+		drop_named(list, name);
+		left += json_count(list);
+	}
+	if (left == 0 && unlink(path) == 0)
+		return RC_OK;
+	if (str_eq(json_path_str(tree, "current-context"), name))
+		json_set_str(&a, tree, STR("current-context"), former);
+	return save(path, tree, err);
+}
+
+const char *kubeconfig_default_path(struct arena *a)
+{
+	const char *set = getenv("KUBECONFIG"), *home = getenv("HOME");
+	struct str first, rest;
+	if (set && *set) {
+		str_cut(str_of(set), ':', &first, &rest);
+		return arena_cstr(a, first);
+	}
+	struct passwd *user = home ? NULL : getpwuid(getuid());
+	return arena_cstr(a, arena_printf(a, "%s/.kube/config",
+					  home	 ? home
+					  : user ? user->pw_dir
+						 : "/root"));
+}
+
+/* <key>-data in base64, or the file that <key> names. */
+static enum rc read_data(struct arena *a, const struct json *object, const char *key,
+			 struct str *ret_pem, struct err *err)
+{
+	struct str inline_text = json_str(json_get(object, arena_printf(a, "%s-data", key)));
+	struct str file = json_str(json_get(object, str_of(key)));
+	if (inline_text.len && !base64_decode(a, inline_text, ret_pem))
+		return err_set(err, RC_INVALID, "kubeconfig: %s-data is not base64", key);
+	if (!inline_text.len && file.len)
+		return file_read(arena_cstr(a, file), FILE_MAX_BYTES, a, ret_pem, err);
+	return RC_OK;
+}
+
+static enum rc read_target(struct arena *a, const struct json *tree, const struct json *context,
+			   struct kubeconfig_target *t, struct err *err)
+{
+	struct json *cluster = find_named(json_get(tree, STR("clusters")),
+					  json_path_str(context, "cluster"), NULL);
+	struct json *user =
+		find_named(json_get(tree, STR("users")), json_path_str(context, "user"), NULL);
+	cluster = json_get(cluster, STR("cluster"));
+	user = json_get(user, STR("user"));
+	t->server = json_path_str(cluster, "server");
+	t->namespace = json_path_str(context, "namespace");
+	t->token = json_path_str(user, "token");
+	t->skip_verify = json_is_true(json_get(cluster, STR("insecure-skip-tls-verify")));
+	if (t->server.len == 0)
+		return err_set(err, RC_INVALID,
+			       "kubeconfig: the current context names no cluster with a server; "
+			       "start one with 'skeg up'");
+	TRY(read_data(a, cluster, "certificate-authority", &t->ca_pem, err));
+	TRY(read_data(a, user, "client-certificate", &t->cert_pem, err));
+	return read_data(a, user, "client-key", &t->key_pem, err);
+}
+
+enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
+			struct kubeconfig_target *ret_target, struct err *err)
+{
+	struct json *tree;
+	path = path ? path : kubeconfig_default_path(a);
+	enum rc rc = load(a, path, &tree, err);
+	if (rc == RC_NOT_FOUND)
+		return err_set(err, rc,
+			       "there is no kubeconfig at '%s'; start a cluster with 'skeg up' or "
+			       "set KUBECONFIG",
+			       path);
+	TRY(rc);
+	struct str name = context ? str_of(context) : json_path_str(tree, "current-context");
+	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
+	if (!entry)
+		return err_set(err, RC_NOT_FOUND, "kubeconfig '%s' has no context '%.*s'", path,
+			       STR_FMT(name));
+	*ret_target = (struct kubeconfig_target){};
+	return read_target(a, tree, json_get(entry, STR("context")), ret_target, err);
+}

@@ -1,0 +1,40 @@
+/* kubeconfig: the files by which kubectl and skeg's own verbs find a cluster.
+ * Source: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/ */
+#ifndef SKEG_CLIENT_KUBECONFIG_H
+#define SKEG_CLIENT_KUBECONFIG_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "codec/json.h"
+
+#define KUBECONFIG_NAME "skeg" /* of cluster, user and context */
+
+struct kubeconfig_admin {
+	const char *host;
+	uint16_t port;
+	struct str ca_pem, cert_pem, key_pem;
+};
+/* A file of one cluster, user and context; mode 0600. */
+[[nodiscard]] enum rc kubeconfig_write(const char *path, const struct kubeconfig_admin *admin,
+				       struct err *err);
+
+/* Puts cluster, user and context of source into the file at path (made when absent), replacing
+ * those of the same name, and makes the context current. */
+[[nodiscard]] enum rc kubeconfig_merge(const char *path, const char *source, const char *context,
+				       struct err *err);
+/* Takes them out again; what else is in the file stays, and the context that was current before is
+ * current again. */
+[[nodiscard]] enum rc kubeconfig_remove(const char *path, const char *context, struct err *err);
+
+/* What a client needs to talk to the current context. */
+struct kubeconfig_target {
+	struct str server, namespace, ca_pem, cert_pem, key_pem, token;
+	bool skip_verify;
+};
+/* path NULL: $KUBECONFIG, else ~/.kube/config.  context NULL: the current one. */
+[[nodiscard]] enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
+				      struct kubeconfig_target *ret_target, struct err *err);
+/* $KUBECONFIG's first file or ~/.kube/config, in the arena. */
+const char *kubeconfig_default_path(struct arena *a);
+
+#endif

@@ -1,0 +1,101 @@
+#include "client/object_output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/resource_types.h"
+#include "codec/yaml.h"
+
+#define JSON_INDENT 4
+
+static const struct {
+	const char *name;
+	enum output_form form;
+} forms[] = {
+	{"wide", OUTPUT_WIDE},
+	{"yaml", OUTPUT_YAML},
+	{"json", OUTPUT_JSON},
+	{"name", OUTPUT_NAME},
+};
+
+enum rc output_form_parse(const char *text, enum output_form *ret_form, struct err *err)
+{
+	*ret_form = OUTPUT_TABLE;
+	if (!text)
+		return RC_OK;
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (strcmp(text, forms[i].name) != 0)
+			continue;
+		*ret_form = forms[i].form;
+		return RC_OK;
+	}
+	return err_set(err, RC_BAD_REQUEST,
+		       "option '--output': '%s' is not one of wide, yaml, json, name", text);
+}
+
+static int compare_keys(const void *x, const void *y)
+{
+	const struct json_member *a = x, *b = y;
+	return str_cmp(a->key, b->key);
+}
+
+/* As deep as the parser let it become: JSON_MAX_DEPTH. */
+void json_sort_keys(struct json *tree)
+{
+	if (tree->type == JSON_ARRAY)
+		for (size_t i = 0; i < tree->array.count; i++)
+			json_sort_keys(tree->array.items[i]);
+	if (tree->type != JSON_OBJECT || tree->object.count == 0)
+		return;
+	qsort(tree->object.members, tree->object.count, sizeof(struct json_member), compare_keys);
+	for (size_t i = 0; i < tree->object.count; i++)
+		json_sort_keys(tree->object.members[i].value);
+}
+
+void object_drop_managed_fields(struct json *object)
+{
+	struct json *metadata = json_get(object, STR("metadata"));
+	if (metadata && metadata->type == JSON_OBJECT)
+		json_remove(metadata, STR("managedFields"));
+}
+
+struct json *object_list_new(struct arena *a)
+{
+	struct json *list = json_object(a), *metadata = json_object(a);
+	json_set_str(a, metadata, STR("resourceVersion"), STR(""));
+	json_set_str(a, list, STR("apiVersion"), STR("v1"));
+	json_set(a, list, STR("items"), json_array(a));
+	json_set_str(a, list, STR("kind"), STR("List"));
+	json_set(a, list, STR("metadata"), metadata);
+	return list;
+}
+
+void object_complete(struct arena *a, struct json *object, const struct api_kind *kind)
+{
+	if (!json_get(object, STR("kind")))
+		json_set_str(a, object, STR("kind"), kind->kind);
+	if (!json_get(object, STR("apiVersion")))
+		json_set_str(a, object, STR("apiVersion"), kind->api_version);
+}
+
+enum rc object_print(struct json *tree, enum output_form form, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(OBJECT_OUTPUT_BYTES_MAX);
+	json_sort_keys(tree);
+	if (form == OUTPUT_YAML) {
+		yaml_write(&text, tree);
+	} else {
+		json_write_indent(&text, tree, JSON_INDENT);
+		buf_add_char(&text, '\n');
+	}
+	TRY(buf_check(&text, "the output", err));
+	fwrite(text.data, 1, text.len, stdout);
+	fflush(stdout);
+	return RC_OK;
+}
+
+void object_print_name(struct arena *a, const struct api_kind *kind, struct str name)
+{
+	printf("%.*s/%.*s\n", STR_FMT(resource_type_label(a, kind)), STR_FMT(name));
+	fflush(stdout);
+}

@@ -1,0 +1,31 @@
+/* object_output: objects as kubectl prints them with -o yaml, json and name: keys sorted,
+ * managedFields left out unless asked for.  Output goes to standard output. */
+#ifndef SKEG_CLIENT_OBJECT_OUTPUT_H
+#define SKEG_CLIENT_OBJECT_OUTPUT_H
+
+#include "api/schema.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "codec/json.h"
+
+#define OBJECT_OUTPUT_BYTES_MAX (256u << 20)
+
+enum output_form { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_YAML, OUTPUT_JSON, OUTPUT_NAME };
+
+/* RC_BAD_REQUEST names the forms there are; NULL is OUTPUT_TABLE. */
+[[nodiscard]] enum rc output_form_parse(const char *text, enum output_form *ret_form,
+					struct err *err);
+
+void json_sort_keys(struct json *tree); /* in place, at all levels */
+void object_drop_managed_fields(struct json *object);
+/* {"apiVersion":"v1","kind":"List","items":[],"metadata":{"resourceVersion":""}} */
+[[nodiscard]] struct json *object_list_new(struct arena *a);
+/* The items of a list lack their kind and version; gives them both. */
+void object_complete(struct arena *a, struct json *object, const struct api_kind *kind);
+
+/* form: OUTPUT_YAML or OUTPUT_JSON; sorts the tree. */
+[[nodiscard]] enum rc object_print(struct json *tree, enum output_form form, struct err *err);
+/* "deployment.apps/web" */
+void object_print_name(struct arena *a, const struct api_kind *kind, struct str name);
+
+#endif
