@@ -38,6 +38,9 @@ void json_lookup_init(struct json_lookup *lookup, const struct json *object);
 void json_lookup_done(struct json_lookup *lookup);
 struct json *json_lookup_get(const struct json_lookup *lookup, struct str key);
 
+/* Members in the order of their keys, as Go writes a map. */
+void json_sort_members(struct json *object);
+
 /* Removes repeated keys in place: the last value wins at the place of the first; is_merged joins
  * objects under one key, one level deep.  Calls on_repeat (may be NULL) with the position of every
  * repetition, in order.  Returns the new count. */

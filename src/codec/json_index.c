@@ -42,6 +42,22 @@ ptrdiff_t json_index_find(const struct json_index *index, struct str key)
 	return (ptrdiff_t)index->order[low];
 }
 
+static int compare_keys(const void *left, const void *right)
+{
+	return str_cmp(((const struct json_member *)left)->key,
+		       ((const struct json_member *)right)->key);
+}
+
+void json_sort_members(struct json *object)
+{
+	struct json_member *members = object->object.members;
+	for (size_t i = 1; i < object->object.count; i++)
+		if (compare_keys(&members[i - 1], &members[i]) > 0) {
+			qsort(members, object->object.count, sizeof(*members), compare_keys);
+			return;
+		}
+}
+
 void json_lookup_init(struct json_lookup *lookup, const struct json *object)
 {
 	*lookup = (struct json_lookup){.object = object};

@@ -2,7 +2,7 @@
 #include "codec/patch.h"
 
 /* A copy of a patch's value for a place that had none: members that are null say "absent" and go.
- */
+ * What a patch reaches has its members in the order of their keys. */
 static struct json *without_nulls(struct arena *a, const struct json *value)
 {
 	struct json *copy = arena_copy(a, value, sizeof(*value));
@@ -22,6 +22,7 @@ static struct json *without_nulls(struct arena *a, const struct json *value)
 			copy->object.members[copy->object.count++] =
 				(struct json_member){member->key, without_nulls(a, member->value)};
 		}
+		json_sort_members(copy);
 	}
 	return copy;
 }
@@ -71,6 +72,7 @@ static void merge_into(struct arena *a, struct json *target, const struct json *
 	}
 	json_index_done(&index);
 	drop_removed(target);
+	json_sort_members(target);
 }
 
 enum rc merge_patch_apply(struct arena *a, struct json **target, const struct json *patch,

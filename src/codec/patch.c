@@ -1,5 +1,7 @@
 #include "codec/patch.h"
 
+#include <stdlib.h>
+
 #include "codec/json-int.h"
 
 struct patcher {
@@ -8,6 +10,8 @@ struct patcher {
 	struct json *root;
 	uint64_t steps;
 	uint64_t copied_bytes;
+	struct json **reached; /* containers on the way of a path, repeated */
+	size_t reached_count, reached_cap;
 };
 
 /* One operation; value is NULL where it is null or absent. */
@@ -97,6 +101,33 @@ static bool is_container(const struct json *value)
 	return value && (value->type == JSON_OBJECT || value->type == JSON_ARRAY);
 }
 
+/* Go's library keeps what a path has reached as a map: its members are written by their keys. */
+static void reach(struct patcher *p, struct json *container)
+{
+	if (container->type != JSON_OBJECT ||
+	    (p->reached_count && p->reached[p->reached_count - 1] == container))
+		return;
+	p->reached = arena_grow(p->arena, p->reached, p->reached_count, &p->reached_cap,
+				sizeof(*p->reached));
+	p->reached[p->reached_count++] = container;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+	uintptr_t l = (uintptr_t)(*(struct json *const *)left);
+	uintptr_t r = (uintptr_t)(*(struct json *const *)right);
+	return (l > r) - (l < r);
+}
+
+static void sort_reached(struct patcher *p)
+{
+	if (p->reached_count)
+		qsort(p->reached, p->reached_count, sizeof(*p->reached), compare_places);
+	for (size_t i = 0; i < p->reached_count; i++)
+		if (i == 0 || p->reached[i] != p->reached[i - 1])
+			json_sort_members(p->reached[i]);
+}
+
 /* Finds the container of the last segment of path; missing is the message when there is none. */
 static enum rc find(struct patcher *p, struct str path, const char *missing,
 		    struct place *ret_place)
@@ -111,6 +142,8 @@ static enum rc find(struct patcher *p, struct str path, const char *missing,
 		place.key = unescape(p->arena, segment);
 		if (get(p, place, &place.parent) != RC_OK)
 			return reject(p, missing, path);
+		if (is_container(place.parent))
+			reach(p, place.parent);
 	}
 	if (!is_container(place.parent))
 		return reject(p, missing, path);
@@ -393,6 +426,7 @@ enum rc json_patch_apply(struct arena *a, struct json **target, const struct jso
 	if (patch->type == JSON_NULL)
 		return RC_OK;
 	TRY(check_list(patch, err));
+	reach(&p, p.root);
 	for (size_t i = 0; i < patch->array.count; i++)
 		TRY(decode(&p, patch->array.items[i], &operation));
 	for (size_t i = 0; i < patch->array.count; i++) {
@@ -403,6 +437,7 @@ enum rc json_patch_apply(struct arena *a, struct json **target, const struct jso
 		}
 	}
 	TRY(check_depth(p.root, err));
+	sort_reached(&p);
 	*target = p.root;
 	return RC_OK;
 }

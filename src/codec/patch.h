@@ -6,6 +6,9 @@
  * index counts from the end, an absent value is null.  Two of its oddities are errors here: a path
  * that does not begin with '/' and a `from` that is absent.
  *
+ * Objects that a patch reaches have their members sorted by key in the result, as Go's library
+ * writes them; all others keep their order.
+ *
  * Trees: the target is changed in place and, after an error, half changed, so the caller gives up a
  * tree of its own; the patch is never changed and may be applied again.  Strings of the patch are
  * shared with the result, so their memory must live as long.  All memory comes from the arena.
