@@ -109,6 +109,30 @@ static void add_paths(struct fault *all, size_t *count, const struct json *tree,
 	}
 }
 
+/* path is one of unknown or below it: nobody looks at what is there. */
+static bool is_in_unknown(const struct unknown_fields *unknown, struct str path)
+{
+	for (size_t i = 0; unknown && i < unknown->count; i++) {
+		struct str u = unknown->paths[i];
+		if (!str_has_prefix(path, u))
+			continue;
+		if (path.len == u.len || path.at[u.len] == '.' || path.at[u.len] == '[')
+			return true;
+	}
+	return false;
+}
+
+static struct str *known_paths(struct arena *a, const struct json_duplicates *duplicates,
+			       const struct unknown_fields *unknown, size_t *ret_count)
+{
+	struct str *paths = ARENA_ARRAY(a, struct str, duplicates->count + 1);
+	*ret_count = 0;
+	for (size_t i = 0; i < duplicates->count; i++)
+		if (!is_in_unknown(unknown, duplicates->paths[i]))
+			paths[(*ret_count)++] = duplicates->paths[i];
+	return paths;
+}
+
 static struct str fault_text(struct arena *a, const struct fault *f)
 {
 	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
@@ -129,8 +153,11 @@ struct strict_faults api_strict_faults(struct arena *a, const struct json *tree,
 	struct strict_faults faults = {};
 	size_t count = 0, lines = is_yaml && duplicates ? duplicates->count : 0;
 	struct fault *all = mem_alloc(UNKNOWN_FIELDS_MAX * sizeof(*all));
-	if (duplicates && !is_yaml)
-		add_paths(all, &count, tree, duplicates->paths, duplicates->count, true);
+	if (duplicates && !is_yaml) {
+		size_t known;
+		struct str *paths = known_paths(a, duplicates, unknown, &known);
+		add_paths(all, &count, tree, paths, known, true);
+	}
 	if (unknown)
 		add_paths(all, &count, tree, unknown->paths, unknown->count, false);
 	qsort(all, count, sizeof(*all), is_yaml ? compare_keys : compare_places);

@@ -15,8 +15,12 @@ static int compare_conflicts(const void *left, const void *right)
 	return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
-static enum rc conflict_error(const struct managed_conflicts *c, struct err *err)
+/* The message goes by manager; the conflicts themselves stay in the order of their owners. */
+static enum rc conflict_error(struct arena *a, const struct managed_conflicts *conflicts,
+			      struct err *err)
 {
+	struct managed_conflicts sorted = *conflicts, *c = &sorted;
+	c->items = arena_copy(a, c->items, c->count * sizeof(*c->items));
 	qsort(c->items, c->count, sizeof(*c->items), compare_conflicts);
 	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
 	if (c->count == 1)
@@ -190,7 +194,7 @@ static enum rc apply(struct managing *m, const struct json *live, const struct j
 	struct typed_diff d = managed_difference(m, m->q->schema, live, merged);
 	managed_take_over(m, &change, &d, is_forced);
 	if (m->conflicts.count && !is_forced)
-		return conflict_error(&m->conflicts, err);
+		return conflict_error(m->a, &m->conflicts, err);
 	mine->set = managed_without_meta(m->a, &set);
 	if (!typed_diff_is_empty(&d))
 		mine->time_us = m->q->now_us;

@@ -58,6 +58,13 @@ struct managed_conflicts {
 #define MANAGER_MAX_BYTES 128u
 [[nodiscard]] struct str managed_from_agent(struct arena *a, struct str user_agent);
 
+/* managedFields of the Scale of tree, which is of kind: who owns its replicas. */
+void managed_to_scale(struct arena *a, const struct api_kind *kind, const struct json *tree,
+		      struct json *scale);
+/* The way back: managedFields of tree after a write made the Scale's what they are. */
+void managed_from_scale(struct arena *a, const struct api_kind *kind, const struct json *scale,
+			struct json *tree);
+
 /* The same managers own the same fields; times are not compared. */
 bool managed_equal(const struct json *tree_a, const struct json *tree_b);
 

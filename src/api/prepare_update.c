@@ -88,6 +88,37 @@ static void daemon_set_template(struct arena *a, const struct json *old, struct 
 		     STR(DAEMON_SET_GENERATION), arena_printf(a, "%lld", (long long)count));
 }
 
+static bool has_node_ports(const struct json *spec)
+{
+	struct str type = json_path_str(spec, "type");
+	const struct json *wish = json_get(spec, STR("allocateLoadBalancerNodePorts"));
+	return str_is(type, "NodePort") ||
+	       (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
+}
+
+static bool has_node_port(const struct json *ports, int64_t port)
+{
+	for (size_t i = 0; i < json_count(ports); i++)
+		if (json_i64(json_get(json_at(ports, i), STR("nodePort"))) == port)
+			return true;
+	return false;
+}
+
+/* Node ports of a type that has none go, unless one of them is new. */
+static void drop_node_ports(const struct json *old, struct json *spec)
+{
+	struct json *ports = json_get(spec, STR("ports"));
+	if (!has_node_ports(old) || has_node_ports(spec))
+		return;
+	for (size_t i = 0; i < json_count(ports); i++) {
+		int64_t port = json_i64(json_get(json_at(ports, i), STR("nodePort")));
+		if (port && !has_node_port(json_get(old, STR("ports")), port))
+			return;
+	}
+	for (size_t i = 0; i < json_count(ports); i++)
+		json_remove(json_at(ports, i), STR("nodePort"));
+}
+
 /* What only belongs to the former type of a Service, and is as it was, goes with it; what a client
  * does not repeat stays. */
 static void service_update(struct arena *a, const struct json *old, struct json *spec)
@@ -113,6 +144,10 @@ static void service_update(struct arena *a, const struct json *old, struct json 
 	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer") &&
 	    member_equal(old, spec, STR("allocateLoadBalancerNodePorts")))
 		json_remove(spec, STR("allocateLoadBalancerNodePorts"));
+	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer") &&
+	    member_equal(old, spec, STR("loadBalancerClass")))
+		json_remove(spec, STR("loadBalancerClass"));
+	drop_node_ports(old, spec);
 	service_addresses(a, spec);
 }
 

@@ -239,6 +239,24 @@ struct schema_ref schema_element(struct schema_ref ref)
 
 /* ---- Elements of lists ---- */
 
+/* A field that is always written has its zero value where a document leaves it out. */
+static struct json *zero_value(struct arena *a, const struct api_field *f)
+{
+	if (f->shape != SHAPE_ONE || f->flags & (FIELD_OMIT_EMPTY | FIELD_POINTER))
+		return NULL;
+	switch (f->form) {
+	case FORM_STRING:
+		return json_cstring(a, "");
+	case FORM_INT32:
+	case FORM_INT64:
+		return json_int(a, 0);
+	case FORM_BOOL:
+		return json_bool(a, false);
+	default:
+		return NULL;
+	}
+}
+
 static struct json *key_default(struct arena *a, struct schema_ref element, struct str key)
 {
 	struct schema_ref child;
@@ -247,10 +265,11 @@ static struct json *key_default(struct arena *a, struct schema_ref element, stru
 		return NULL;
 	if (child.kind == REF_SCHEMA)
 		return json_get(child.json, STR("default"));
-	if (child.kind != REF_FIELD || !(child.field->flags & FIELD_HAS_DEFAULT) ||
-	    json_parse(a, child.field->default_json, &value, NULL, NULL) != RC_OK)
+	if (child.kind != REF_FIELD)
 		return NULL;
-	return value;
+	if (!(child.field->flags & FIELD_HAS_DEFAULT))
+		return zero_value(a, child.field);
+	return json_parse(a, child.field->default_json, &value, NULL, NULL) == RC_OK ? value : NULL;
 }
 
 static void add_key(struct arena *a, struct schema_ref element, const struct json *item,

@@ -1,8 +1,10 @@
 /* ObjectMeta, labels, selectors, conditions. */
+#include "api/managed_fields.h"
 #include "api/selector.h"
 #include "api/validate-int.h"
 
 #define ANNOTATIONS_MAX_BYTES (256 << 10)
+#define SUBRESOURCE_MAX_BYTES 256
 
 void check_labels(struct check *v, const struct path *at, const struct json *labels)
 {
@@ -134,6 +136,30 @@ static void check_meta_names(struct check *v, const struct path *at, const struc
 		check_name(v, MEMBER(at, "namespace"), NAME_DNS_LABEL, namespace);
 }
 
+/* Each character that can not be printed, by its position in bytes. */
+static void check_manager(struct check *v, const struct path *at, struct str manager)
+{
+	if (manager.len > MANAGER_MAX_BYTES)
+		too_long(v, at, MANAGER_MAX_BYTES);
+	for (size_t i = 0; i < manager.len; i++) {
+		unsigned char c = (unsigned char)manager.at[i];
+		if (c < ' ' || c == 0x7f)
+			bad_text(v, at, manager, "invalid character U+%04X (at position %zu)", c,
+				 i);
+	}
+}
+
+static void check_managers(struct check *v, const struct path *at, const struct json *entries)
+{
+	FOR_ITEMS(i, entry, entries)
+	{
+		const struct path *here = ITEM(at, i);
+		check_manager(v, MEMBER(here, "manager"), TEXT(entry, "manager"));
+		if (TEXT(entry, "subresource").len > SUBRESOURCE_MAX_BYTES)
+			too_long(v, MEMBER(here, "subresource"), SUBRESOURCE_MAX_BYTES);
+	}
+}
+
 static void check_meta(struct check *v, const struct json *meta, enum name_rule rule)
 {
 	const struct path *at = ROOT("metadata");
@@ -143,6 +169,7 @@ static void check_meta(struct check *v, const struct json *meta, enum name_rule 
 	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
 	check_owners(v, MEMBER(at, "ownerReferences"), GET(meta, "ownerReferences"));
 	check_finalizers(v, MEMBER(at, "finalizers"), GET(meta, "finalizers"));
+	check_managers(v, MEMBER(at, "managedFields"), GET(meta, "managedFields"));
 }
 
 void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule)
@@ -213,6 +240,7 @@ void check_meta_update(struct check *v, const struct json *old_tree, const struc
 	check_labels(v, MEMBER(at, "labels"), GET(meta, "labels"));
 	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
 	check_owners(v, MEMBER(at, "ownerReferences"), GET(meta, "ownerReferences"));
+	check_managers(v, MEMBER(at, "managedFields"), GET(meta, "managedFields"));
 }
 
 void check_template_meta(struct check *v, const struct path *at, const struct json *meta)

@@ -2,7 +2,6 @@
 
 #include "api/api_ids.h"
 #include "api/protobuf.h"
-#include "api/strategic.h"
 #include "base/encode.h"
 #include "codec/yaml.h"
 #include "server/negotiate.h"
@@ -12,17 +11,6 @@
 #include "server/write_options.h"
 
 #define BODY_HEAD_SHOWN 30
-
-/* Of a strategic merge upstream shows the patch itself, as Go prints it. */
-static enum step refuse_strategic(struct request *r, const struct json *patch, struct str why)
-{
-	struct field_errors errors = {.arena = &r->arena};
-	CLEANUP_BUF text = BUF_INIT(REQUEST_BODY_MAX);
-	go_value_write(&text, patch);
-	struct json *value = json_string(&r->arena, arena_str(&r->arena, buf_str(&text)));
-	field_error_add(&errors, FIELD_ERROR_INVALID, STR("patch"), value, "%.*s", STR_FMT(why));
-	return request_invalid(r, STR(""), STR(""), STR(""), &errors);
-}
 
 enum step decode_report(struct request *r, const struct decoded *d)
 {
@@ -39,10 +27,6 @@ enum step decode_report(struct request *r, const struct decoded *d)
 	}
 	const struct api_kind *kind = r->route.kind;
 	struct str text = api_strict_error(&r->arena, &faults);
-	if (d->patch && r->patch_type == PATCH_STRATEGIC)
-		return refuse_strategic(r, d->patch, text);
-	if (r->route.verb == DO_PATCH)
-		return request_fail(r, RC_BAD_REQUEST, "%.*s", STR_FMT(text));
 	return request_fail(
 		r, RC_BAD_REQUEST, "%.*s in version \"%.*s\" cannot be handled as a %.*s: %.*s",
 		STR_FMT(kind->kind), STR_FMT(kind->version), STR_FMT(kind->kind), STR_FMT(text));
@@ -111,37 +95,33 @@ static enum step no_type(struct request *r, struct str expected, struct str why)
 						   STR_FMT(why))));
 }
 
-/* Neither an object nor null. */
-static enum step no_object(struct request *r, struct str expected, const struct json *tree)
+static const char *json_word(const struct json *v)
 {
 	static const char *const names[] = {
 		[JSON_BOOL] = "bool",	  [JSON_INT] = "number",  [JSON_DOUBLE] = "number",
 		[JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
-	return no_type(r, expected,
-		       arena_printf(&r->arena,
+	return names[v->type];
+}
+
+/* kind and apiVersion are read before anything else is: what stands in their way. */
+static struct str type_meta_fault(struct arena *a, const struct json *tree)
+{
+	static const char *const keys[] = {"apiVersion", "kind"};
+	if (tree->type != JSON_OBJECT && tree->type != JSON_NULL)
+		return arena_printf(a,
 				    "json: cannot unmarshal %s into Go value of type struct { "
 				    "APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind "
 				    "string \"json:\\\"kind,omitempty\\\"\" }",
-				    names[tree->type]));
-}
-
-/* kind and apiVersion are read before anything else is. */
-static enum step check_type_meta(struct request *r, struct str expected, const struct json *tree)
-{
-	static const char *const keys[] = {"apiVersion", "kind"};
+				    json_word(tree));
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const struct json *value = json_get(tree, str_of(keys[i]));
-		static const char *const names[] = {
-			[JSON_BOOL] = "bool",	[JSON_INT] = "number",	  [JSON_DOUBLE] = "number",
-			[JSON_ARRAY] = "array", [JSON_OBJECT] = "object", [JSON_STRING] = NULL};
-		if (value && value->type != JSON_NULL && names[value->type])
-			return no_type(r, expected,
-				       arena_printf(&r->arena,
-						    "json: cannot unmarshal %s into Go struct "
-						    "field .%s of type string",
-						    names[value->type], keys[i]));
+		if (value && value->type != JSON_NULL && value->type != JSON_STRING)
+			return arena_printf(a,
+					    "json: cannot unmarshal %s into Go struct field .%s of "
+					    "type string",
+					    json_word(value), keys[i]);
 	}
-	return STEP_NEXT;
+	return (struct str){};
 }
 
 /* One document; more than one is upstream's error too. */
@@ -215,34 +195,60 @@ static struct str internal_group(struct str group)
 	return group.len ? first : STR("core");
 }
 
+static struct str version_of(struct str api_version)
+{
+	struct str group, version;
+	return str_cut(api_version, '/', &group, &version) ? version : api_version;
+}
+
+/* The document names a kind that is not the expected one. */
+static struct str wrong_kind_text(struct arena *a, struct str expected_group,
+				  struct str expected_kind, struct str api_version, struct str kind)
+{
+	if (is_registered(api_version, kind))
+		return arena_printf(a, "converting (%.*s.%.*s) to (%.*s.%.*s): unknown conversion",
+				    STR_FMT(version_of(api_version)), STR_FMT(kind),
+				    STR_FMT(internal_group(expected_group)),
+				    STR_FMT(expected_kind));
+	return arena_printf(a,
+			    "no kind \"%.*s\" is registered for version \"%.*s\" in scheme "
+			    "\"pkg/runtime/scheme.go:111\"",
+			    STR_FMT(kind), STR_FMT(api_version));
+}
+
+struct str decode_kind_fault(struct request *r, const struct api_kind *kind,
+			     const struct json *tree)
+{
+	struct arena *a = &r->arena;
+	struct str fault = type_meta_fault(a, tree);
+	struct str name = json_path_str(tree, "kind"),
+		   api_version = json_path_str(tree, "apiVersion");
+	if (fault.len)
+		return arena_printf(a, "couldn't get version/kind; json parse error: %.*s",
+				    STR_FMT(fault));
+	if ((!name.len || str_eq(name, kind->kind)) &&
+	    (!api_version.len || str_eq(api_version, kind->api_version)))
+		return (struct str){};
+	return wrong_kind_text(a, kind->group, kind->kind,
+			       api_version.len ? api_version : kind->api_version,
+			       name.len ? name : kind->kind);
+}
+
 static enum step wrong_kind(struct request *r, const struct expected *expected,
 			    struct str api_version, struct str kind)
 {
-	struct str group, version, rest;
-	if (!str_cut(api_version, '/', &group, &version)) {
-		version = api_version;
-		group = STR("");
-	}
+	struct str version = version_of(api_version), rest;
 	if (str_cut(version, '/', &rest, &rest))
 		return unrecognized(
 			r, expected->kind,
 			arena_cstr(&r->arena,
 				   arena_printf(&r->arena, "unexpected GroupVersion string: %.*s",
 						STR_FMT(api_version))));
-	if (is_registered(api_version, kind))
-		return request_fail(r, RC_BAD_REQUEST,
-				    "%.*s in version \"%.*s\" cannot be handled as a %.*s: "
-				    "converting (%.*s.%.*s) to (%.*s.%.*s): unknown conversion",
-				    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind),
-				    STR_FMT(version), STR_FMT(kind),
-				    STR_FMT(internal_group(expected->group)),
-				    STR_FMT(expected->kind));
-	return request_fail(
-		r, RC_BAD_REQUEST,
-		"%.*s in version \"%.*s\" cannot be handled as a %.*s: no kind \"%.*s\" is "
-		"registered for version \"%.*s\" in scheme \"pkg/runtime/scheme.go:111\"",
-		STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(kind),
-		STR_FMT(api_version));
+	struct str why =
+		wrong_kind_text(&r->arena, expected->group, expected->kind, api_version, kind);
+	return request_fail(r, RC_BAD_REQUEST,
+			    "%.*s in version \"%.*s\" cannot be handled as a %.*s: %.*s",
+			    STR_FMT(kind), STR_FMT(version), STR_FMT(expected->kind), STR_FMT(why));
 }
 
 /* Fills in what the path implies, refuses what contradicts it. */
@@ -289,10 +295,9 @@ static enum step decode_body(struct request *r, const struct expected *expected)
 					 : no_type(r, expected->kind, str_of(err.text));
 	if (d.parsed->type == JSON_NULL)
 		d.parsed = json_object(&r->arena);
-	if (d.parsed->type != JSON_OBJECT)
-		return no_object(r, expected->kind, d.parsed);
-	if (check_type_meta(r, expected->kind, d.parsed) == STEP_DONE)
-		return STEP_DONE;
+	struct str fault = type_meta_fault(&r->arena, d.parsed);
+	if (fault.len)
+		return no_type(r, expected->kind, fault);
 	if (check_kind(r, expected, d.parsed) == STEP_DONE)
 		return STEP_DONE;
 	if (api_normalise(&r->arena, expected->type, d.parsed, &d.unknown, &r->tree, &err) != RC_OK)
@@ -305,17 +310,31 @@ static enum step decode_body(struct request *r, const struct expected *expected)
 
 /* ---- patches ---- */
 
-static const char *patch_error_prefix(enum patch_type type)
+static enum step unknown_patch(struct request *r)
 {
-	static const char *const prefixes[] = {
-		[PATCH_JSON] = "error decoding patch: ",
-		[PATCH_MERGE] = "error decoding patch: ",
-		[PATCH_STRATEGIC] = "",
-		[PATCH_APPLY] = "error decoding YAML: error converting YAML to JSON: ",
-	};
-	return prefixes[type];
+	request_fail(r, RC_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
+	json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
+	return STEP_DONE;
 }
 
+/* A configuration is read before anything is known of the object. */
+static enum step decode_apply(struct request *r, struct decoded *d)
+{
+	if (d->fault.len)
+		return request_fail(r, RC_BAD_REQUEST,
+				    "error decoding YAML: error converting YAML to JSON: %.*s",
+				    STR_FMT(d->fault));
+	if (d->parsed->type != JSON_OBJECT && d->parsed->type != JSON_NULL)
+		return request_fail(r, RC_BAD_REQUEST,
+				    "error decoding YAML: error unmarshaling JSON: while decoding "
+				    "JSON: json: cannot unmarshal %s into Go value of type "
+				    "map[string]interface {}",
+				    json_word(d->parsed));
+	return STEP_NEXT;
+}
+
+/* What a patch says, and whether it is a document at all, is judged when it is laid over the
+ * object: without one the answer is another. */
 static enum step decode_patch(struct request *r)
 {
 	static const struct {
@@ -329,24 +348,21 @@ static enum step decode_patch(struct request *r)
 	};
 	struct str base = media_base(r->content_type);
 	size_t i = 0;
-	while (i < ARRAY_LEN(rows) && !str_eq_nocase(base, str_of(rows[i].name)))
+	while (i < ARRAY_LEN(rows) && !str_is(base, rows[i].name))
 		i++;
-	if (i == ARRAY_LEN(rows)) {
-		request_fail(r, RC_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
-		json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
-		return STEP_DONE;
-	}
+	if (i == ARRAY_LEN(rows))
+		return unknown_patch(r);
 	r->patch_type = rows[i].type;
-	struct decoded d = {};
+	struct decoded *d = ARENA_NEW(&r->arena, struct decoded);
 	struct err err;
 	bool is_apply = r->patch_type == PATCH_APPLY;
-	if (parse_text(r, is_apply ? BODY_YAML : BODY_JSON, &d, &err) != RC_OK)
-		return request_fail(r, RC_BAD_REQUEST, "%s%s", patch_error_prefix(r->patch_type),
-				    err.text);
-	r->tree = d.parsed;
-	/* What a patch says is judged by the schema when it is merged; only doubled keys are known
-	 * here. */
-	return r->patch_type == PATCH_JSON ? STEP_NEXT : decode_report(r, &d);
+	if (parse_text(r, is_apply ? BODY_YAML : BODY_JSON, d, &err) != RC_OK) {
+		d->fault = arena_str(&r->arena, str_of(err.text));
+		d->parsed = json_null(&r->arena);
+	}
+	r->tree = d->parsed;
+	r->patch = d;
+	return is_apply ? decode_apply(r, d) : STEP_NEXT;
 }
 
 /* ---- deletes ---- */

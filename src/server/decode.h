@@ -12,11 +12,15 @@ struct decoded {
 	struct json_duplicates duplicates;
 	struct unknown_fields unknown;
 	bool is_yaml;
-	const struct json *patch; /* that made it; NULL: none */
+	struct str fault; /* why a patch is no document; absent when it is one */
 };
 
 /* Reports by fieldValidation: Strict refuses, Warn warns, Ignore says nothing.  STEP_NEXT when the
  * request goes on. */
 enum step decode_report(struct request *r, const struct decoded *d);
+/* Why the document can not be an object of kind, told before its fields are looked at; absent when
+ * it can. */
+struct str decode_kind_fault(struct request *r, const struct api_kind *kind,
+			     const struct json *tree);
 
 #endif

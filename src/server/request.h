@@ -25,6 +25,7 @@
 
 struct server;
 struct request;
+struct decoded;
 
 enum verb {
 	DO_GET,
@@ -138,7 +139,9 @@ struct request {
 	struct fair_request seats; /* see fairness.h */
 	struct waiting *waiting;
 
-	struct json *tree; /* decoded body, later the object that is written */
+	struct json *tree;     /* decoded body, later the object that is written */
+	struct decoded *patch; /* text of a patch; NULL when it came as a tree */
+	bool has_managers;     /* tree says who owns its fields */
 	enum patch_type patch_type;
 	struct deletion deletion;
 	struct http_call *call; /* to a node, while a log is passed on */

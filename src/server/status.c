@@ -2,6 +2,9 @@
 #include "api/validate.h"
 #include "server/request.h"
 
+/* A patch that makes something wrong is told with what it made, twice quoted. */
+#define INVALID_MAX_BYTES (4 * REQUEST_BODY_MAX)
+
 struct str kind_group_resource(struct arena *a, const struct api_kind *kind)
 {
 	if (kind->group.len == 0)
@@ -111,7 +114,7 @@ static struct json *causes(struct request *r, const struct field_errors *errors)
 	struct json *list = json_array(a);
 	for (size_t i = 0; i < errors->count; i++) {
 		const struct field_error *e = &errors->items[i];
-		CLEANUP_BUF body = BUF_INIT(64u << 10);
+		CLEANUP_BUF body = BUF_INIT(INVALID_MAX_BYTES);
 		field_error_write_body(&body, e);
 		struct json *cause = json_object(a);
 		json_set_str(a, cause, STR("reason"), str_of(field_error_reason(e->type)));
@@ -125,7 +128,7 @@ static struct json *causes(struct request *r, const struct field_errors *errors)
 enum step request_invalid(struct request *r, struct str group, struct str kind, struct str name,
 			  const struct field_errors *errors)
 {
-	CLEANUP_BUF text = BUF_INIT(1u << 20);
+	CLEANUP_BUF text = BUF_INIT(INVALID_MAX_BYTES);
 	struct str kind_text =
 		group.len ? arena_printf(&r->arena, "%.*s.%.*s", STR_FMT(kind), STR_FMT(group))
 			  : kind;

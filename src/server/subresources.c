@@ -1,11 +1,9 @@
 /* Subresources that are more than a view of the object: scale, finalize, and the table of all. */
 #include "api/api_ids.h"
-#include "api/convert.h"
+#include "api/managed_fields.h"
 #include "api/validate.h"
 #include "api/views.h"
 #include "base/timefmt.h"
-#include "codec/patch.h"
-#include "server/decode.h"
 #include "server/list_options.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -136,46 +134,99 @@ static enum step check_replicas(struct request *r, const struct json *scale)
 	return STEP_NEXT;
 }
 
-/* scale: the wished Scale; the object gets its replicas and the reply is the new Scale. */
+/* What a Scale is to patches and managers: a kind that is never stored. */
+static struct api_kind scale_kind(void)
+{
+	return (struct api_kind){
+		.stored_id = KIND_NONE,
+		.group = STR("autoscaling"),
+		.version = STR("v1"),
+		.kind = STR("Scale"),
+		.plural = STR("scales"),
+		.api_version = STR("autoscaling/v1"),
+		.is_namespaced = true,
+		.type = TYPE_AUTOSCALING_V1_SCALE,
+		.list_type = -1,
+	};
+}
+
+/* The Scale as it is, with the managers of the replicas. */
+static struct json *managed_scale(struct request *r, const struct object *old)
+{
+	struct json *scale = scale_of(&r->arena, old);
+	managed_to_scale(&r->arena, r->route.kind, object_tree(&r->arena, old), scale);
+	return scale;
+}
+
+static bool is_other_object(struct request *r, const struct object *old, const struct json *scale)
+{
+	struct arena *a = &r->arena;
+	struct str uid = json_path_str(scale, "metadata.uid");
+	if (!uid.len || str_eq(uid, old->uid))
+		return false;
+	struct str why = arena_printf(a,
+				      "Precondition failed: UID in precondition: %.*s, UID in "
+				      "object meta: %.*s",
+				      STR_FMT(uid), STR_FMT(old->uid));
+	request_conflict(r, r->route.kind, old->name, arena_cstr(a, why));
+	return true;
+}
+
+/* scale: the wished Scale with its managers; the object gets its replicas and the reply is the new
+ * Scale. */
 static enum step put_scale(struct request *r, struct object *old, const struct json *scale)
 {
 	struct arena *a = &r->arena;
-	struct str revision = json_path_str(scale, "metadata.resourceVersion");
-	int64_t wanted = 0;
-	if (check_replicas(r, scale) == STEP_DONE)
+	if (check_replicas(r, scale) == STEP_DONE || is_other_object(r, old, scale))
 		return STEP_DONE;
-	if (revision.len && str_to_i64(revision, &wanted) && wanted != old->revision)
-		return request_conflict(r, r->route.kind, old->name,
-					"the object has been modified; please apply your changes "
-					"to the latest version and try again");
-	struct json *before = object_tree(a, old);
-	r->tree = json_copy(a, before);
-	json_set(a, json_get(r->tree, STR("spec")), STR("replicas"),
+	r->tree = json_copy(a, object_tree(a, old));
+	json_set(a, json_need_object(a, r->tree, STR("spec")), STR("replicas"),
 		 json_int(a, json_i64(json_path(scale, "spec.replicas"))));
+	struct json *revision = json_path(scale, "metadata.resourceVersion");
+	json_set(a, json_get(r->tree, STR("metadata")), STR("resourceVersion"),
+		 revision ? revision : json_cstring(a, ""));
+	managed_from_scale(a, r->route.kind, scale, r->tree);
+	r->has_managers = true;
 	r->reply.makes_scale = true;
-	return write_change(r, old, before);
+	return write_change(r, old, object_tree(a, old));
+}
+
+/* A write that is no apply made before into after. */
+static enum step change_scale(struct request *r, struct object *old, const struct json *before,
+			      struct json *after)
+{
+	struct api_kind kind = scale_kind();
+	managed_update(&r->arena, &kind, before, after, write_manager(r), r->route.subresource,
+		       world_wall_us());
+	return put_scale(r, old, after);
 }
 
 static enum step update_scale(struct request *r)
 {
-	if (!write_check_name(r))
+	if (!write_check_identity(r))
 		return STEP_DONE;
 	struct object *old = write_current(r);
-	return old ? put_scale(r, old, r->tree)
+	return old ? change_scale(r, old, managed_scale(r, old), r->tree)
 		   : request_not_found(r, r->route.kind, r->route.name);
 }
 
 static enum step patch_scale(struct request *r)
 {
 	struct object *old = write_current(r);
-	struct err err;
+	struct api_kind kind = scale_kind();
+	bool is_apply = r->patch_type == PATCH_APPLY;
+	struct json *after;
 	if (!old)
 		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *scale = scale_of(&r->arena, old);
-	enum rc rc = r->patch_type == PATCH_JSON
-			     ? json_patch_apply(&r->arena, &scale, r->tree, &err)
-			     : merge_patch_apply(&r->arena, &scale, r->tree, &err);
-	return rc == RC_OK ? put_scale(r, old, scale) : request_fail_err(r, &err);
+	struct json *before = managed_scale(r, old);
+	enum step step = is_apply ? patch_lay_apply(r, &kind, before, &after)
+				  : patch_lay(r, &kind, before, &after);
+	if (step == STEP_DONE)
+		return STEP_DONE;
+	r->tree = after;
+	if (!write_check_identity(r))
+		return STEP_DONE;
+	return is_apply ? put_scale(r, old, after) : change_scale(r, old, before, after);
 }
 
 /* ---- namespaces/finalize ---- */

@@ -30,6 +30,14 @@ enum step write_remove(struct request *r, struct object *old, struct object *las
 /* What a network client should know of the valid tree that is about to be written. */
 void write_warn(struct request *r, const struct json *old, const struct json *tree);
 
+/* The patch of the request laid over before, which is of kind: *ret_after is normalised.
+ * STEP_DONE: the reply is an error. */
+enum step patch_lay(struct request *r, const struct api_kind *kind, const struct json *before,
+		    struct json **ret_after);
+/* The same for an applied configuration; live is NULL where there is no object. */
+enum step patch_lay_apply(struct request *r, const struct api_kind *kind, const struct json *live,
+			  struct json **ret_after);
+
 /* A second object that becomes durable with the request's own write, or not at all.  STEP_DONE: the
  * reply is an error. */
 enum step write_beside(struct request *r, struct object *old, struct json *tree);
@@ -44,6 +52,8 @@ bool write_meta_create(struct request *r, struct json *tree);
 bool write_meta_namespace(struct request *r, struct json *tree);
 /* False: the body names another object than the path, the reply is an error. */
 bool write_check_name(struct request *r);
+/* The same for its namespace, and then its name. */
+bool write_check_identity(struct request *r);
 /* Why a write that expects this uid is a conflict. */
 struct str write_wrong_uid(struct request *r, struct str wanted, const struct object *old);
 

@@ -53,7 +53,7 @@ enum step write_create(struct request *r)
 	api_default(a, r->route.kind, r->tree);
 	/* Owned is what the client said and what its version defaults, not what admission and
 	 * strategies add. */
-	if (r->route.verb != DO_PATCH)
+	if (!r->has_managers)
 		managed_update(a, r->route.kind, NULL, r->tree, write_manager(r),
 			       r->route.subresource, world_wall_us());
 	struct json *tree = to_storage(r, r->tree);

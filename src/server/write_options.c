@@ -35,7 +35,6 @@ static void check_manager(struct field_errors *list, struct str manager)
 		field_error_add(list, FIELD_ERROR_INVALID, STR("fieldManager"),
 				json_string(list->arena, manager),
 				"invalid character U+%04X (at position %zu)", c, i);
-		return;
 	}
 }
 
@@ -66,7 +65,7 @@ enum step write_options_check(struct request *r)
 		[DO_CREATE] = "CreateOptions", [DO_UPDATE] = "UpdateOptions",
 		[DO_PATCH] = "PatchOptions",   [DO_DELETE] = NULL,
 		[DO_DELETE_COLLECTION] = NULL, [DO_CONNECT] = NULL};
-	if (!kinds[r->route.verb] || r->query.len == 0)
+	if (!kinds[r->route.verb] || (r->query.len == 0 && r->route.verb != DO_PATCH))
 		return STEP_NEXT;
 	struct field_errors list = {.arena = &r->arena};
 	if (r->route.verb == DO_PATCH)

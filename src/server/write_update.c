@@ -3,13 +3,9 @@
 #include "api/defaults.h"
 #include "api/gates.h"
 #include "api/managed_fields.h"
-#include "api/strategic.h"
 #include "api/validate.h"
-#include "codec/patch.h"
 #include "server/admission.h"
 #include "server/allocator.h"
-#include "server/decode.h"
-#include "server/encode.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -57,13 +53,44 @@ static enum step unchanged(struct request *r, struct object *old)
 	return STEP_DONE;
 }
 
+/* Kinds whose updates must say what they are based on, and this one does not. */
+static bool lacks_revision(const struct request *r)
+{
+	static const uint16_t kinds[] = {KIND_CUSTOM_RESOURCE_DEFINITION,
+					 KIND_API_SERVICE,
+					 KIND_LEASE,
+					 KIND_RUNTIME_CLASS,
+					 KIND_POD_DISRUPTION_BUDGET,
+					 KIND_CSI_DRIVER,
+					 KIND_VOLUME_ATTACHMENT};
+	struct str revision = json_path_str(r->tree, "metadata.resourceVersion");
+	bool is_asked = r->exchange && (r->route.verb == DO_UPDATE || r->route.verb == DO_PATCH);
+	if (!is_asked || (revision.len && !str_is(revision, "0")))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (r->route.kind->stored_id == kinds[i])
+			return true;
+	return false;
+}
+
+static enum step refuse_unconditional(struct request *r)
+{
+	struct field_errors errors = {.arena = &r->arena};
+	field_error_add(&errors, FIELD_ERROR_INVALID, STR("metadata.resourceVersion"),
+			json_int(&r->arena, 0), "must be specified for an update");
+	return request_invalid(r, r->route.kind->group, r->route.kind->plural, r->route.name,
+			       &errors);
+}
+
 enum step write_change(struct request *r, struct object *old, struct json *old_tree)
 {
 	struct arena *a = &r->arena;
 	const struct api_kind *storage = write_storage_kind(r);
 	struct field_errors errors = {.arena = a};
+	if (lacks_revision(r))
+		return refuse_unconditional(r);
 	api_default(a, r->route.kind, r->tree);
-	if (r->patch_type != PATCH_APPLY)
+	if (!r->has_managers)
 		managed_update(a, r->route.kind, converted(r, storage, r->route.kind, old_tree),
 			       r->tree, write_manager(r), r->route.subresource, world_wall_us());
 	struct json *tree = converted(r, r->route.kind, storage, r->tree);
@@ -82,8 +109,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 				       &errors);
 	if (!r->route.sub)
 		write_warn(r, old_tree, tree);
-	if (is_same(old_tree, tree) &&
-	    !(r->patch_type == PATCH_APPLY && !managed_equal(old_tree, tree)))
+	if (is_same(old_tree, tree) && managed_equal(old_tree, tree))
 		return unchanged(r, old);
 	return write_commit(r, tree, old, 200);
 }
@@ -103,41 +129,25 @@ static bool allows_create_on_update(const struct api_kind *kind)
 
 bool write_check_name(struct request *r)
 {
-	struct json *meta = json_need_object(&r->arena, r->tree, STR("metadata"));
-	struct str name = json_path_str(meta, "name");
-	if (!str_eq(name, r->route.name)) {
+	struct str name = json_path_str(r->tree, "metadata.name");
+	if (str_eq(name, r->route.name))
+		return true;
+	if (!name.len)
+		request_fail(r, RC_BAD_REQUEST,
+			     "the name of the object (%.*s based on URL) was undeterminable: name "
+			     "must be provided",
+			     STR_FMT(r->route.name));
+	else
 		request_fail(
 			r, RC_BAD_REQUEST,
 			"the name of the object (%.*s) does not match the name on the URL (%.*s)",
 			STR_FMT(name), STR_FMT(r->route.name));
-		return false;
-	}
-	return true;
-}
-
-/* Kinds whose updates must say what they are based on. */
-static bool needs_revision(const struct request *r)
-{
-	static const uint16_t kinds[] = {KIND_CUSTOM_RESOURCE_DEFINITION,
-					 KIND_API_SERVICE,
-					 KIND_LEASE,
-					 KIND_RUNTIME_CLASS,
-					 KIND_POD_DISRUPTION_BUDGET,
-					 KIND_CSI_DRIVER,
-					 KIND_VOLUME_ATTACHMENT};
-	for (size_t i = 0; r->exchange && i < ARRAY_LEN(kinds); i++)
-		if (r->route.kind->stored_id == kinds[i])
-			return true;
 	return false;
 }
 
-static enum step refuse_unconditional(struct request *r)
+bool write_check_identity(struct request *r)
 {
-	struct field_errors errors = {.arena = &r->arena};
-	field_error_add(&errors, FIELD_ERROR_INVALID, STR("metadata.resourceVersion"),
-			json_int(&r->arena, 0), "must be specified for an update");
-	return request_invalid(r, r->route.kind->group, r->route.kind->plural, r->route.name,
-			       &errors);
+	return write_meta_namespace(r, r->tree) && write_check_name(r);
 }
 
 enum step write_update(struct request *r)
@@ -151,112 +161,5 @@ enum step write_update(struct request *r)
 		return is_new ? write_create(r)
 			      : request_not_found(r, r->route.kind, r->route.name);
 	}
-	if (json_path_str(r->tree, "metadata.resourceVersion").len == 0 && needs_revision(r))
-		return refuse_unconditional(r);
 	return write_change(r, old, object_tree(&r->arena, old));
-}
-
-/* ---- patches ---- */
-
-static enum step patched(struct request *r, struct object *old, struct json *before,
-			 struct json *after)
-{
-	struct decoded d = {.parsed = after, .patch = r->tree};
-	struct err err;
-	const struct api_type *type = api_type(api_builtin(), r->route.kind->type);
-	if (api_normalise(&r->arena, type, after, &d.unknown, &r->tree, &err) != RC_OK)
-		return request_fail_err(r, &err);
-	if (decode_report(r, &d) == STEP_DONE)
-		return STEP_DONE;
-	const struct api_kind *storage = write_storage_kind(r);
-	return write_change(r, old, converted(r, r->route.kind, storage, before));
-}
-
-static enum rc apply_patch(struct request *r, struct json *before, struct json **ret_after,
-			   struct field_errors *errors, struct err *err)
-{
-	struct arena *a = &r->arena;
-	*ret_after = before;
-	switch (r->patch_type) {
-	case PATCH_JSON:
-		return json_patch_apply(a, ret_after, r->tree, err);
-	case PATCH_STRATEGIC:
-		return strategic_merge(a, api_type(api_builtin(), r->route.kind->type), before,
-				       json_copy(a, r->tree), ret_after, errors, err);
-	default:
-		return merge_patch_apply(a, ret_after, r->tree, err);
-	}
-}
-
-/* A JSON patch that cannot be applied is Invalid without causes, as upstream has it. */
-static enum step patch_refused(struct request *r, struct object *old,
-			       const struct field_errors *errors, const struct err *err)
-{
-	if (errors->count)
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
-				       errors);
-	if (err->rc != RC_INVALID)
-		return request_fail_err(r, err);
-	request_fail(r, RC_INVALID, PATCH_REJECTED);
-	json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
-	return STEP_DONE;
-}
-
-static enum step apply_conflict(struct request *r, const struct managed_conflicts *conflicts,
-				const struct err *err)
-{
-	struct arena *a = &r->arena;
-	struct json *details = json_object(a), *causes = json_array(a);
-	for (size_t i = 0; i < conflicts->count; i++) {
-		struct json *cause = json_object(a);
-		json_set_str(a, cause, STR("reason"), STR("FieldManagerConflict"));
-		json_set(
-			a, cause, STR("message"),
-			json_printf(a, "conflict with %.*s", STR_FMT(conflicts->items[i].manager)));
-		json_set_str(a, cause, STR("field"), conflicts->items[i].field);
-		json_append(a, causes, cause);
-	}
-	json_set(a, details, STR("causes"), causes);
-	request_fail_err(r, err);
-	json_set(a, r->reply.tree, STR("details"), details);
-	return STEP_DONE;
-}
-
-static enum step write_apply(struct request *r)
-{
-	struct arena *a = &r->arena;
-	struct object *old = write_current(r);
-	struct json *live = old ? served_tree(a, r->route.kind, old) : NULL;
-	struct managed_conflicts conflicts = {};
-	struct json *after;
-	struct err err;
-	enum rc rc = managed_apply(a, r->route.kind, live, r->tree, r->options.field_manager,
-				   r->options.is_force, r->route.subresource, world_wall_us(),
-				   &after, &conflicts, &err);
-	if (rc == RC_CONFLICT)
-		return apply_conflict(r, &conflicts, &err);
-	if (rc != RC_OK)
-		return request_fail_err(r, &err);
-	r->tree = after;
-	if (!old)
-		return r->route.sub ? request_not_found(r, r->route.kind, r->route.name)
-				    : write_create(r);
-	return write_change(
-		r, old, converted(r, r->route.kind, write_storage_kind(r), object_tree(a, old)));
-}
-
-enum step write_patch(struct request *r)
-{
-	if (r->patch_type == PATCH_APPLY)
-		return write_apply(r);
-	struct object *old = write_current(r);
-	if (!old)
-		return request_not_found(r, r->route.kind, r->route.name);
-	struct json *before = served_tree(&r->arena, r->route.kind, old);
-	struct field_errors errors = {.arena = &r->arena};
-	struct json *after;
-	struct err err;
-	if (apply_patch(r, json_copy(&r->arena, before), &after, &errors, &err) != RC_OK)
-		return patch_refused(r, old, &errors, &err);
-	return patched(r, old, before, after);
 }

@@ -13,7 +13,7 @@ struct client_request *plan_request(struct plan *p)
 	struct client_request *request = &p->requests[p->count++];
 	*request = (struct client_request){.grace_period_s = -1};
 	if (p->controller)
-		request->field_manager = str_of(p->controller->service_account);
+		request->field_manager = STR(CONTROLLER_MANAGER);
 	return request;
 }
 

@@ -20,6 +20,7 @@
 
 #define RECONCILE_MAX_KEYS (1u << 20)
 #define RECONCILE_MAX_RUNS 32
+#define CONTROLLER_MANAGER "kube-controller-manager" /* owns what controllers write */
 
 /* When an event of a plan is recorded. */
 enum plan_note_when {
