@@ -22,6 +22,10 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 			 const struct json *tree, const char *subresource,
 			 struct field_errors *errors);
 
+/* Only clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy of a Service: what its allocator must
+ * be able to rely on. */
+void api_validate_service_addresses(const struct json *tree, struct field_errors *errors);
+
 /* `Pod "x" is invalid: spec.a: …` in upstream's form: one error plain, several in brackets, the
  * same sentence once.  kind_text as Status.details has it, e.g. "Deployment.apps". */
 void api_invalid_message(struct buf *out, struct str kind_text, struct str name,

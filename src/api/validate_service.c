@@ -97,11 +97,39 @@ static void check_families(struct check *v, const struct path *at, const struct 
 			    "PreferDualStack,RequireDualStack,SingleStack");
 }
 
+static void check_ip_family(struct check *v, const struct path *at, struct str text,
+			    struct str family, size_t i)
+{
+	struct ipaddr addr;
+	if (parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(family, "IPv4"))
+		bad_text(v, at, text, "expected an %.*s value as indicated by `ipFamilies[%zu]`",
+			 STR_FMT(family), i);
+}
+
+/* One address a family, in the order of the families. */
+static void check_ip_pair(struct check *v, const struct path *at, const struct json *ips,
+			  const struct json *families, size_t before)
+{
+	struct ipaddr a, b;
+	if (json_count(ips) > 1 && (!parse_ip(json_str(json_at(ips, 0)), &a) ||
+				    !parse_ip(json_str(json_at(ips, 1)), &b) ||
+				    a.family == b.family || json_count(ips) > 2))
+		bad(v, at, ips, "may specify no more than one IP for each IP family");
+	if (v->errors->count > before)
+		return;
+	for (size_t i = 0; i < MIN(json_count(ips), json_count(families)); i++)
+		check_ip_family(v, ITEM(at, i), json_str(json_at(ips, i)),
+				json_str(json_at(families, i)), i);
+}
+
 static void check_cluster_ips(struct check *v, const struct path *at, const struct json *spec)
 {
 	const struct json *ips = GET(spec, "clusterIPs");
 	struct str ip = TEXT(spec, "clusterIP");
 	const struct path *ips_at = MEMBER(at, "clusterIPs");
+	size_t before = v->errors->count;
+	if (str_is(TEXT(spec, "type"), "ExternalName"))
+		return;
 	if (ip.len > 0 && json_count(ips) == 0)
 		required(v, ips_at, "%s", "");
 	else if (ip.len > 0 && !str_eq(json_str(json_at(ips, 0)), ip))
@@ -109,15 +137,27 @@ static void check_cluster_ips(struct check *v, const struct path *at, const stru
 	else if (ip.len == 0 && json_count(ips) > 0)
 		bad(v, ips_at, ips, "must be empty when `clusterIP` is not specified");
 	check_families(v, at, spec);
+	bool has_bad = false;
 	FOR_ITEMS(i, item, ips)
 	{
-		if (i > 0 || !str_is(json_str(item), "None"))
+		bool is_none = i == 0 && str_is(json_str(item), "None");
+		has_bad |= is_none ? json_count(ips) > 1 : !is_ip(json_str(item));
+		if (!is_none)
 			check_ip(v, ITEM(ips_at, i), json_str(item));
 		else if (json_count(ips) > 1)
 			bad(v, ips_at, ips, "'None' must be the first and only value");
 	}
 	if (json_count(ips) > 2)
 		bad(v, ips_at, ips, "may only hold up to 2 values");
+	if (!has_bad)
+		check_ip_pair(v, ips_at, ips, is_headless(spec) ? NULL : GET(spec, "ipFamilies"),
+			      before);
+}
+
+void api_validate_service_addresses(const struct json *tree, struct field_errors *errors)
+{
+	struct check v = {.errors = errors, .arena = errors->arena};
+	check_cluster_ips(&v, ROOT("spec"), GET(tree, "spec"));
 }
 
 /* Addresses that can be no endpoint and no external address. */

@@ -1,8 +1,10 @@
 #include "server/allocator.h"
 
 #include "api/api_ids.h"
+#include "api/validate.h"
 #include "base/ipaddr.h"
 #include "server/server.h"
+#include "server/service_families.h"
 
 #define POOL_MAX (1u << 16)
 
@@ -152,38 +154,45 @@ static bool has_cluster_ip(const struct json *spec)
 	return !str_is(json_path_str(spec, "type"), "ExternalName") && !str_is(ip, "None");
 }
 
-static void set_addresses(struct arena *a, struct json *spec, struct str ip, struct json *families)
+static void set_addresses(struct arena *a, struct json *spec, struct str ip)
 {
 	struct json *ips = json_array(a);
 	json_append(a, ips, json_string(a, ip));
 	json_set_str(a, spec, STR("clusterIP"), ip);
 	json_set(a, spec, STR("clusterIPs"), ips);
-	if (!json_count(families))
-		json_set(a, spec, STR("ipFamilies"), families);
 }
 
-static void settle_families(struct arena *a, struct service_allocator *al, struct json *spec)
+static void refuse_address(struct field_errors *errors, const struct json *spec, struct str ip,
+			   const char *why)
 {
-	if (str_is(json_path_str(spec, "type"), "ExternalName"))
-		return;
-	if (!json_count(json_get(spec, STR("ipFamilies")))) {
-		struct json *families = json_array(a);
-		json_append(a, families,
-			    json_cstring(a, al->net.addr.family == IP_V4 ? "IPv4" : "IPv6"));
-		json_set(a, spec, STR("ipFamilies"), families);
-	}
-	if (!json_get(spec, STR("ipFamilyPolicy")))
-		json_set_str(a, spec, STR("ipFamilyPolicy"), STR("SingleStack"));
-	if (str_is(json_path_str(spec, "clusterIP"), "None")) {
-		struct json *none = json_array(a);
-		json_append(a, none, json_cstring(a, "None"));
-		json_set(a, spec, STR("clusterIPs"), none);
-	}
+	field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"),
+			json_get(spec, STR("clusterIPs")), "failed to allocate IP %.*s: %s",
+			STR_FMT(ip), why);
 }
 
-static void assign_address(struct arena *a, struct service_allocator *al, struct str old_ip,
+/* Our prefix holds it, but it is the network's own or beyond what is given. */
+static void refuse_range(struct arena *a, const struct service_allocator *al,
+			 const struct json *spec, struct str ip, struct field_errors *errors)
+{
+	char net[IPNET_TEXT_MAX];
+	ipnet_format(al->net, net);
+	refuse_address(errors, spec, ip,
+		       arena_cstr(a, arena_printf(a,
+						  "the provided IP (%.*s) is not in the valid range. "
+						  "The range of valid IPs is %s",
+						  STR_FMT(ip), net)));
+}
+
+static bool is_in_net(const struct service_allocator *al, struct str text)
+{
+	struct ipaddr addr;
+	return ipaddr_parse(text, &addr) && ipnet_contains(al->net, addr);
+}
+
+static void assign_address(struct service_allocator *al, struct request *r, struct str old_ip,
 			   struct json *spec, struct field_errors *errors)
 {
+	struct arena *a = &r->arena;
 	struct str ip = json_path_str(spec, "clusterIP");
 	uint32_t n = address_number(al, ip);
 	if (!has_cluster_ip(spec))
@@ -193,19 +202,17 @@ static void assign_address(struct arena *a, struct service_allocator *al, struct
 		if (ip.len == 0)
 			field_error_add(errors, FIELD_ERROR_INTERNAL, STR("spec.clusterIPs"), NULL,
 					"failed to allocate a serviceIP: range is full");
-	} else if (!str_eq(ip, old_ip) && n == 0) {
-		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"),
-				json_get(spec, STR("clusterIPs")),
-				"failed to allocate IP %.*s: the provided IP (%.*s) is not in the "
-				"valid range",
-				STR_FMT(ip), STR_FMT(ip));
-	} else if (!str_eq(ip, old_ip) && al->taken[n]) {
-		field_error_add(errors, FIELD_ERROR_INVALID, STR("spec.clusterIPs"),
-				json_get(spec, STR("clusterIPs")),
-				"failed to allocate IP %.*s: provided IP is already allocated",
-				STR_FMT(ip));
+	} else if (str_eq(ip, old_ip)) {
+		return;
+	} else if (!is_in_net(al, ip) && !r->options.is_dry_run) {
+		refuse_address(errors, spec, ip,
+			       "the provided network does not match the current range");
+	} else if (n == 0) {
+		refuse_range(a, al, spec, ip, errors);
+	} else if (al->taken[n]) {
+		refuse_address(errors, spec, ip, "provided IP is already allocated");
 	}
-	set_addresses(a, spec, ip, json_get(spec, STR("ipFamilies")));
+	set_addresses(a, spec, ip);
 }
 
 /* ---- node ports ---- */
@@ -232,55 +239,129 @@ static bool wants_node_ports(const struct json *spec)
 	       (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
 }
 
-static void check_port(struct service_allocator *al, const struct json *old, int64_t port,
-		       size_t index, struct field_errors *errors)
+/* The ports that one write has asked for, beside those that are taken. */
+struct port_wishes {
+	bool taken[NODE_PORT_LAST - NODE_PORT_FIRST + 1];
+	int64_t last;	/* a dry run only: it counts on from here */
+	int64_t *asked; /* those asked for, so that the same port twice is noticed */
+	size_t asked_count;
+	bool is_dry_run; /* ranges are not looked at, and no port is drawn */
+};
+
+#define DRY_RUN_FIRST 32768
+
+static bool was_asked(const struct port_wishes *wishes, int64_t port)
+{
+	for (size_t i = 0; i < wishes->asked_count; i++)
+		if (wishes->asked[i] == port)
+			return true;
+	return false;
+}
+
+static void note_wish(struct port_wishes *wishes, int64_t port)
+{
+	wishes->asked[wishes->asked_count++] = port;
+	wishes->last = MAX(wishes->last, port);
+	if (is_node_port(port))
+		wishes->taken[port - NODE_PORT_FIRST] = true;
+}
+
+static int64_t draw_port(struct service_allocator *al, struct port_wishes *wishes)
+{
+	int64_t port = wishes->is_dry_run
+			       ? (wishes->asked_count ? wishes->last : DRY_RUN_FIRST) + 1
+			       : next_port(al, wishes->taken);
+	note_wish(wishes, port);
+	return port;
+}
+
+static void ask_port(struct service_allocator *al, struct port_wishes *wishes, int64_t port,
+		     size_t index, struct field_errors *errors)
 {
 	struct str path = FIELD_PATH(errors, "spec.ports[%zu].nodePort", index);
 	struct json *value = json_int(errors->arena, port);
-	if (!is_node_port(port))
+	bool is_taken = is_node_port(port) && al->port_taken[port - NODE_PORT_FIRST];
+	if (!is_node_port(port) && !wishes->is_dry_run)
 		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
 				"provided port is not in the valid range. The range of valid ports "
 				"is %d-%d",
 				NODE_PORT_FIRST, NODE_PORT_LAST);
-	else if (al->port_taken[port - NODE_PORT_FIRST] && !holds_port(old, port))
+	else if (is_taken || was_asked(wishes, port))
 		field_error_add(errors, FIELD_ERROR_INVALID, path, value,
 				"provided port is already allocated");
+	note_wish(wishes, port);
 }
 
-static void assign_ports(struct arena *a, struct service_allocator *al, const struct json *old,
+/* A new Service's ports with one number share a node port: TCP and UDP of one server. */
+static int64_t node_port_of_same(const struct json *ports, size_t count, int64_t port)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct json *item = json_at(ports, i);
+		int64_t node_port = json_i64(json_get(item, STR("nodePort")));
+		if (node_port && json_i64(json_get(item, STR("port"))) == port)
+			return node_port;
+	}
+	return 0;
+}
+
+static void assign_port(struct arena *a, struct service_allocator *al, const struct json *old,
+			const struct json *ports, size_t i, struct port_wishes *wishes,
+			struct field_errors *errors)
+{
+	struct json *item = json_at(ports, i);
+	int64_t wish = json_i64(json_get(item, STR("nodePort")));
+	int64_t port = json_i64(json_get(item, STR("port")));
+	int64_t before = old ? 0 : node_port_of_same(ports, i, port);
+	if (wish && (wish == before || (old && (holds_port(old, wish) || was_asked(wishes, wish)))))
+		return;
+	if (!wish)
+		wish = before ? before
+			      : (old ? 0 : node_port_of_same(ports, json_count(ports), port));
+	if (!wish)
+		wish = draw_port(al, wishes);
+	else if (wish != before)
+		ask_port(al, wishes, wish, i, errors);
+	json_set(a, item, STR("nodePort"), json_int(a, wish));
+}
+
+/* The first refused port is the last one looked at. */
+static void assign_ports(struct service_allocator *al, struct request *r, const struct json *old,
 			 struct json *spec, struct field_errors *errors)
 {
-	bool *wished = arena_alloc(a, sizeof(al->port_taken));
+	struct arena *a = &r->arena;
 	struct json *ports = json_get(spec, STR("ports"));
-	if (!wants_node_ports(spec))
+	struct port_wishes *wishes = arena_alloc(a, sizeof(*wishes));
+	size_t before = errors->count;
+	wishes->is_dry_run = r->options.is_dry_run;
+	wishes->asked = arena_alloc(a, (json_count(ports) + 2) * sizeof(*wishes->asked));
+	if (str_is(json_path_str(spec, "type"), "ExternalName") ||
+	    str_is(json_path_str(spec, "type"), "ClusterIP"))
 		return;
-	for (size_t i = 0; i < json_count(ports); i++) {
-		struct json *item = json_at(ports, i);
-		int64_t port = json_i64(json_get(item, STR("nodePort")));
-		if (port)
-			check_port(al, old, port, i, errors);
-		else
-			port = next_port(al, wished);
-		if (is_node_port(port))
-			wished[port - NODE_PORT_FIRST] = true;
-		json_set(a, item, STR("nodePort"), json_int(a, port));
-	}
+	for (size_t i = 0; i < json_count(ports) && errors->count == before; i++)
+		if (wants_node_ports(spec) || json_get(json_at(ports, i), STR("nodePort")))
+			assign_port(a, al, old, ports, i, wishes, errors);
 	bool is_local = str_is(json_path_str(spec, "externalTrafficPolicy"), "Local");
 	if (is_local && str_is(json_path_str(spec, "type"), "LoadBalancer") &&
 	    !json_get(spec, STR("healthCheckNodePort")))
-		json_set(a, spec, STR("healthCheckNodePort"), json_int(a, next_port(al, wished)));
+		json_set(a, spec, STR("healthCheckNodePort"), json_int(a, draw_port(al, wishes)));
 }
 
 enum rc allocator_assign(struct service_allocator *al, struct request *r, const struct json *old,
 			 struct json *tree, struct field_errors *errors)
 {
-	if (r->route.kind->stored_id != KIND_SERVICE)
-		return RC_OK;
+	const struct json *was = json_get(old, STR("spec"));
 	struct json *spec = json_get(tree, STR("spec"));
 	size_t before = errors->count;
-	settle_families(&r->arena, al, spec);
-	assign_address(&r->arena, al, json_path_str(old, "spec.clusterIP"), spec, errors);
-	assign_ports(&r->arena, al, old, spec, errors);
+	if (r->route.kind->stored_id != KIND_SERVICE || r->route.sub || !spec)
+		return RC_OK;
+	api_validate_service_addresses(tree, errors);
+	if (errors->count == before)
+		service_families_settle(&r->arena, was, spec,
+					al->net.addr.family == IP_V4 ? "IPv4" : "IPv6", errors);
+	if (errors->count == before)
+		assign_address(al, r, json_path_str(was, "clusterIP"), spec, errors);
+	if (errors->count == before)
+		assign_ports(al, r, old, spec, errors);
 	if (errors->count > before)
 		return RC_INVALID;
 	if (r->options.is_dry_run)
@@ -289,4 +370,10 @@ enum rc allocator_assign(struct service_allocator *al, struct request *r, const 
 	r->service_new = tree;
 	mark(al, tree, true);
 	return RC_OK;
+}
+
+void allocator_release(struct service_allocator *al, struct request *r)
+{
+	allocator_settle(al, r->service_old, r->service_new, false);
+	r->service_old = r->service_new = NULL;
 }

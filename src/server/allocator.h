@@ -18,7 +18,8 @@ struct service_allocator;
 void allocator_free(struct service_allocator *al);
 /* Notes what stored Services hold. */
 void allocator_load(struct service_allocator *al, const struct snapshot *s);
-/* For a Service: fills in clusterIP(s) and nodePorts, reserves them; what the
+/* For a Service: fills in ipFamilies, clusterIP(s) and nodePorts, reserves them; comes before
+ * validation.  A dry run reserves nothing and, as upstream's, looks at no range of ports. What the
  * old state holds stays reserved until allocator_settle().  RC_INVALID with errors when a wished
  * one is out of range or taken.  Other kinds: RC_OK. */
 [[nodiscard]] enum rc allocator_assign(struct service_allocator *al, struct request *r,
@@ -29,6 +30,8 @@ void allocator_load(struct service_allocator *al, const struct snapshot *s);
  * to allocator_assign() are remembered in the request for this. */
 void allocator_settle(struct service_allocator *al, const struct json *old, const struct json *new,
 		      bool is_durable);
+/* The write that allocator_assign() served is refused after all. */
+void allocator_release(struct service_allocator *al, struct request *r);
 /* The address of the kubernetes Service: the first usable one. */
 struct str allocator_first(struct arena *a, const struct service_allocator *al);
 

@@ -66,16 +66,19 @@ enum step write_create(struct request *r)
 		set_requester(r, json_get(tree, STR("spec")));
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
 		certificate_stamp(r, tree);
-	api_validate_create(r->route.kind, tree, &errors);
 	struct str name = json_path_str(tree, "metadata.name");
-	if (errors.count)
+	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) == RC_OK)
+		api_validate_create(r->route.kind, tree, &errors);
+	if (errors.count) {
+		allocator_release(r->server->allocator, r);
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+	}
 	write_warn(r, NULL, tree);
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,
 						 json_path_str(tree, "metadata.namespace"), name);
-	if (there)
+	if (there) {
+		allocator_release(r->server->allocator, r);
 		return refuse_existing(r, there);
-	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) != RC_OK)
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+	}
 	return write_commit(r, tree, NULL, 201);
 }

@@ -101,12 +101,14 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
-	api_validate_update(r->route.kind, old_tree, tree, arena_cstr(a, r->route.subresource),
-			    &errors);
-	if (errors.count ||
-	    allocator_assign(r->server->allocator, r, old_tree, tree, &errors) != RC_OK)
+	if (allocator_assign(r->server->allocator, r, old_tree, tree, &errors) == RC_OK)
+		api_validate_update(r->route.kind, old_tree, tree,
+				    arena_cstr(a, r->route.subresource), &errors);
+	if (errors.count) {
+		allocator_release(r->server->allocator, r);
 		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
 				       &errors);
+	}
 	if (!r->route.sub)
 		write_warn(r, old_tree, tree);
 	if (is_same(old_tree, tree) && managed_equal(old_tree, tree))
