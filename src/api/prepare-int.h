@@ -18,6 +18,8 @@ extern const struct prepare_row prepare_rows[]; /* ends with a row without kind 
 const struct prepare_row *prepare_find(const struct api_kind *kind);
 
 void service_addresses(struct arena *a, struct json *spec);
+/* Endpoints of discovery v1 have none: what older versions kept there. */
+void drop_topology(struct json *tree);
 
 /* Appends value to the list of strings `name` of parent unless it is there. */
 void list_add_string(struct arena *a, struct json *parent, const char *name, struct str value);

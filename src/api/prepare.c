@@ -20,6 +20,8 @@ static void crd_create(struct arena *a, struct json *tree, int64_t now_us);
 static void csr_create(struct arena *a, struct json *tree, int64_t now_us);
 static void service_create(struct arena *a, struct json *tree, int64_t now_us);
 static void account_create(struct arena *a, struct json *tree, int64_t now_us);
+static void limit_range_create(struct arena *a, struct json *tree, int64_t now_us);
+static void slice_create(struct arena *a, struct json *tree, int64_t now_us);
 
 /* group, kind, what counts as a change for generation (comma separated members; "" none; "*" all
  * but metadata and status), whether status is apart, whether a create keeps the client's status */
@@ -34,6 +36,7 @@ const struct prepare_row prepare_rows[] = {
 	{"", "ResourceQuota", "", true, false, NULL},
 	{"", "Service", "", true, false, service_create},
 	{"", "ServiceAccount", "", false, false, account_create},
+	{"", "LimitRange", "", false, false, limit_range_create},
 	{"apps", "Deployment", "spec", true, false, NULL},
 	{"apps", "ReplicaSet", "spec", true, false, NULL},
 	{"apps", "StatefulSet", "spec", true, false, NULL},
@@ -46,7 +49,7 @@ const struct prepare_row prepare_rows[] = {
 	{"networking.k8s.io", "IngressClass", "spec", false, false, NULL},
 	{"networking.k8s.io", "NetworkPolicy", "spec", false, false, NULL},
 	{"networking.k8s.io", "ServiceCIDR", "", false, true, NULL},
-	{"discovery.k8s.io", "EndpointSlice", "*", false, false, NULL},
+	{"discovery.k8s.io", "EndpointSlice", "*", false, false, slice_create},
 	{FLOW, "FlowSchema", "spec", true, false, NULL},
 	{FLOW, "PriorityLevelConfiguration", "spec", true, false, NULL},
 	{ADMISSION, "MutatingWebhookConfiguration", "webhooks", false, false, NULL},
@@ -174,7 +177,9 @@ static void pod_create(struct arena *a, struct json *tree, int64_t now_us)
 	json_set_str(a, condition, STR("type"), STR("PodScheduled"));
 	json_set_str(a, condition, STR("status"), STR("False"));
 	json_set(a, condition, STR("lastProbeTime"), json_null(a));
-	json_set(a, condition, STR("lastTransitionTime"), json_null(a));
+	char now[TIME_TEXT_MAX];
+	json_set_str(a, condition, STR("lastTransitionTime"),
+		     arena_str(a, str_n(now, time_format(now_us, now))));
 	json_set_str(a, condition, STR("reason"), STR("SchedulingGated"));
 	json_set_str(a, condition, STR("message"),
 		     STR("Scheduling is blocked due to non-empty scheduling gates"));
@@ -341,4 +346,24 @@ static void account_create(struct arena *a, struct json *tree, int64_t now_us)
 			json_set(a, only, STR("name"), name);
 		secrets->array.items[i] = only;
 	}
+}
+
+/* One without a name is called by its uid. */
+static void limit_range_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	struct json *metadata = json_get(tree, STR("metadata"));
+	if (json_path_str(metadata, "name").len == 0)
+		json_set_str(a, metadata, STR("name"), json_path_str(metadata, "uid"));
+}
+
+static void slice_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	drop_topology(tree);
+}
+
+void drop_topology(struct json *tree)
+{
+	const struct json *endpoints = json_get(tree, STR("endpoints"));
+	for (size_t i = 0; i < json_count(endpoints); i++)
+		json_remove(json_at(endpoints, i), STR("deprecatedTopology"));
 }

@@ -163,6 +163,8 @@ static void update_main(struct arena *a, const struct prepare_row *row, const st
 		     STR("finalizers"));
 	if (!strcmp(row->kind, "DaemonSet"))
 		daemon_set_template(a, old, tree);
+	if (!strcmp(row->kind, "EndpointSlice"))
+		drop_topology(tree);
 	if (!strcmp(row->kind, "Service"))
 		service_update(a, json_get(old, STR("spec")), json_get(tree, STR("spec")));
 	if (*row->counted)

@@ -111,9 +111,9 @@ static void check_ip_pair(struct check *v, const struct path *at, const struct j
 			  const struct json *families, size_t before)
 {
 	struct ipaddr a, b;
-	if (json_count(ips) > 1 && (!parse_ip(json_str(json_at(ips, 0)), &a) ||
-				    !parse_ip(json_str(json_at(ips, 1)), &b) ||
-				    a.family == b.family || json_count(ips) > 2))
+	if (json_count(ips) > 1 &&
+	    (!parse_ip(json_str(json_at(ips, 0)), &a) || !parse_ip(json_str(json_at(ips, 1)), &b) ||
+	     a.family == b.family || json_count(ips) > 2))
 		bad(v, at, ips, "may specify no more than one IP for each IP family");
 	if (v->errors->count > before)
 		return;

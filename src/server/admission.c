@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "server/admission_certificates.h"
+#include "server/admission_runtime_class.h"
 #include "server/escalation.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -215,6 +216,31 @@ static struct object *default_priority_class(struct request *r)
 	return best;
 }
 
+[[gnu::format(printf, 3, 4)]] static enum step refuse_priority(struct request *r,
+							       const struct json *tree,
+							       const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct str why = arena_vprintf(&r->arena, fmt, ap);
+	va_end(ap);
+	return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"), why);
+}
+
+/* What a create was given, an update keeps. */
+static enum step keep_priority(struct request *r, const struct json *old, struct json *tree)
+{
+	static const char *const members[] = {"priority", "preemptionPolicy"};
+	const struct json *was = json_get(old, STR("spec"));
+	struct json *spec = json_get(tree, STR("spec"));
+	for (size_t i = 0; spec && i < ARRAY_LEN(members); i++) {
+		struct json *value = json_get(was, str_of(members[i]));
+		if (value && !json_get(spec, str_of(members[i])))
+			json_set(&r->arena, spec, str_of(members[i]), value);
+	}
+	return STEP_NEXT;
+}
+
 static enum step priority(struct request *r, const struct json *old, struct json *tree)
 {
 	struct arena *a = &r->arena;
@@ -229,13 +255,27 @@ static enum step priority(struct request *r, const struct json *old, struct json
 						      STR_FMT(name)));
 	struct json *class_tree = class ? object_tree(a, class) : NULL;
 	struct str policy = json_path_str(class_tree, "preemptionPolicy");
+	int64_t value = json_i64(json_get(class_tree, STR("value")));
+	const struct json *number = json_get(spec, STR("priority"));
+	if (number && json_i64(number) != value)
+		return refuse_priority(r, tree,
+				       "the integer value of priority (%lld) must not be provided "
+				       "in pod spec; priority admission controller computed %lld "
+				       "from the given PriorityClass name",
+				       (long long)json_i64(number), (long long)value);
 	if (class && name.len == 0)
 		json_set_str(a, spec, STR("priorityClassName"), arena_str(a, class->name));
-	json_set(a, spec, STR("priority"),
-		 json_int(a, json_i64(json_get(class_tree, STR("value")))));
-	if (!json_get(spec, STR("preemptionPolicy")))
-		json_set_str(a, spec, STR("preemptionPolicy"),
-			     policy.len ? policy : STR("PreemptLowerPriority"));
+	json_set(a, spec, STR("priority"), json_int(a, value));
+	if (policy.len == 0)
+		policy = STR("PreemptLowerPriority");
+	const struct json *wished = json_get(spec, STR("preemptionPolicy"));
+	if (wished && !str_eq(json_str(wished), policy))
+		return refuse_priority(r, tree,
+				       "the string value of PreemptionPolicy (%.*s) must not be "
+				       "provided in pod spec; priority admission controller "
+				       "computed %.*s from the given PriorityClass name",
+				       STR_FMT(json_str(wished)), STR_FMT(policy));
+	json_set_str(a, spec, STR("preemptionPolicy"), policy);
 	return STEP_NEXT;
 }
 
@@ -291,14 +331,18 @@ static const struct {
 	{"Escalation", KIND_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_binding},
 	{"Escalation", KIND_CLUSTER_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL,
 	 escalation_by_binding},
+	{"ServiceAccount", KIND_POD, ADMIT_CREATE, NULL, service_account},
 	{"TaintNodesByCondition", KIND_NODE, ADMIT_CREATE, NULL, taint_new_node},
 	{"Priority", KIND_POD, ADMIT_CREATE, NULL, priority},
-	{"DefaultTolerationSeconds", KIND_POD, ADMIT_CREATE, NULL, default_toleration_seconds},
-	{"ServiceAccount", KIND_POD, ADMIT_CREATE, NULL, service_account},
+	{"Priority", KIND_POD, ADMIT_UPDATE, NULL, keep_priority},
+	{"DefaultTolerationSeconds", KIND_POD, ADMIT_CREATE | ADMIT_UPDATE, NULL,
+	 default_toleration_seconds},
 	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_CREATE, NULL,
 	 protect_claim},
 	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME, ADMIT_CREATE, NULL,
 	 protect_volume},
+	{"RuntimeClass", KIND_POD, ADMIT_CREATE, NULL, runtime_class_admit},
+	{"RuntimeClass", KIND_POD, ADMIT_JUDGE_CREATE, NULL, runtime_class_judge},
 	{"CertificateApproval", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_UPDATE, "approval",
 	 certificate_approval},
 	{"CertificateSigning", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_UPDATE, "status",

@@ -6,7 +6,12 @@
 
 #include "server/request.h"
 
-enum admit_operation { ADMIT_CREATE = 1, ADMIT_UPDATE = 2, ADMIT_DELETE = 4 };
+enum admit_operation {
+	ADMIT_CREATE = 1,
+	ADMIT_UPDATE = 2,
+	ADMIT_DELETE = 4,
+	ADMIT_JUDGE_CREATE = 8, /* after validation: may refuse, edits nothing */
+};
 
 /* STEP_NEXT, or STEP_DONE with the refusal. old is NULL for a create. */
 enum step admit(struct request *r, enum admit_operation op, const struct json *old,

@@ -176,11 +176,12 @@ static void refuse_range(struct arena *a, const struct service_allocator *al,
 {
 	char net[IPNET_TEXT_MAX];
 	ipnet_format(al->net, net);
-	refuse_address(errors, spec, ip,
-		       arena_cstr(a, arena_printf(a,
-						  "the provided IP (%.*s) is not in the valid range. "
-						  "The range of valid IPs is %s",
-						  STR_FMT(ip), net)));
+	refuse_address(
+		errors, spec, ip,
+		arena_cstr(a, arena_printf(a,
+					   "the provided IP (%.*s) is not in the valid range. "
+					   "The range of valid IPs is %s",
+					   STR_FMT(ip), net)));
 }
 
 static bool is_in_net(const struct service_allocator *al, struct str text)
@@ -268,9 +269,8 @@ static void note_wish(struct port_wishes *wishes, int64_t port)
 
 static int64_t draw_port(struct service_allocator *al, struct port_wishes *wishes)
 {
-	int64_t port = wishes->is_dry_run
-			       ? (wishes->asked_count ? wishes->last : DRY_RUN_FIRST) + 1
-			       : next_port(al, wishes->taken);
+	int64_t port = wishes->is_dry_run ? (wishes->asked_count ? wishes->last : DRY_RUN_FIRST) + 1
+					  : next_port(al, wishes->taken);
 	note_wish(wishes, port);
 	return port;
 }

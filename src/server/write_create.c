@@ -1,6 +1,7 @@
 #include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
+#include "api/empty_lists.h"
 #include "api/gates.h"
 #include "api/managed_fields.h"
 #include "api/validate.h"
@@ -71,7 +72,11 @@ enum step write_create(struct request *r)
 		api_validate_create(r->route.kind, tree, &errors);
 	if (errors.count) {
 		allocator_release(r->server->allocator, r);
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, name, &errors);
+		return request_invalid(r, storage->group, storage->kind, name, &errors);
+	}
+	if (admit(r, ADMIT_JUDGE_CREATE, NULL, tree) == STEP_DONE) {
+		allocator_release(r->server->allocator, r);
+		return STEP_DONE;
 	}
 	write_warn(r, NULL, tree);
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,
@@ -80,5 +85,6 @@ enum step write_create(struct request *r)
 		allocator_release(r->server->allocator, r);
 		return refuse_existing(r, there);
 	}
+	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
 	return write_commit(r, tree, NULL, 201);
 }

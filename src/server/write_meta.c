@@ -63,7 +63,7 @@ bool write_meta_create(struct request *r, struct json *tree)
 	json_set_str(a, meta, STR("uid"), arena_str(a, str_n(uid, 36)));
 	json_set_time(a, meta, "creationTimestamp", world_wall_us());
 	static const char *const not_yours[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
-						"selfLink", "generation", "resourceVersion"};
+						"selfLink", "resourceVersion"};
 	for (size_t i = 0; i < ARRAY_LEN(not_yours); i++)
 		json_remove(meta, str_of(not_yours[i]));
 	return true;
@@ -81,7 +81,8 @@ static void keep(struct request *r, struct json *meta, const struct json *old_me
 		json_remove(meta, str_of(key));
 }
 
-/* Where upstream's store would keep the object: its messages name it. */
+/* Where upstream's store would keep the object: its messages name it.  What stands in for the store
+ * in a dry run knows no prefix. */
 static struct str storage_key(struct request *r)
 {
 	static const struct {
@@ -96,7 +97,8 @@ static struct str storage_key(struct request *r)
 		if (str_is(folder, rows[i].plural))
 			folder = str_of(rows[i].folder);
 	bool is_below = route->kind->is_namespaced;
-	return arena_printf(&r->arena, "/registry/%.*s%s%.*s/%.*s", STR_FMT(folder),
+	return arena_printf(&r->arena, "%s/%.*s%s%.*s/%.*s",
+			    r->options.is_dry_run ? "" : "/registry", STR_FMT(folder),
 			    is_below ? "/" : "", STR_FMT(is_below ? route->namespace : STR("")),
 			    STR_FMT(route->name));
 }
@@ -144,13 +146,15 @@ bool write_meta_update(struct request *r, struct object *old, struct json *old_t
 	struct json *old_meta = json_get(old_tree, STR("metadata"));
 	if (!write_meta_namespace(r, tree) || !check_preconditions(r, old, meta))
 		return false;
-	static const char *const fixed[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
-					    "generation"};
 	static const char *const defaulted[] = {"uid", "creationTimestamp", "name"};
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		keep(r, meta, old_meta, fixed[i], true);
+	keep(r, meta, old_meta, "generation", true);
 	for (size_t i = 0; i < ARRAY_LEN(defaulted); i++)
 		keep(r, meta, old_meta, defaulted[i], false);
+	/* Nobody takes a deletion back; that it may not be begun here, validation says. */
+	if (json_get(old_meta, STR("deletionTimestamp")))
+		keep(r, meta, old_meta, "deletionTimestamp", true);
+	if (json_get(old_meta, STR("deletionTimestamp")))
+		keep(r, meta, old_meta, "deletionGracePeriodSeconds", false);
 	json_set(&r->arena, meta, STR("resourceVersion"),
 		 json_printf(&r->arena, "%lld", (long long)old->revision));
 	return true;

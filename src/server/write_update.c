@@ -1,6 +1,7 @@
 #include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/defaults.h"
+#include "api/empty_lists.h"
 #include "api/gates.h"
 #include "api/managed_fields.h"
 #include "api/validate.h"
@@ -106,11 +107,11 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 				    arena_cstr(a, r->route.subresource), &errors);
 	if (errors.count) {
 		allocator_release(r->server->allocator, r);
-		return request_invalid(r, r->route.kind->group, r->route.kind->kind, old->name,
-				       &errors);
+		return request_invalid(r, storage->group, storage->kind, old->name, &errors);
 	}
 	if (!r->route.sub)
 		write_warn(r, old_tree, tree);
+	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
 	if (is_same(old_tree, tree) && managed_equal(old_tree, tree))
 		return unchanged(r, old);
 	return write_commit(r, tree, old, 200);
