@@ -234,6 +234,27 @@ static void on_ready(void *ctx)
 		log_warn("control", "nobody waits for us to be ready");
 }
 
+static enum rc take_audit(const struct control_options *o, struct arena *a,
+			  struct audit_options *ret_audit, struct err *err)
+{
+	struct kubeconfig_target hook = {};
+	if (o->audit_webhook)
+		TRY(kubeconfig_load(a, o->audit_webhook, NULL, &hook, err));
+	*ret_audit = (struct audit_options){
+		.policy_path = o->audit_policy,
+		.log_path = o->audit_log,
+		.log_max_mib = o->audit_max_mib,
+		.log_max_backups = o->audit_max_backups,
+		.log_max_age_days = o->audit_max_days,
+		.webhook_url = hook.server,
+		.webhook_ca_pem = hook.ca_pem,
+		.webhook_cert_pem = hook.cert_pem,
+		.webhook_key_pem = hook.key_pem,
+		.webhook_token = hook.token,
+	};
+	return RC_OK;
+}
+
 static enum rc start(struct control *c, struct err *err)
 {
 	const struct control_options *o = c->options;
@@ -251,6 +272,8 @@ static enum rc start(struct control *c, struct err *err)
 		.on_fatal = on_fatal,
 		.ctx = c,
 	};
+	CLEANUP_ARENA a = {};
+	TRY(take_audit(o, &a, &config.audit, err));
 	TRY(server_new(c->loop, &config, &c->server, err));
 	take_settings(c);
 	return server_start(c->server, err);
@@ -314,6 +337,18 @@ static const struct option options[] = {
 	 "run N nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
 	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes",
 	 .is_good = value_is_label, .wants = LABEL_WANTED},
+	{"audit-policy-file", 0, OPTION_TEXT, AT(audit_policy), "FILE",
+	 "which requests the audit log records (audit.k8s.io/v1 Policy)"},
+	{"audit-log-path", 0, OPTION_TEXT, AT(audit_log), "FILE",
+	 "audit log, one JSON event a line; - is standard output"},
+	{"audit-log-maxsize", 0, OPTION_NUMBER, AT(audit_max_mib), "MIB",
+	 "size at which the audit log is closed and renamed; 0 never", .most = 1 << 20},
+	{"audit-log-maxbackup", 0, OPTION_NUMBER, AT(audit_max_backups), "N",
+	 "closed audit logs to keep; 0 all", .most = 1 << 20},
+	{"audit-log-maxage", 0, OPTION_NUMBER, AT(audit_max_days), "DAYS",
+	 "age at which closed audit logs go; 0 never", .most = 36500},
+	{"audit-webhook-config-file", 0, OPTION_TEXT, AT(audit_webhook), "FILE",
+	 "kubeconfig of a server that gets audit events"},
 	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
 	 .is_good = value_is_level, .wants = LEVEL_WANTED},
 	{"log-json", 0, OPTION_FLAG, AT(has_json_log), NULL, "log lines as JSON"},
@@ -328,6 +363,7 @@ static const struct control_options defaults = {
 	.service_cidr = "10.43.0.0/16",
 	.cluster_domain = "cluster.local",
 	.log_level = "info",
+	.audit_max_mib = 100,
 	.port = 6443,
 };
 

@@ -7,8 +7,8 @@
 
 struct control_options {
 	const char *data_dir, *bind_address, *advertise_address, *cluster_cidr, *service_cidr,
-		*cluster_domain, *log_level;
-	int64_t port, simulated_nodes, notify_fd;
+		*cluster_domain, *log_level, *audit_policy, *audit_log, *audit_webhook;
+	int64_t port, simulated_nodes, notify_fd, audit_max_mib, audit_max_backups, audit_max_days;
 	struct text_list tls_sans, node_labels;
 	bool is_memory, has_json_log;
 };

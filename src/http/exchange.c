@@ -261,6 +261,11 @@ struct str http_header(const struct http_exchange *x, const char *name)
 	return value;
 }
 
+struct str http_peer(const struct http_exchange *x)
+{
+	return str_of(x->peer);
+}
+
 const struct http_header *http_headers(const struct http_exchange *x, size_t *ret_count)
 {
 	*ret_count = x->header_count;
@@ -448,8 +453,8 @@ static void head_set(struct http_exchange *x, int status, const struct http_head
 	ASSERT(x->magic == EXCHANGE_MAGIC && x->is_asked && x->stage == REPLY_NONE);
 	x->status = status;
 	x->reply_header_count = x->common_header_count + header_count;
-	x->reply_headers = fields_clean(x, with_common(x, headers, header_count),
-					x->reply_header_count);
+	x->reply_headers =
+		fields_clean(x, with_common(x, headers, header_count), x->reply_header_count);
 }
 
 static void handled(struct http_exchange *x)

@@ -110,8 +110,9 @@ bool http_header_next(const struct http_exchange *x, const char *name, size_t *a
 /* Every header, without pseudo-headers. */
 const struct http_header *http_headers(const struct http_exchange *x, size_t *ret_count);
 
-struct str http_body(const struct http_exchange *x);	  /* empty before on_request */
-bool http_body_is_cut(const struct http_exchange *x);	  /* it exceeds what on_headers took */
+struct str http_body(const struct http_exchange *x);  /* empty before on_request */
+struct str http_peer(const struct http_exchange *x);  /* address of the client, without its port */
+bool http_body_is_cut(const struct http_exchange *x); /* it exceeds what on_headers took */
 bool http_expects_upgrade(const struct http_exchange *x); /* HTTP/1.1 with Connection: upgrade */
 
 int http_version(const struct http_exchange *x); /* 10, 11 or 20 */

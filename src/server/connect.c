@@ -9,6 +9,7 @@
 #include "base/ipaddr.h"
 #include "http/client.h"
 #include "http/dial.h"
+#include "server/audit.h"
 #include "server/io_thread.h"
 #include "server/pipeline.h"
 #include "server/route.h"
@@ -206,6 +207,7 @@ static void log_head(struct http_call *call, const struct http_response *respons
 	*h = (struct http_header){STR("content-type"), STR("text/plain")};
 	http_stream_begin(r->exchange, 200, h, 1);
 	r->reply.is_streaming = true;
+	request_replied(r);
 }
 
 static void log_drained(struct http_exchange *x)
@@ -238,6 +240,7 @@ static void log_done(struct http_call *call, const struct http_response *respons
 	struct request *r = ctx;
 	r->call = NULL;
 	if (r->reply.is_streaming) {
+		audit_ended(r);
 		http_stream_end(r->exchange);
 		request_free(r);
 		return;
@@ -273,6 +276,7 @@ void connect_gone(struct request *r)
 		return;
 	http_call_cancel(TAKE_PTR(r->call));
 	if (r->reply.is_streaming) {
+		audit_ended(r);
 		http_stream_end(r->exchange);
 		request_free(r);
 		return;
@@ -314,6 +318,15 @@ static void refuse_upgrade(struct request *r, const struct dial_reply *reply)
 	request_resume(r, STEP_DONE);
 }
 
+/* It has no reply that passes the end of the pipeline. */
+static void note_upgrade(struct request *r)
+{
+	r->reply.status = 101;
+	r->reply.is_streaming = true;
+	request_replied(r);
+	r->reply.is_streaming = false;
+}
+
 static void dialled(const struct dial_reply *reply, void *ctx)
 {
 	struct request *r = ctx;
@@ -331,6 +344,7 @@ static void dialled(const struct dial_reply *reply, void *ctx)
 				headers[count++] = (struct http_header){
 					str_of(returned[k]), arena_str(http_arena(r->exchange),
 								       reply->headers[i].value)};
+	note_upgrade(r);
 	if (http_upgrade(r->exchange, headers, count, NULL, NULL, &front, &err) != RC_OK) {
 		stream_close(reply->stream);
 		request_fail_err(r, &err);

@@ -4,10 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "base/log.h"
-#include "server/fairness.h"
 #include "server/pipeline.h"
-#include "server/request_metrics.h"
 
 #define STOP_WAIT_MS 1000 /* the message that it is through comes earlier */
 
@@ -19,10 +16,7 @@ static size_t on_headers(struct http_exchange *x, void *ctx)
 static void finish_exchange(struct request *r)
 {
 	reply_send(r);
-	fairness_leave(r);
-	request_metrics_note(r->server->metrics, r);
-	log_debug("server", "%.*s: %.*s %.*s for %.*s: %d", STR_FMT(r->id), STR_FMT(r->method),
-		  STR_FMT(r->path), STR_FMT(r->user.name), r->reply.status);
+	request_replied(r);
 	if (!r->reply.is_streaming)
 		request_free(r);
 }

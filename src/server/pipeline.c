@@ -1,6 +1,7 @@
 #include "server/pipeline.h"
 
 #include "api/selector.h"
+#include "server/audit.h"
 #include "server/authz.h"
 #include "server/fairness.h"
 #include "server/route.h"
@@ -8,16 +9,12 @@
 #include "server/tokens.h"
 
 const struct stage stages[] = {
-	{"route", false, stage_route},
-	{"authenticate", false, stage_authenticate},
-	{"impersonate", false, stage_impersonate},
-	{"fairness", false, stage_fairness},
-	{"authorize", false, stage_authorize},
-	{"documents", false, stage_documents},
-	{"negotiate", false, stage_negotiate},
-	{"read", false, stage_read},
-	{"connect", false, stage_connect},
-	{"decode", false, stage_decode},
+	{"route", false, stage_route},	       {"authenticate", false, stage_authenticate},
+	{"audit", false, stage_audit},	       {"impersonate", false, stage_impersonate},
+	{"fairness", false, stage_fairness},   {"authorize", false, stage_authorize},
+	{"documents", false, stage_documents}, {"negotiate", false, stage_negotiate},
+	{"read", false, stage_read},	       {"connect", false, stage_connect},
+	{"decode", false, stage_decode},       {"audit-body", false, stage_audit_body},
 	{"write", true, stage_write},
 };
 const size_t stage_count = ARRAY_LEN(stages);
@@ -188,11 +185,23 @@ static bool acts_on_pod(const struct request *r)
 		str_is(r->route.subresource, "portforward"));
 }
 
+/* Only a request that is recorded needs to know why. */
+static bool is_allowed(struct request *r, const struct attributes *what)
+{
+	struct authorizer *z = r->server->authorizer;
+	struct str reason = STR("");
+	if (!r->audit)
+		return authorizer_allows(z, &r->user, what);
+	bool allows = authorizer_allows_because(z, &r->user, what, &r->arena, &reason);
+	audit_note_decision(r, allows, reason);
+	return allows;
+}
+
 enum step stage_authorize(struct request *r)
 {
 	struct attributes what;
 	attributes_of(r, &what);
-	if (!is_public(&what) && !authorizer_allows(r->server->authorizer, &r->user, &what))
+	if (!is_public(&what) && !is_allowed(r, &what))
 		return refuse(r, &what);
 	if (!acts_on_pod(r) || !str_is(what.verb, "get"))
 		return STEP_NEXT;

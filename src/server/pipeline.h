@@ -1,8 +1,8 @@
 /* pipeline: the stages that a request passes, in order, each on the thread that it names.
  *
- *   route → authenticate → impersonate → fairness → authorize → documents → negotiate → read |
- *   connect | decode → write (core: current, patch, default, prepare, admit, validate, commit) →
- * encode
+ *   route → authenticate → audit → impersonate → fairness → authorize → documents → negotiate
+ *   → read | connect | decode → audit-body → write (core: current, patch, default, prepare, admit,
+ * validate, commit) → encode
  *
  * This is the one place where each check is made. */
 #ifndef SKEG_SERVER_PIPELINE_H
@@ -37,6 +37,9 @@ enum step log_options_check(struct request *r);
 /* The client of a stream to a node went away. */
 void connect_gone(struct request *r);
 
+/* A reply has been made, or a stream or connection has begun: seats are given back, audit log and
+ * metrics are told.  Once a request, before its exchange ends. */
+void request_replied(struct request *r);
 /* Sends the reply over the exchange. */
 void reply_send(struct request *r);
 

@@ -1,6 +1,10 @@
 /* From a finished request to bytes on its exchange. */
+#include "base/log.h"
+#include "server/audit.h"
 #include "server/encode.h"
+#include "server/fairness.h"
 #include "server/pipeline.h"
+#include "server/request_metrics.h"
 #include "server/route.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -95,4 +99,13 @@ void reply_send(struct request *r)
 	struct http_chunk chunk = {bytes, len, free_bytes, bytes};
 	struct http_reply reply = {r->reply.status, headers, h.count, &chunk, 1};
 	http_reply(r->exchange, &reply);
+}
+
+void request_replied(struct request *r)
+{
+	audit_replied(r);
+	fairness_leave(r);
+	request_metrics_note(r->server->metrics, r);
+	log_debug("server", "%.*s: %.*s %.*s for %.*s: %d", STR_FMT(r->id), STR_FMT(r->method),
+		  STR_FMT(r->path), STR_FMT(r->user.name), r->reply.status);
 }

@@ -138,6 +138,7 @@ struct request {
 	struct str id;		   /* Audit-Id */
 	struct fair_request seats; /* see fairness.h */
 	struct waiting *waiting;
+	struct audit_record *audit; /* NULL: it is not recorded */
 
 	struct json *tree;     /* decoded body, later the object that is written */
 	struct decoded *patch; /* text of a patch; NULL when it came as a tree */

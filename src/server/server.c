@@ -83,6 +83,14 @@ static const char *own_address(struct server *s)
 	return s->own_address;
 }
 
+static enum rc open_audit(struct server *s, struct err *err)
+{
+	const struct audit_options *o = &s->config.audit;
+	if (!o->log_path && !o->webhook_url.len)
+		return RC_OK;
+	return audit_new(o, &s->audit, err);
+}
+
 enum rc server_new(struct loop *loop, const struct server_config *config,
 		   struct server **ret_server, struct err *err)
 {
@@ -98,6 +106,8 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 		rc = open_store(s, err); /* first: it sees to it that the folder is ours alone */
 	if (rc == RC_OK)
 		rc = open_keys(s, err);
+	if (rc == RC_OK)
+		rc = open_audit(s, err);
 	if (rc != RC_OK) {
 		server_free(s);
 		return rc;
@@ -163,6 +173,7 @@ void server_free(struct server *s)
 	local_client_free(s->local);
 	authorizer_free(s->authorizer);
 	fairness_free(s->fairness);
+	audit_free(s->audit);
 	request_metrics_free(s->metrics);
 	token_cache_free(s->tokens);
 	history_done(&s->history);

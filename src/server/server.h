@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/ipaddr.h"
 #include "io/loop.h"
+#include "server/audit.h"
 #include "server/authz.h"
 #include "server/history.h"
 #include "server/tokens.h"
@@ -25,6 +26,7 @@ struct server_config {
 	const char *cluster_domain; /* "cluster.local" */
 	const char *const *sans;    /* more names of the serving certificate */
 	size_t san_count;
+	struct audit_options audit;
 	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */
 	void (*on_fatal)(void *ctx, const struct err *err);
 	void *ctx;
@@ -36,6 +38,7 @@ struct server {
 	struct store *store;
 	struct authorizer *authorizer;
 	struct fairness *fairness;
+	struct audit *audit; /* NULL: nothing is recorded */
 	struct request_metrics *metrics;
 	struct cluster_keys *keys;
 	struct token_cache *tokens;

@@ -1,6 +1,7 @@
 #include "server/watch.h"
 
 #include "base/log.h"
+#include "server/audit.h"
 #include "server/encode.h"
 #include "server/filter.h"
 #include "server/pipeline.h"
@@ -31,6 +32,7 @@ static void watcher_end(struct watcher *w)
 	snapshot_unref(w->initial);
 	while (w->held_at < w->held_count)
 		store_event_done(&w->held[w->held_at++]);
+	audit_ended(r);
 	http_stream_end(r->exchange);
 	request_free(r); /* and w, which lives in its arena */
 }
@@ -240,6 +242,7 @@ static void begin_stream(struct request *r)
 	r->reply.is_streaming = true;
 	http_stream_begin(r->exchange, 200, headers, 2);
 	http_stream_on_drain(r->exchange, WATCH_QUEUE_BYTES / 4, on_drain);
+	request_replied(r);
 }
 
 /* Where a watch begins: after a revision the client knows, or with everything there is. */
