@@ -27,50 +27,30 @@ static struct list_rule list_rule(const struct api_type *type, struct str name)
 	return (struct list_rule){struct_type(f), f->flags & FIELD_PATCH_MERGE, f->merge_key};
 }
 
-static enum rc bad_directive(const struct json *directive, const struct json *map, struct err *err)
+/* Nulls that say nothing of what has no counterpart; those in lists stay. */
+static void drop_nulls(struct json *value)
 {
-	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
-	go_value_write(&text, map);
-	return err_set(err, RC_INTERNAL, "unknown patch type: %.*s in map: %s",
-		       STR_FMT(json_str(directive)), text.data);
+	for (size_t i = json_count(value); i-- > 0;) {
+		bool is_map = value->type == JSON_OBJECT;
+		struct json *v = is_map ? value->object.members[i].value : value->array.items[i];
+		if (is_map && v->type == JSON_NULL)
+			json_remove(value, value->object.members[i].key);
+		else
+			drop_nulls(v);
+	}
 }
 
-static enum rc no_merge_key(const struct json *item, struct str key, struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
-	go_value_write(&text, item);
-	return err_set(err, RC_INTERNAL, "map: %s does not contain declared merge key: %.*s",
-		       text.data, STR_FMT(key));
-}
-
-static enum rc mixed_items(const struct json *original, const struct json *patch, struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(64u << 10);
-	go_value_write(&text, original);
-	buf_add_char(&text, ' ');
-	go_value_write(&text, patch);
-	return err_set(err, RC_INTERNAL, "list element types are not identical: [%s]",
-		       text.data ? text.data : "");
-}
-
-/* Without directives, for what has no counterpart; false: the value itself is to be left out. */
+/* What has a directive and no counterpart is left out; false: that is the value itself. */
 static bool drop_directives(struct json *value)
 {
-	if (value->type == JSON_OBJECT) {
-		if (str_is(json_str(json_get(value, STR(DIRECTIVE))), "delete"))
-			return false;
-		for (size_t i = value->object.count; i-- > 0;) {
-			struct json_member *m = &value->object.members[i];
-			if (str_is(m->key, DIRECTIVE) || str_is(m->key, RETAIN_KEYS) ||
-			    str_has_prefix(m->key, STR(DELETE_LIST)) ||
-			    str_has_prefix(m->key, STR(SET_ORDER)) || m->value->type == JSON_NULL ||
-			    !drop_directives(m->value))
-				json_remove(value, m->key);
-		}
-	} else if (value->type == JSON_ARRAY) {
-		for (size_t i = value->array.count; i-- > 0;)
-			if (!drop_directives(value->array.items[i]))
-				json_remove_at(value, i);
+	if (value->type == JSON_OBJECT && json_get(value, STR(DIRECTIVE)))
+		return false;
+	for (size_t i = json_count(value); i-- > 0;) {
+		if (value->type == JSON_ARRAY && !drop_directives(value->array.items[i]))
+			json_remove_at(value, i);
+		else if (value->type == JSON_OBJECT &&
+			 !drop_directives(value->object.members[i].value))
+			json_remove(value, value->object.members[i].key);
 	}
 	return true;
 }
@@ -106,7 +86,13 @@ static enum rc retain_keys(struct json *original, struct json *patch, struct err
 
 /* ---- lists ---- */
 
-static enum rc merge_map(struct arena *a, const struct api_type *type, struct json *original,
+/* What the tables say of a map: its struct, or the field whose value it is. */
+struct map_rule {
+	const struct api_type *type;   /* NULL: no struct */
+	const struct api_field *field; /* then: a Go map, or a value of any shape */
+};
+
+static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *original,
 			 struct json *patch, struct json **ret_map, struct err *err);
 
 static bool same_item(const struct json *a, const struct json *b, struct str key)
@@ -125,31 +111,37 @@ static ptrdiff_t item_index(const struct json *list, const struct json *item, st
 	return -1;
 }
 
-/* All items maps, or none. */
+/* All items are of one Go type. */
 static enum rc items_check(const struct json *original, const struct json *patch,
 			   bool *ret_are_maps, struct err *err)
 {
-	size_t maps = 0, others = 0;
-	const struct json *lists[] = {original, patch};
+	const struct json *lists[] = {original, patch}, *first = NULL;
 	for (size_t l = 0; l < 2; l++)
 		for (size_t i = 0; i < json_count(lists[l]); i++) {
-			bool is_map = json_at(lists[l], i)->type == JSON_OBJECT;
-			maps += is_map;
-			others += !is_map;
+			const struct json *item = json_at(lists[l], i);
+			if (!first && item->type == JSON_ARRAY)
+				return err_set(err, RC_INVALID, "lists of lists are not supported");
+			if (first && first->type != item->type)
+				return strategic_mixed_items(original, patch, err);
+			first = item;
 		}
-	*ret_are_maps = maps > 0;
-	return maps && others ? mixed_items(original, patch, err) : RC_OK;
+	*ret_are_maps = first && first->type == JSON_OBJECT;
+	return RC_OK;
 }
 
 static enum rc keys_check(const struct json *list, struct str key, struct err *err)
 {
-	for (size_t i = 0; i < json_count(list); i++)
+	for (size_t i = 0; i < json_count(list); i++) {
+		if (json_at(list, i)->type != JSON_OBJECT)
+			return strategic_bad_shape("map[string]interface {}", json_at(list, i),
+						   err);
 		if (!json_get(json_at(list, i), key))
-			return no_merge_key(json_at(list, i), key, err);
+			return strategic_no_merge_key(json_at(list, i), key, err);
+	}
 	return RC_OK;
 }
 
-/* Upstream's stable sort by the place in order. */
+/* Upstream's stable sort by the place in order; what has no place goes before all it meets. */
 static void sort_by(struct json *list, const struct json *order, struct str key)
 {
 	for (size_t i = 1; i < list->array.count; i++) {
@@ -158,7 +150,7 @@ static void sort_by(struct json *list, const struct json *order, struct str key)
 		size_t at = i;
 		while (at > 0) {
 			ptrdiff_t before = item_index(order, list->array.items[at - 1], key);
-			if (place < 0 || before < 0 || place >= before)
+			if (place >= 0 && before >= 0 && place >= before)
 				break;
 			list->array.items[at] = list->array.items[at - 1];
 			at--;
@@ -223,7 +215,7 @@ static enum rc special_items(struct json *original, struct json *patch, struct s
 		}
 		if (str_is(json_str(directive), "delete")) {
 			if (!json_get(item, key))
-				return no_merge_key(item, key, err);
+				return strategic_no_merge_key(item, key, err);
 			delete_matching(original, item, key);
 		} else if (str_is(json_str(directive), "replace")) {
 			*ret_replaces = true;
@@ -231,7 +223,7 @@ static enum rc special_items(struct json *original, struct json *patch, struct s
 			return err_set(err, RC_INTERNAL,
 				       "merging lists cannot yet be specified in the patch");
 		} else {
-			return bad_directive(directive, item, err);
+			return strategic_bad_directive(directive, item, err);
 		}
 		json_remove_at(patch, i);
 	}
@@ -244,11 +236,12 @@ static enum rc merge_items(struct arena *a, const struct list_rule *rule, struct
 	for (size_t i = 0; i < json_count(patch); i++) {
 		struct json *item = json_at(patch, i);
 		if (!json_get(item, rule->merge_key))
-			return no_merge_key(item, rule->merge_key, err);
+			return strategic_no_merge_key(item, rule->merge_key, err);
 		ptrdiff_t at = item_index(merged, item, rule->merge_key);
 		if (at >= 0)
-			TRY(merge_map(a, rule->type, merged->array.items[at], item,
-				      &merged->array.items[at], err));
+			TRY(merge_map(a, (struct map_rule){.type = rule->type},
+				      merged->array.items[at], item, &merged->array.items[at],
+				      err));
 		else
 			json_append(a, merged, item);
 	}
@@ -277,7 +270,7 @@ static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct 
 			  struct json *patch, bool is_deletion, struct json **ret_list,
 			  struct err *err)
 {
-	bool are_maps, replaces;
+	bool are_maps = false, replaces = false;
 	if (!rule->is_merged && !is_deletion) {
 		*ret_list = patch;
 		return RC_OK;
@@ -300,30 +293,19 @@ static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct 
 
 /* ---- $setElementOrder ---- */
 
-static enum rc order_mismatch(const struct json *patch, const struct json *order, struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(64u << 10);
-	buf_add_cstr(&text, "The order in patch list:\n");
-	go_value_write(&text, patch);
-	buf_add_cstr(&text, "\n doesn't match $setElementOrder list:\n");
-	go_value_write(&text, order);
-	buf_add_char(&text, '\n');
-	return err_set(err, RC_INTERNAL, "%s", text.data ? text.data : "");
-}
-
 /* The items of the patch that are not deleted stand in the order that is asked for. */
 static enum rc order_check(const struct json *patch, const struct json *order, struct str key,
 			   struct err *err)
 {
 	size_t at = 0;
-	for (size_t i = 0; i < json_count(patch); i++) {
+	for (size_t i = 0; i < json_count(patch) && json_count(order); i++) {
 		const struct json *item = json_at(patch, i);
-		if (str_is(json_str(json_get(item, STR(DIRECTIVE))), "delete"))
+		if (json_get(item, STR(DIRECTIVE)))
 			continue;
 		while (at < json_count(order) && !same_item(json_at(order, at), item, key))
 			at++;
 		if (at++ >= json_count(order))
-			return order_mismatch(patch, order, err);
+			return strategic_order_mismatch(patch, order, err);
 	}
 	return RC_OK;
 }
@@ -334,8 +316,12 @@ static enum rc set_order(struct arena *a, const struct api_type *type, struct js
 {
 	struct list_rule rule = list_rule(type, name);
 	struct json *had = json_get(original, name), *wanted = json_get(patch, name), *merged;
-	if (order->type != JSON_ARRAY || (wanted && wanted->type != JSON_ARRAY))
-		return err_set(err, RC_BAD_REQUEST, "invalid patch format of setElementOrder list");
+	if (order->type != JSON_ARRAY)
+		return strategic_bad_shape("[]interface {}", order, err);
+	if (wanted && wanted->type != JSON_ARRAY)
+		return strategic_bad_shape("[]interface {}", wanted, err);
+	if (type && !api_field(type, name))
+		return strategic_unknown_field(type->name, name, err);
 	if (!had && !wanted)
 		return RC_OK;
 	if (rule.merge_key.at)
@@ -373,57 +359,73 @@ static enum rc set_orders(struct arena *a, const struct api_type *type, struct j
 
 /* ---- maps ---- */
 
-static bool same_shape(const struct json *a, const struct json *b)
+/* Only structs say how what is in them merges. */
+static enum rc no_rule(struct map_rule rule, struct str name, struct err *err)
 {
-	return a->type == b->type;
+	if (rule.field && rule.field->shape == SHAPE_ONE)
+		return strategic_unknown_field(rule.field->go_type, name, err);
+	return err_set(err, RC_INTERNAL,
+		       "merging an object in json but data type is not struct, instead is: map");
 }
 
-static enum rc merge_member(struct arena *a, const struct api_type *type, struct json *original,
+/* A value in the place of none, or of one of another shape. */
+static void take_value(struct arena *a, struct json *original, struct str name, struct json *value)
+{
+	drop_nulls(value);
+	if (drop_directives(value))
+		json_set(a, original, name, value);
+	else
+		json_remove(original, name);
+}
+
+static enum rc merge_member(struct arena *a, struct map_rule rule, struct json *original,
 			    struct str name, struct json *value, bool is_deletion, struct err *err)
 {
 	struct json *had = json_get(original, name), *merged = value;
-	const struct api_field *field = type ? api_field(type, name) : NULL;
+	const struct api_field *field = rule.type ? api_field(rule.type, name) : NULL;
+	bool is_container = value->type == JSON_OBJECT || value->type == JSON_ARRAY;
 	if (value->type == JSON_NULL) {
 		json_remove(original, name);
 		return RC_OK;
 	}
-	if (!had || !same_shape(had, value)) {
-		if (!is_deletion && drop_directives(value))
-			json_set(a, original, name, value);
-		else if (!is_deletion && !had)
-			json_remove(original, name);
+	if (!had || had->type != value->type) {
+		if (!is_deletion)
+			take_value(a, original, name, value);
 		return RC_OK;
 	}
+	if (is_container && !rule.type)
+		return no_rule(rule, name, err);
 	if (value->type == JSON_OBJECT && !(field && field->flags & FIELD_PATCH_REPLACE)) {
-		bool is_struct = field && field->shape == SHAPE_ONE;
-		TRY(merge_map(a, is_struct ? struct_type(field) : NULL, had, value, &merged, err));
+		bool is_struct = field && field->shape == SHAPE_ONE && struct_type(field);
+		struct map_rule below = {is_struct ? struct_type(field) : NULL, field};
+		TRY(merge_map(a, below, had, value, &merged, err));
 	} else if (value->type == JSON_ARRAY) {
-		struct list_rule rule = list_rule(type, name);
-		TRY(merge_list(a, &rule, had, value, is_deletion, &merged, err));
+		struct list_rule list = list_rule(rule.type, name);
+		TRY(merge_list(a, &list, had, value, is_deletion, &merged, err));
 	}
 	json_set(a, original, name, merged);
 	return RC_OK;
 }
 
-static enum rc merge_map(struct arena *a, const struct api_type *type, struct json *original,
+static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *original,
 			 struct json *patch, struct json **ret_map, struct err *err)
 {
 	const struct json *directive = json_get(patch, STR(DIRECTIVE));
 	if (directive) {
 		bool is_replace = str_is(json_str(directive), "replace");
 		if (!is_replace && !str_is(json_str(directive), "delete"))
-			return bad_directive(directive, patch, err);
+			return strategic_bad_directive(directive, patch, err);
 		json_remove(patch, STR(DIRECTIVE));
 		*ret_map = is_replace ? patch : json_object(a);
 		return RC_OK;
 	}
 	TRY(retain_keys(original, patch, err));
-	TRY(set_orders(a, type, original, patch, err));
+	TRY(set_orders(a, rule.type, original, patch, err));
 	for (size_t i = 0; i < json_count(patch); i++) {
 		struct json_member m = patch->object.members[i];
 		bool is_deletion = str_has_prefix(m.key, STR(DELETE_LIST));
 		struct str name = is_deletion ? str_skip(m.key, strlen(DELETE_LIST)) : m.key;
-		TRY(merge_member(a, type, original, name, m.value, is_deletion, err));
+		TRY(merge_member(a, rule, original, name, m.value, is_deletion, err));
 	}
 	*ret_map = original;
 	return RC_OK;
@@ -441,7 +443,7 @@ enum rc strategic_merge(struct arena *a, const struct api_type *type, struct jso
 			err, RC_BAD_REQUEST,
 			"json: cannot unmarshal %s into Go value of type map[string]interface {}",
 			go_kind_of_json(patch));
-	TRY(merge_map(a, type, original, patch, &result, err));
+	TRY(merge_map(a, (struct map_rule){.type = type}, original, patch, &result, err));
 	TRY(strategic_check_types(type, result, shown, errors, err));
 	*ret_tree = result;
 	return RC_OK;

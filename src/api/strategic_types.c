@@ -1,5 +1,6 @@
 #include "api/strategic-int.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -73,19 +74,48 @@ struct checker {
 
 static void check_struct(struct checker *c, const struct api_type *type, const struct json *tree);
 
-static bool form_takes(enum field_form form, enum json_type type)
+/* Go's kind of a form, as long as it is a simple one: types with an unmarshaller of their own judge
+ * their text later. */
+static const char *simple_kind(enum field_form form)
 {
 	switch (form) {
 	case FORM_BOOL:
-		return type == JSON_BOOL;
+		return "bool";
 	case FORM_INT32:
+		return "int32";
 	case FORM_INT64:
-		return type == JSON_INT || type == JSON_DOUBLE;
+		return "int64";
 	case FORM_STRING:
-		return type == JSON_STRING;
-	default: /* types with an unmarshaller of their own judge their text later */
-		return true;
+		return "string";
+	default:
+		return NULL;
 	}
+}
+
+static bool form_takes(enum field_form form, const struct json *value)
+{
+	if (form == FORM_BOOL)
+		return value->type == JSON_BOOL;
+	if (form == FORM_STRING)
+		return value->type == JSON_STRING;
+	return value->type == JSON_INT ||
+	       (value->type == JSON_DOUBLE && value->number == trunc(value->number));
+}
+
+/* Go converts integers to strings and numbers to each other, so it says that it will not; of all
+ * else it knows no way. */
+static void check_simple(struct checker *c, enum field_form form, const struct json *value,
+			 struct str go_type)
+{
+	bool is_number = value->type == JSON_INT || value->type == JSON_DOUBLE;
+	bool is_convertible = form == FORM_STRING ? value->type == JSON_INT
+						  : form != FORM_BOOL && is_number;
+	if (form_takes(form, value))
+		return;
+	c->fault = is_convertible
+			   ? arena_printf(c->arena, "cannot convert %s to %.*s",
+					  reflect_kind(value), STR_FMT(go_type))
+			   : arena_printf(c->arena, "unrecognized type: %s", simple_kind(form));
 }
 
 static void check_one(struct checker *c, const struct api_field *f, const struct json *value,
@@ -95,9 +125,8 @@ static void check_one(struct checker *c, const struct api_field *f, const struct
 		return;
 	if (f->form == FORM_STRUCT)
 		check_struct(c, api_type(api_builtin(), f->type), value);
-	else if (!form_takes(f->form, value->type))
-		c->fault = arena_printf(c->arena, "cannot convert %s to %.*s", reflect_kind(value),
-					STR_FMT(go_type));
+	else if (simple_kind(f->form))
+		check_simple(c, f->form, value, go_type);
 }
 
 static void check_field(struct checker *c, const struct api_field *f, const struct json *value)

@@ -60,6 +60,17 @@ static void test_merges(void **state)
 		 "template.spec.volumes",
 		 "[{\"name\":\"v\",\"secret\":{}},{\"name\":\"w\",\"hostPath\":{\"path\":\"/"
 		 "w\"}}]"},
+		{SPEC("\"$setElementOrder/volumes\":[],\"volumes\":[{\"name\":\"u\"}]"),
+		 "template.spec.volumes",
+		 "[{\"name\":\"v\",\"emptyDir\":{}},{\"name\":\"w\",\"hostPath\":{\"path\":\"/w\"}},"
+		 "{\"name\":\"u\"}]"},
+		{SPEC("\"securityContext\":{\"$patch\":\"replace\",\"fsGroup\":1},\"priority\":1"),
+		 "template.spec.priority", "1"},
+		{SPEC("\"affinity\":{\"nodeAffinity\":{\"$patch\":\"replace\"},\"podAffinity\":null}"),
+		 "template.spec.affinity", "{}"},
+		{SPEC("\"dnsConfig\":{\"$retainKeys\":[\"searches\"],\"searches\":[\"a\"]}"),
+		 "template.spec.dnsConfig",
+		 "{\"$retainKeys\":[\"searches\"],\"searches\":[\"a\"]}"},
 		{CONTAINERS("{\"name\":\"new\"}"), "template.spec.containers",
 		 "[{\"name\":\"new\"},{\"name\":\"one\",\"image\":\"i:1\",\"env\":[{\"name\":\"A\","
 		 "\"value\":\"1\"}],\"args\":[\"x\",\"y\"]},{\"name\":\"two\",\"image\":\"i:2\"}]"},
@@ -102,6 +113,24 @@ static void test_bad_patches(void **state)
 		{"{\"metadata\":{\"labels\":\"x\"}}", RC_INVALID, "cannot restore map from string"},
 		{SPEC("\"restartPolicy\":5"), RC_INVALID,
 		 "cannot convert int64 to v1.RestartPolicy"},
+		{SPEC("\"restartPolicy\":true"), RC_INVALID, "unrecognized type: string"},
+		{SPEC("\"hostNetwork\":\"yes\""), RC_INVALID, "unrecognized type: bool"},
+		{SPEC("\"priority\":\"high\""), RC_INVALID, "unrecognized type: int32"},
+		{SPEC("\"priority\":1.5"), RC_INVALID, "cannot convert float64 to int32"},
+		{SPEC("\"containers\":{\"name\":\"one\"}"), RC_INVALID,
+		 "cannot restore slice from map"},
+		{SPEC("\"$setElementOrder/containers\":\"one\""), RC_INTERNAL,
+		 "expected a []interface {}, but received a string"},
+		{SPEC("\"$setElementOrder/boxes\":[]"), RC_INTERNAL,
+		 "unable to find api field in struct PodSpec for the json field \"boxes\""},
+		{"{\"metadata\":{\"finalizers\":[\"x/3\",4]}}", RC_INTERNAL,
+		 "list element types are not identical: [[x/1 x/2] [x/3 4]]"},
+		{"{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[[]]}}", RC_INTERNAL,
+		 "list element types are not identical: [[x/1 x/2] [[]]]"},
+		{CONTAINERS("{\"name\":\"one\",\"$patch\":\"merge\"}"), RC_INTERNAL,
+		 "merging lists cannot yet be specified in the patch"},
+		{CONTAINERS("{\"image\":\"i:1\",\"$patch\":\"delete\"}"), RC_INTERNAL,
+		 "map: map[$patch:delete image:i:1] does not contain declared merge key: name"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_ARENA a = {};
