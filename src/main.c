@@ -1,4 +1,5 @@
 /* skeg: one binary, many roles; see src/cli/ for the verbs. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +71,13 @@ static int run_family(int argc, char **argv)
 	return argc > 2 ? EXIT_OK : EXIT_USAGE;
 }
 
+/* Bodies and lists of megabytes go back to the system when they are through, instead of staying in
+ * the heap of the thread that had them. */
+#define OWN_PAGES_BYTES (512 << 10)
+
 int main(int argc, char **argv)
 {
+	mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES);
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		commands_help();

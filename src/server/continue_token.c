@@ -22,6 +22,18 @@ struct str continue_token_write(struct arena *a, const struct continue_token *t)
 	return arena_str(a, buf_str(&out));
 }
 
+/* As upstream, whose keys are paths: nothing that a clean path would not hold. */
+static bool is_clean(struct str key)
+{
+	struct str segment;
+	for (bool has_more = true; has_more;) {
+		has_more = str_cut(key, '/', &segment, &key);
+		if (segment.len == 0 || str_is(segment, ".") || str_is(segment, ".."))
+			return false;
+	}
+	return true;
+}
+
 enum rc continue_token_parse(struct arena *a, struct str text, struct continue_token *ret_token,
 			     struct err *err)
 {
@@ -55,6 +67,10 @@ enum rc continue_token_parse(struct arena *a, struct str text, struct continue_t
 			       "invalid continue token: continue key is not valid: encoded start "
 			       "key empty (version "
 			       "meta.k8s.io/v1)");
+	if (!is_clean(start))
+		return err_set(err, RC_BAD_REQUEST,
+			       "invalid continue token: continue key is not valid: %.*s",
+			       STR_FMT(start));
 	if (start.at[start.len - 1] == '\0')
 		start.len--;
 	*ret_token = (struct continue_token){.revision = revision};

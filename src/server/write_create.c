@@ -28,6 +28,22 @@ static enum step refuse_existing(struct request *r, const struct object *there)
 	return STEP_DONE;
 }
 
+/* A revision is given, never taken; upstream's store says so, without a reason. */
+static enum step refuse_revision(struct request *r)
+{
+	request_fail(r, RC_INTERNAL, "resourceVersion should not be set on objects to be created");
+	json_remove(r->reply.tree, STR("reason"));
+	return STEP_DONE;
+}
+
+static bool has_revision(const struct request *r)
+{
+	int64_t revision;
+	return r->route.verb == DO_CREATE && !r->options.is_dry_run &&
+	       str_to_i64(json_path_str(r->tree, "metadata.resourceVersion"), &revision) &&
+	       revision != 0;
+}
+
 /* Signers decide by who asked, so nobody else may say it. */
 static void set_requester(struct request *r, struct json *spec)
 {
@@ -49,6 +65,7 @@ enum step write_create(struct request *r)
 	struct arena *a = &r->arena;
 	const struct api_kind *storage = write_storage_kind(r);
 	struct field_errors errors = {.arena = a};
+	bool is_revised = has_revision(r);
 	if (!write_meta_create(r, r->tree))
 		return STEP_DONE;
 	api_default(a, r->route.kind, r->tree);
@@ -79,6 +96,8 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	}
 	write_warn(r, NULL, tree);
+	if (is_revised)
+		return refuse_revision(r);
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,
 						 json_path_str(tree, "metadata.namespace"), name);
 	if (there) {
