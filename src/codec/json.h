@@ -64,12 +64,13 @@ struct json {
 
 /* Duplicate keys found while parsing, each path once, named as upstream's strict decoder does, e.g.
  * `spec.containers[0].name`.  Of repeated scalars and lists the last wins; repeated objects are
- * merged, as Go does when it decodes into a struct. */
+ * merged, as Go does when it decodes into a struct, unless keeps_last, as it does with a map. */
 struct json_duplicates {
 	struct str *paths;
 	struct str *keys; /* last part of the path */
 	uint32_t *lines;  /* of the repeated value, counted from 1; 0 unless the text was YAML */
 	size_t count, cap;
+	bool keeps_last; /* set before parsing */
 };
 
 /* Parses one document; trailing white space is allowed, anything else is an error.

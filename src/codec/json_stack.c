@@ -67,12 +67,18 @@ void json_stack_array(struct json_stack *s, struct json *array)
 	s->count = base;
 }
 
+/* YAML becomes a map first. */
+static bool merges_repeats(const struct json_stack *s)
+{
+	return !s->has_lines && !(s->duplicates && s->duplicates->keeps_last);
+}
+
 void json_stack_object(struct json_stack *s, struct json *object)
 {
 	size_t base = s->bases[s->depth - 1], count = s->count - base;
 	if (count) {
 		struct json_member *members = s->members + base;
-		count = json_unique(s->arena, members, count, !s->has_lines,
+		count = json_unique(s->arena, members, count, merges_repeats(s),
 				    s->duplicates ? on_repeat : NULL, s);
 		object->object.members = arena_copy(s->arena, members, count * sizeof(*members));
 	}

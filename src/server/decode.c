@@ -356,6 +356,7 @@ static enum step decode_patch(struct request *r)
 	struct decoded *d = ARENA_NEW(&r->arena, struct decoded);
 	struct err err;
 	bool is_apply = r->patch_type == PATCH_APPLY;
+	d->duplicates.keeps_last = true;
 	if (parse_text(r, is_apply ? BODY_YAML : BODY_JSON, d, &err) != RC_OK) {
 		d->fault = arena_str(&r->arena, str_of(err.text));
 		d->parsed = json_null(&r->arena);
