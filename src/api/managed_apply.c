@@ -241,27 +241,49 @@ static void sync_last_applied(struct arena *a, const struct json *config, struct
 	json_set(a, annotations, STR(LAST_APPLIED), json_string(a, arena_str(a, buf_str(&text))));
 }
 
-/* Conflicts about fields that kubectl applied on the client before are none. */
-static bool are_from_last_applied(struct managing *m, const struct json *live)
+/* What kubectl applied on the client, as far as the object still has it; false: nothing that
+ * counts.
+ */
+static bool last_applied_set(struct managing *m, const struct json *live, struct field_set *ret_set)
 {
 	struct str text =
 		json_str(json_get(json_path(live, "metadata.annotations"), STR(LAST_APPLIED)));
 	struct json *last;
 	if (!text.len || json_parse(m->a, text, &last, NULL, NULL) != RC_OK ||
-	    last->type != JSON_OBJECT)
+	    !str_eq(json_path_str(last, "apiVersion"), m->q->kind->api_version) ||
+	    typed_check(m->q->schema, last, NULL) != RC_OK)
 		return false;
-	struct field_set allowed = typed_set(m->a, m->q->schema, last);
-	for (size_t i = 0; i < m->conflicts.count; i++) {
-		struct managing probe = {.a = m->a};
-		CLEANUP_BUF path = BUF_INIT(1u << 16);
-		bool is_allowed = false;
-		managed_add_conflicts(&probe, STR(""), &allowed, &path);
-		for (size_t j = 0; j < probe.conflicts.count; j++)
-			is_allowed |=
-				str_eq(probe.conflicts.items[j].field, m->conflicts.items[i].field);
-		if (!is_allowed)
-			return false;
-	}
+	struct field_set set = typed_set(m->a, m->q->schema, last);
+	struct typed_diff d = typed_compare(m->a, m->q->schema, last, live);
+	set = field_set_difference(m->a, &set, &d.modified, false);
+	set = field_set_difference(m->a, &set, &d.added, false);
+	*ret_set = field_set_difference(m->a, &set, &d.removed, false);
+	return true;
+}
+
+static bool has_field(const struct managed_conflicts *c, struct str field)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (str_eq(c->items[i].field, field))
+			return true;
+	return false;
+}
+
+/* Conflicts about fields that kubectl applied on the client before are none.  false: nothing is
+ * known of such fields. */
+static bool drop_last_applied(struct managing *m, const struct json *live)
+{
+	struct managing probe = {.a = m->a};
+	struct field_set allowed;
+	CLEANUP_BUF path = BUF_INIT(1u << 16);
+	size_t kept = 0;
+	if (!last_applied_set(m, live, &allowed))
+		return false;
+	managed_add_conflicts(&probe, STR(""), &allowed, &path);
+	for (size_t i = 0; i < m->conflicts.count; i++)
+		if (!has_field(&probe.conflicts, m->conflicts.items[i].field))
+			m->conflicts.items[kept++] = m->conflicts.items[i];
+	m->conflicts.count = kept;
 	return true;
 }
 
@@ -269,15 +291,17 @@ static enum rc apply_as_kubectl(struct managing *m, const struct json *live,
 				const struct json *config, struct json **ret_tree, struct err *err)
 {
 	struct managed_entries before = m->entries;
-	bool is_kubectl = str_is(m->q->manager, "kubectl");
 	struct err first;
 	before.items = arena_copy(m->a, before.items, before.count * sizeof(*before.items));
 	enum rc rc = apply(m, live, config, m->q->is_forced, ret_tree, &first);
-	if (rc != RC_CONFLICT || !is_kubectl || !are_from_last_applied(m, live))
-		return rc == RC_OK ? rc : err_set(err, rc, "%s", first.text);
+	if (rc == RC_OK)
+		return rc;
+	if (rc != RC_CONFLICT || !str_is(m->q->manager, "kubectl") || !drop_last_applied(m, live))
+		return err_set(err, rc, "%s", first.text);
+	if (m->conflicts.count)
+		return conflict_error(m->a, &m->conflicts, err);
 	m->entries = before;
 	m->entries.cap = before.count;
-	m->conflicts = (struct managed_conflicts){};
 	return apply(m, live, config, true, ret_tree, err);
 }
 

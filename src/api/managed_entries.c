@@ -17,11 +17,15 @@ static enum rc read_entry(struct arena *a, const struct json *v, struct managed_
 	struct str time = json_path_str(v, "time");
 	if (!e.is_apply && !str_is(json_path_str(v, "operation"), "Update"))
 		return err_set(err, RC_BAD_REQUEST, "invalid operation");
+	if (!e.api_version.len)
+		return err_set(err, RC_BAD_REQUEST, "apiVersion must not be empty");
 	if (!str_is(json_path_str(v, "fieldsType"), "FieldsV1"))
 		return err_set(err, RC_BAD_REQUEST, "unsupported fieldsType");
 	if (time.len && !time_parse(time, &e.time_us))
 		return err_set(err, RC_BAD_REQUEST, "invalid time");
-	TRY(field_set_parse(a, json_get(v, STR("fieldsV1")), &e.set, err));
+	const struct json *fields = json_get(v, STR("fieldsV1"));
+	if (fields && fields->type != JSON_NULL)
+		TRY(field_set_parse(a, fields, &e.set, err));
 	*ret_entry = e;
 	return RC_OK;
 }

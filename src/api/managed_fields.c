@@ -64,19 +64,55 @@ struct json *managed_without_managed(struct arena *a, const struct json *tree)
 	return copy;
 }
 
-/* What this way in cannot change: it owns nothing of it. */
+/* ---- What a way in cannot change ---- */
+
+struct reset {
+	uint16_t kind; /* KIND_NONE: any */
+	const char *subresource;
+	const char *outer, *inner; /* inner NULL: all of outer */
+};
+
+static const struct reset resets[] = {
+	{KIND_NONE, "status", "spec", NULL},
+	{KIND_API_SERVICE, "status", "metadata", NULL},
+	{KIND_CERTIFICATE_SIGNING_REQUEST, "", "spec", NULL},
+	{KIND_CERTIFICATE_SIGNING_REQUEST, "approval", "spec", NULL},
+	{KIND_CERTIFICATE_SIGNING_REQUEST, "approval", "status", "certificate"},
+	{KIND_CERTIFICATE_SIGNING_REQUEST, "status", "status", "conditions"},
+	{KIND_CUSTOM_RESOURCE_DEFINITION, "status", "metadata", NULL},
+	{KIND_DEPLOYMENT, "status", "metadata", "labels"},
+	{KIND_FLOW_SCHEMA, "status", "metadata", NULL},
+	{KIND_POD, "status", "metadata", "deletionTimestamp"},
+	{KIND_POD, "status", "metadata", "ownerReferences"},
+	{KIND_PRIORITY_LEVEL_CONFIGURATION, "status", "metadata", NULL},
+	{KIND_RESOURCE_CLAIM, "status", "metadata", NULL},
+	{KIND_VALIDATING_ADMISSION_POLICY, "status", "metadata", NULL},
+	{KIND_VOLUME_ATTACHMENT, "status", "metadata", NULL},
+};
+
+static void add_reset(struct arena *a, struct field_set *set, const struct reset *r)
+{
+	struct field_set inner = {};
+	if (r->inner)
+		field_set_add(a, &inner, path_field(str_of(r->inner)), true, (struct field_set){});
+	field_set_add(a, set, path_field(str_of(r->outer)), !r->inner, inner);
+}
+
 struct field_set managed_reset_fields(const struct managing *m)
 {
+	static const struct reset status = {KIND_NONE, "", "status", NULL};
+	const struct api_kind *kind = m->q->kind;
 	struct field_set set = {};
-	struct str subresource = m->q->subresource;
-	if (!subresource.len && api_subresource(m->q->kind, STR("status")))
-		field_set_add(m->a, &set, path_field(STR("status")), true, (struct field_set){});
-	/* What a client asks for in a CertificateSigningRequest is not its own any more. */
-	if (str_is(subresource, "status") ||
-	    m->q->kind->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
-		field_set_add(m->a, &set, path_field(STR("spec")), true, (struct field_set){});
+	if (!m->q->subresource.len && api_subresource(kind, STR("status")))
+		add_reset(m->a, &set, &status);
+	for (size_t i = 0; i < ARRAY_LEN(resets); i++)
+		if (str_is(m->q->subresource, resets[i].subresource) &&
+		    (resets[i].kind == KIND_NONE || resets[i].kind == kind->stored_id))
+			add_reset(m->a, &set, &resets[i]);
 	return set;
 }
+
+/* ---- Differences ---- */
 
 struct typed_diff managed_difference(struct managing *m, struct schema_ref schema,
 				     const struct json *before, const struct json *after)

@@ -150,6 +150,20 @@ static struct api_kind scale_kind(void)
 	};
 }
 
+/* The kind of the route as upstream's messages about its Scale name it. */
+static struct api_kind named_kind(struct request *r)
+{
+	struct api_kind kind = *r->route.kind;
+	kind.plural = arena_printf(&r->arena, "%.*s/scale", STR_FMT(kind.plural));
+	return kind;
+}
+
+static enum step no_scale(struct request *r)
+{
+	struct api_kind kind = named_kind(r);
+	return request_not_found(r, &kind, r->route.name);
+}
+
 /* The Scale as it is, with the managers of the replicas. */
 static struct json *managed_scale(struct request *r, const struct object *old)
 {
@@ -162,13 +176,14 @@ static bool is_other_object(struct request *r, const struct object *old, const s
 {
 	struct arena *a = &r->arena;
 	struct str uid = json_path_str(scale, "metadata.uid");
+	struct api_kind kind = named_kind(r);
 	if (!uid.len || str_eq(uid, old->uid))
 		return false;
 	struct str why = arena_printf(a,
 				      "Precondition failed: UID in precondition: %.*s, UID in "
 				      "object meta: %.*s",
 				      STR_FMT(uid), STR_FMT(old->uid));
-	request_conflict(r, r->route.kind, old->name, arena_cstr(a, why));
+	request_conflict(r, &kind, old->name, arena_cstr(a, why));
 	return true;
 }
 
@@ -206,8 +221,7 @@ static enum step update_scale(struct request *r)
 	if (!write_check_identity(r))
 		return STEP_DONE;
 	struct object *old = write_current(r);
-	return old ? change_scale(r, old, managed_scale(r, old), r->tree)
-		   : request_not_found(r, r->route.kind, r->route.name);
+	return old ? change_scale(r, old, managed_scale(r, old), r->tree) : no_scale(r);
 }
 
 static enum step patch_scale(struct request *r)
@@ -217,7 +231,7 @@ static enum step patch_scale(struct request *r)
 	bool is_apply = r->patch_type == PATCH_APPLY;
 	struct json *after;
 	if (!old)
-		return request_not_found(r, r->route.kind, r->route.name);
+		return no_scale(r);
 	struct json *before = managed_scale(r, old);
 	enum step step = is_apply ? patch_lay_apply(r, &kind, before, &after)
 				  : patch_lay(r, &kind, before, &after);
