@@ -194,6 +194,32 @@ static void fields_of_features_that_are_off_are_dropped(void **state)
 	wire_assert_same(STR("kept"), tree, old);
 }
 
+/* Only what is read can be there twice. */
+static void unknown_fields_are_told_once(void **state)
+{
+	CLEANUP_ARENA a = {};
+	struct json_duplicates duplicates = {};
+	struct json *tree =
+		parse(&a, STR("{\"foo\":{\"b\":1,\"b\":2},\"foo\":1,\"data\":{\"a\":1,\"a\":2}}"),
+		      &duplicates);
+	struct str paths[] = {STR("foo")};
+	struct unknown_fields unknown = {paths, 1, 1};
+	struct strict_faults faults = api_strict_faults(&a, tree, &duplicates, &unknown, false);
+	assert_int_equal(faults.count, 2);
+	assert_true(str_is(faults.texts[0], "unknown field \"foo\""));
+	assert_true(str_is(faults.texts[1], "duplicate field \"data.a\""));
+}
+
+/* The store knows no empty list; where a field is always written there is none. */
+static void empty_lists_are_none(void **state)
+{
+	CLEANUP_ARENA a = {};
+	const struct api_type *type = api_type(api_builtin(), TYPE_STORAGE_V1_CSI_NODE_SPEC);
+	struct json *tree = parse(&a, STR("{\"drivers\":[]}"), NULL);
+	api_drop_gated(type, tree, NULL);
+	wire_assert_same(STR("empty"), tree, parse(&a, STR("{\"drivers\":null}"), NULL));
+}
+
 static void yaml_faults_have_lines(void **state)
 {
 	CLEANUP_ARENA a = {};
@@ -289,6 +315,8 @@ int main(void)
 		cmocka_unit_test(values_become_normal),
 		cmocka_unit_test(what_is_wrong_comes_in_gos_order),
 		cmocka_unit_test(fields_of_features_that_are_off_are_dropped),
+		cmocka_unit_test(unknown_fields_are_told_once),
+		cmocka_unit_test(empty_lists_are_none),
 		cmocka_unit_test(yaml_faults_have_lines),
 		cmocka_unit_test(times_are_read_as_go_does),
 		cmocka_unit_test(base64_is_read_as_go_does),

@@ -91,6 +91,19 @@ static void test_json_patch(void **state)
 	}
 }
 
+/* A patch is a map, in which the last of repeated members counts, whatever it is. */
+static void test_repeated_members(void **state)
+{
+	static const char text[] = "{\"a\":{\"b\":1},\"a\":{\"c\":2}}";
+	CLEANUP_ARENA a = {};
+	struct json_duplicates duplicates = {.keeps_last = true};
+	struct json *tree;
+	assert_int_equal(json_parse(&a, str_of(text), &tree, &duplicates, NULL), RC_OK);
+	assert_writes(tree, "{\"a\":{\"c\":2}}");
+	assert_int_equal(duplicates.count, 1);
+	assert_writes(parse(&a, text), "{\"a\":{\"b\":1,\"c\":2}}");
+}
+
 static void test_json_patch_errors(void **state)
 {
 	static const char doc_text[] =
@@ -369,6 +382,7 @@ static void test_three_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_repeated_members),
 		cmocka_unit_test(test_json_patch),
 		cmocka_unit_test(test_json_patch_errors),
 		cmocka_unit_test(test_json_patch_limits),
