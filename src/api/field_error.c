@@ -1,5 +1,7 @@
 #include "api/field_error.h"
 
+#include "api/gotext.h"
+
 #define VALUE_TEXT_MAX (4u << 20)
 
 static const struct {
@@ -22,33 +24,11 @@ static struct field_error *next_error(struct field_errors *list)
 	return e;
 }
 
-/* Go's %q for the bytes that occur: printable text stays, the rest is escaped. */
-static void write_quoted(struct buf *out, struct str s)
-{
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.at[i];
-		if (c == '"' || c == '\\')
-			buf_printf(out, "\\%c", c);
-		else if (c == '\n')
-			buf_add_cstr(out, "\\n");
-		else if (c == '\t')
-			buf_add_cstr(out, "\\t");
-		else if (c == '\r')
-			buf_add_cstr(out, "\\r");
-		else if (c < ' ' || c == 0x7f)
-			buf_printf(out, "\\x%02x", c);
-		else
-			buf_add_char(out, (char)c);
-	}
-	buf_add_char(out, '"');
-}
-
 static struct str value_text(struct arena *a, const struct json *value)
 {
 	CLEANUP_BUF text = BUF_INIT(VALUE_TEXT_MAX);
 	if (value->type == JSON_STRING)
-		write_quoted(&text, value->string);
+		gotext_quote(&text, value->string);
 	else
 		json_write(&text, value);
 	return arena_str(a, buf_str(&text));
@@ -78,7 +58,7 @@ void field_error_not_supported(struct field_errors *list, struct str path, const
 	for (bool more = true; more; separator = ", ") {
 		more = str_cut(rest, ',', &item, &rest);
 		buf_add_cstr(&text, separator);
-		write_quoted(&text, item);
+		gotext_quote(&text, item);
 	}
 	field_error_add(list, FIELD_ERROR_NOT_SUPPORTED, path, value, "supported values: %.*s",
 			STR_FMT(buf_str(&text)));

@@ -3,6 +3,7 @@
 #include "api/convert.h"
 #include "api/decode.h"
 #include "api/managed-int.h"
+#include "api/strategic-int.h"
 
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -140,16 +141,21 @@ static const struct json *prune(struct managing *m, const struct json *merged,
 
 /* ---- Apply ---- */
 
+static void split_version(struct str api_version, struct str *ret_group, struct str *ret_version)
+{
+	if (str_cut(api_version, '/', ret_group, ret_version))
+		return;
+	*ret_group = STR("");
+	*ret_version = api_version;
+}
+
 static enum rc check_configuration(struct managing *m, const struct json *config, struct err *err)
 {
 	const struct api_kind *kind = m->q->kind;
 	struct str version = json_path_str(config, "apiVersion"),
 		   name = json_path_str(config, "kind");
 	struct str group, rest;
-	if (!str_cut(version, '/', &group, &rest)) {
-		group = STR("");
-		rest = version;
-	}
+	split_version(version, &group, &rest);
 	if (!str_eq(version, kind->api_version) || !str_eq(name, kind->kind))
 		return err_set(err, RC_BAD_REQUEST, "invalid object type: %.*s/%.*s, Kind=%.*s",
 			       STR_FMT(group), STR_FMT(rest), STR_FMT(name));
@@ -305,6 +311,28 @@ static enum rc apply_as_kubectl(struct managing *m, const struct json *live,
 	return apply(m, live, config, true, ret_tree, err);
 }
 
+/* The merged tree as the struct of its kind. */
+static enum rc restore(struct managing *m, const struct json *config, struct json *tree,
+		       struct json **ret_tree, struct err *err)
+{
+	const struct api_kind *kind = m->q->kind;
+	const struct api_type *type = api_type(api_builtin(), kind->type);
+	struct field_errors faults = {.arena = m->a};
+	struct str group, version;
+	struct err why;
+	if (strategic_check_types(type, tree, config, &faults, &why) == RC_OK &&
+	    api_normalise(m->a, type, tree, NULL, ret_tree, &why) == RC_OK)
+		return RC_OK;
+	split_version(kind->api_version, &group, &version);
+	return err_set(err, RC_INTERNAL,
+		       "failed to convert new object (%.*s/%.*s; %.*s/%.*s, Kind=%.*s) to proper "
+		       "version: unable to convert unstructured object to %.*s/%.*s, Kind=%.*s: %s",
+		       STR_FMT(json_path_str(config, "metadata.namespace")),
+		       STR_FMT(json_path_str(config, "metadata.name")), STR_FMT(group),
+		       STR_FMT(version), STR_FMT(kind->kind), STR_FMT(group), STR_FMT(version),
+		       STR_FMT(kind->kind), why.text);
+}
+
 enum rc managed_apply_with(struct arena *a, const struct managed_request *q,
 			   const struct json *live_tree, const struct json *applied_tree,
 			   struct json **ret_tree, struct managed_conflicts *ret_conflicts,
@@ -330,8 +358,7 @@ enum rc managed_apply_with(struct arena *a, const struct managed_request *q,
 	if (str_is(q->manager, "kubectl"))
 		sync_last_applied(a, applied_tree, tree);
 	if (!q->is_custom)
-		TRY(api_normalise(a, api_type(api_builtin(), q->kind->type), tree, NULL, &tree,
-				  err));
+		TRY(restore(&m, applied_tree, tree, &tree, err));
 	managed_write(a, &m.entries, tree);
 	*ret_tree = tree;
 	return RC_OK;

@@ -50,6 +50,8 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 bool write_meta_create(struct request *r, struct json *tree);
 /* Its namespace is that of the path; false: it says another one and the reply is an error. */
 bool write_meta_namespace(struct request *r, struct json *tree);
+/* Owners that are listed twice are listed once, and the client is warned. */
+void write_meta_owners(struct request *r, struct json *tree, bool is_after_admission);
 /* False: the body names another object than the path, the reply is an error. */
 bool write_check_name(struct request *r);
 /* The same for its namespace, and then its name. */

@@ -69,6 +69,8 @@ enum step write_create(struct request *r)
 	if (!write_meta_create(r, r->tree))
 		return STEP_DONE;
 	api_default(a, r->route.kind, r->tree);
+	if (r->route.verb != DO_PATCH)
+		write_meta_owners(r, r->tree, false);
 	/* Owned is what the client said and what its version defaults, not what admission and
 	 * strategies add. */
 	if (!r->has_managers)
@@ -77,6 +79,7 @@ enum step write_create(struct request *r)
 	struct json *tree = to_storage(r, r->tree);
 	if (admit(r, ADMIT_CREATE, NULL, tree) == STEP_DONE)
 		return STEP_DONE;
+	write_meta_owners(r, tree, true);
 	api_default(a, storage, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, NULL);

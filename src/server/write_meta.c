@@ -51,6 +51,38 @@ bool write_meta_namespace(struct request *r, struct json *tree)
 	return true;
 }
 
+static bool is_listed(const struct json *list, size_t count, const struct json *item)
+{
+	for (size_t i = 0; i < count; i++)
+		if (json_equal(json_at(list, i), item))
+			return true;
+	return false;
+}
+
+void write_meta_owners(struct request *r, struct json *tree, bool is_after_admission)
+{
+	struct json *owners = json_path(tree, "metadata.ownerReferences");
+	CLEANUP_BUF uids = BUF_INIT(REQUEST_BODY_MAX);
+	for (size_t i = 1; i < json_count(owners);) {
+		const struct json *owner = json_at(owners, i);
+		if (!is_listed(owners, i, owner)) {
+			i++;
+			continue;
+		}
+		buf_printf(&uids, "%s%.*s", uids.len ? ", " : "",
+			   STR_FMT(json_path_str(owner, "uid")));
+		json_remove_at(owners, i);
+	}
+	if (uids.len)
+		request_warn(r,
+			     ".metadata.ownerReferences contains duplicate entries%s; API server "
+			     "dedups owner references in 1.20+, and may reject such requests as "
+			     "early as 1.24; please fix your requests; duplicate UID(s) observed: "
+			     "%s",
+			     is_after_admission ? " after mutating admission happens" : "",
+			     uids.data);
+}
+
 bool write_meta_create(struct request *r, struct json *tree)
 {
 	char uid[37];
@@ -117,7 +149,8 @@ static bool check_preconditions(struct request *r, struct object *old, const str
 	struct str uid = json_path_str(meta, "uid"),
 		   revision = json_path_str(meta, "resourceVersion");
 	int64_t wanted = 0;
-	if (uid.len && !str_eq(uid, old->uid)) {
+	/* A patch states no precondition: there another uid is a change that nobody may make. */
+	if (uid.len && !str_eq(uid, old->uid) && r->route.verb != DO_PATCH) {
 		struct str why = write_wrong_uid(r, uid, old);
 		request_conflict(r, r->route.kind, old->name, arena_cstr(&r->arena, why));
 		return false;

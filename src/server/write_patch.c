@@ -148,6 +148,32 @@ static enum rc merge_unchecked(struct request *r, struct json **ret_after, struc
 	return RC_OK;
 }
 
+/* Without strict rules the types of operations are those of the library that applies them. */
+static enum rc check_operations(const struct json *patch, struct err *err)
+{
+	if (patch->type != JSON_ARRAY && patch->type != JSON_NULL)
+		return err_set(err, RC_BAD_REQUEST,
+			       "json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
+			       json_type_name(patch));
+	for (size_t i = 0; i < json_count(patch); i++)
+		if (json_at(patch, i)->type != JSON_OBJECT && json_at(patch, i)->type != JSON_NULL)
+			return err_set(err, RC_BAD_REQUEST,
+				       "json: cannot unmarshal %s into Go value of type "
+				       "jsonpatch.Operation",
+				       json_type_name(json_at(patch, i)));
+	return RC_OK;
+}
+
+static enum rc run_operations(struct request *r, struct json **target, struct err *err)
+{
+	bool is_ignored = str_is(r->options.field_validation, "Ignore");
+	if (is_ignored)
+		TRY(check_operations(r->tree, err));
+	enum rc rc = json_patch_apply(&r->arena, target, r->tree, err);
+	return is_ignored && rc == RC_BAD_REQUEST ? err_set(err, RC_INVALID, "%s", PATCH_REJECTED)
+						  : rc;
+}
+
 /* before is changed. */
 static enum rc lay(struct laying *l, struct json *before, struct json **ret_after, struct err *err)
 {
@@ -157,7 +183,7 @@ static enum rc lay(struct laying *l, struct json *before, struct json **ret_afte
 	*ret_after = before;
 	switch (r->patch_type) {
 	case PATCH_JSON:
-		return json_patch_apply(a, ret_after, r->tree, err);
+		return run_operations(r, ret_after, err);
 	case PATCH_STRATEGIC:
 		return strategic_merge(a, l->type, before, json_copy(a, r->tree), ret_after,
 				       &l->errors, err);
@@ -166,6 +192,22 @@ static enum rc lay(struct laying *l, struct json *before, struct json **ret_afte
 			return merge_unchecked(r, ret_after, err);
 		return merge_patch_apply(a, ret_after, r->tree, err);
 	}
+}
+
+/* Without a version upstream reads the result as its internal type, which has none of the names
+ * that documents have: nothing is left of it. */
+static enum step judge_unversioned(struct laying *l, const struct json *after,
+				   struct json **ret_normal)
+{
+	struct arena *a = &l->r->arena;
+	struct unknown_fields unknown = {};
+	for (size_t i = 0; i < json_count(after); i++) {
+		struct str key = after->object.members[i].key;
+		if (!str_is(key, "kind") && !str_is(key, "apiVersion"))
+			add_unknown(a, &unknown, key);
+	}
+	*ret_normal = json_object(a);
+	return report(l, after, &unknown);
 }
 
 /* The result as an object of its kind. */
@@ -177,10 +219,13 @@ static enum step judge(struct laying *l, struct json *after, struct json **ret_n
 	struct str fault = {};
 	struct err err;
 	/* A strategic merge fills a struct of the kind, whatever it says of itself. */
-	if (r->patch_type != PATCH_STRATEGIC)
+	bool is_typed = r->patch_type == PATCH_STRATEGIC;
+	if (!is_typed)
 		fault = decode_kind_fault(r, l->kind, after);
 	if (fault.len)
 		return refuse_result(l, fault);
+	if (!is_typed && !json_path_str(after, "apiVersion").len)
+		return judge_unversioned(l, after, ret_normal);
 	if (api_normalise(a, l->type, after, &unknown, ret_normal, &err) != RC_OK)
 		return refuse_result(l, str_of(err.text));
 	if (report(l, after, &unknown) == STEP_DONE)

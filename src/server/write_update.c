@@ -91,6 +91,8 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	if (lacks_revision(r))
 		return refuse_unconditional(r);
 	api_default(a, r->route.kind, r->tree);
+	if (r->route.verb != DO_PATCH)
+		write_meta_owners(r, r->tree, false);
 	if (!r->has_managers)
 		managed_update(a, r->route.kind, converted(r, storage, r->route.kind, old_tree),
 			       r->tree, write_manager(r), r->route.subresource, world_wall_us());
@@ -102,6 +104,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
+	write_meta_owners(r, tree, true);
 	if (allocator_assign(r->server->allocator, r, old_tree, tree, &errors) == RC_OK)
 		api_validate_update(r->route.kind, old_tree, tree,
 				    arena_cstr(a, r->route.subresource), &errors);
