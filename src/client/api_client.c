@@ -7,31 +7,62 @@
 #include "client/kubeconfig.h"
 #include "http/client.h"
 
-#define HEADERS_MAX 2
-#define PAGE_LIMIT  "500"
+#define HEADERS_MAX    (2 + API_IDENTITY_HEADERS)
+#define BODY_BYTES_MAX (16u << 20)
+#define PAGE_LIMIT     "500"
+
+/* What the command line says of the server, instead of the kubeconfig or with it. */
+static enum rc find_target(struct arena *a, const struct client_options *o,
+			   struct kubeconfig_target *ret_target, struct err *err)
+{
+	*ret_target = (struct kubeconfig_target){};
+	if (!o->server || o->kubeconfig || o->context)
+		TRY(kubeconfig_load(a, o->kubeconfig, o->context, ret_target, err));
+	if (o->server)
+		ret_target->server = str_of(o->server);
+	if (o->token) {
+		ret_target->token = str_of(o->token);
+		ret_target->cert_pem = ret_target->key_pem = (struct str){};
+	}
+	ret_target->skip_verify |= o->skip_verify;
+	return RC_OK;
+}
 
 enum rc api_client_open(struct arena *a, const struct client_options *o,
 			struct api_client *ret_client, struct err *err)
 {
-	struct kubeconfig_target target;
-	TRY(kubeconfig_load(a, o->kubeconfig, o->context, &target, err));
+	struct api_client c = {.arena = a, .options = o};
+	struct kubeconfig_target *target = &c.target;
+	TRY(find_target(a, o, target, err));
 	const struct http_client_opts opts = {
-		.ca_pem = target.ca_pem,
-		.cert_pem = target.cert_pem,
-		.key_pem = target.key_pem,
-		.bearer_token = target.token,
-		.skip_verify = target.skip_verify,
+		.ca_pem = target->ca_pem,
+		.cert_pem = target->cert_pem,
+		.key_pem = target->key_pem,
+		.bearer_token = target->token,
+		.skip_verify = target->skip_verify,
 	};
-	struct api_client c = {.arena = a, .server = target.server};
+	c.server = target->server;
 	while (str_has_suffix(c.server, STR("/")))
 		c.server.len--;
 	c.is_namespace_given = o->namespace && *o->namespace;
-	c.namespace = c.is_namespace_given   ? str_of(o->namespace)
-		      : target.namespace.len ? target.namespace
-					     : STR("default");
+	c.namespace = c.is_namespace_given    ? str_of(o->namespace)
+		      : target->namespace.len ? target->namespace
+					      : STR("default");
 	TRY(http_session_new(&opts, &c.session, err));
 	*ret_client = c;
 	return RC_OK;
+}
+
+size_t api_client_identity(const struct api_client *c, struct http_header *out)
+{
+	const struct client_options *o = c->options;
+	size_t count = 0;
+	if (o->as)
+		out[count++] = (struct http_header){STR("impersonate-user"), str_of(o->as)};
+	for (size_t i = 0; i < o->as_groups.count && count < API_IDENTITY_HEADERS; i++)
+		out[count++] =
+			(struct http_header){STR("impersonate-group"), str_of(o->as_groups.at[i])};
+	return count;
 }
 
 void api_client_close(struct api_client *c)
@@ -78,16 +109,19 @@ static enum rc fetch(struct api_client *c, struct arena *a, const struct api_req
 		     const struct http_fetch_ops *ops, struct api_reply *ret_reply, struct err *err)
 {
 	struct http_response response;
-	struct http_header headers[HEADERS_MAX] = {
-		{STR("accept"), str_of(request->accept ? request->accept : "application/json")},
-		{STR("content-type"), str_of(request->content_type)},
-	};
+	struct http_header headers[HEADERS_MAX];
+	size_t header_count = api_client_identity(c, headers);
+	headers[header_count++] = (struct http_header){
+		STR("accept"), str_of(request->accept ? request->accept : "application/json")};
+	if (request->content_type)
+		headers[header_count++] =
+			(struct http_header){STR("content-type"), str_of(request->content_type)};
 	const struct http_request http = {
 		.method = request->method,
 		.url = arena_cstr(
 			a, arena_printf(a, "%.*s%.*s", STR_FMT(c->server), STR_FMT(request->path))),
 		.headers = headers,
-		.header_count = request->content_type ? 2 : 1,
+		.header_count = header_count,
 		.body = request->body,
 		.timeout_ms = request->is_endless   ? 0
 			      : request->timeout_ms ? request->timeout_ms
@@ -110,6 +144,39 @@ enum rc api_client_call(struct api_client *c, struct arena *a, const struct api_
 			struct api_reply *ret_reply, struct err *err)
 {
 	return fetch(c, a, request, NULL, ret_reply, err);
+}
+
+enum rc api_client_get(struct api_client *c, struct arena *a, struct str path,
+		       struct json **ret_tree, struct err *err)
+{
+	struct api_reply reply;
+	const struct api_request request = {.path = path};
+	TRY(api_client_call(c, a, &request, &reply, err));
+	if (!reply.tree || reply.tree->type != JSON_OBJECT)
+		return err_set(err, RC_INVALID, "the answer of %.*s is no object",
+			       STR_FMT(c->server));
+	*ret_tree = reply.tree;
+	return RC_OK;
+}
+
+enum rc api_client_send(struct api_client *c, struct arena *a, const char *method, struct str path,
+			const char *content_type, const struct json *body, struct json **ret_tree,
+			struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(BODY_BYTES_MAX);
+	struct api_reply reply;
+	if (body)
+		json_write(&text, body);
+	TRY(buf_check(&text, "the object", err));
+	const struct api_request request = {
+		.method = method,
+		.path = path,
+		.content_type = content_type ? content_type : "application/json",
+		.body = body ? buf_str(&text) : (struct str){},
+	};
+	TRY(api_client_call(c, a, &request, &reply, err));
+	*ret_tree = reply.tree ? reply.tree : json_object(a);
+	return RC_OK;
 }
 
 struct byte_stream {
@@ -204,12 +271,16 @@ enum rc api_client_list(struct api_client *c, struct arena *a, struct str url, c
 
 int client_failed(const struct err *err)
 {
-	static const char *const words_of_servers[] = {API_ERROR_PREFIX, "The "};
+	static const char *const words_of_servers[] = {API_ERROR_PREFIX, "The ",
+						       "You must be logged in"};
+	bool has_color = isatty(STDERR_FILENO);
 	for (size_t i = 0; i < ARRAY_LEN(words_of_servers); i++) {
 		if (!str_has_prefix(str_of(err->text), str_of(words_of_servers[i])))
 			continue;
 		fprintf(stderr, "%s\n", err->text);
 		return EXIT_FAILED;
 	}
-	return command_failed(err);
+	fprintf(stderr, "%serror%s: %s\n", has_color ? "\033[31m" : "", has_color ? "\033[0m" : "",
+		err->text);
+	return EXIT_FAILED;
 }

@@ -11,35 +11,52 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "client/command.h"
+#include "client/kubeconfig.h"
 #include "codec/json.h"
 
+struct http_header;
 struct http_session;
 
 /* Options of every client verb; put CLIENT_OPTIONS(struct x, client) into its table. */
 struct client_options {
-	const char *namespace, *kubeconfig, *context;
+	const char *namespace, *kubeconfig, *context, *server, *token, *as;
+	struct text_list as_groups;
+	bool skip_verify;
 };
 
-#define CLIENT_OPTIONS(type, member)                                                               \
-	{"namespace", 'n',                                                                         \
-	 OPTION_TEXT, offsetof(type, member.namespace),                                            \
-	 "NS",	      "namespace (the context's, else default)"},                                  \
-		{"context",   0,                                                                   \
-		 OPTION_TEXT, offsetof(type, member.context),                                      \
-		 "NAME",      "context of the kubeconfig (the current one)"},                      \
+#define CLIENT_OPTION(type, member, letter, name, field, form, value, help)                        \
 	{                                                                                          \
-		"kubeconfig", 0, OPTION_TEXT, offsetof(type, member.kubeconfig), "FILE",           \
-			"how to reach the cluster ($KUBECONFIG, else ~/.kube/config)"              \
+		name, letter, form, offsetof(type, member.field), value, help                      \
 	}
+#define CLIENT_OPTIONS(type, member)                                                               \
+	CLIENT_OPTION(type, member, 'n', "namespace", namespace, OPTION_TEXT, "NS",                \
+		      "namespace (the context's, else default)"),                                  \
+		CLIENT_OPTION(type, member, 0, "context", context, OPTION_TEXT, "NAME",            \
+			      "context of the kubeconfig (the current one)"),                      \
+		CLIENT_OPTION(type, member, 0, "kubeconfig", kubeconfig, OPTION_TEXT, "FILE",      \
+			      "how to reach the cluster ($KUBECONFIG, else ~/.kube/config)"),      \
+		CLIENT_OPTION(type, member, 's', "server", server, OPTION_TEXT, "URL",             \
+			      "address of the API server (the kubeconfig's)"),                     \
+		CLIENT_OPTION(type, member, 0, "token", token, OPTION_TEXT, "TOKEN",               \
+			      "bearer token instead of the kubeconfig's user"),                    \
+		CLIENT_OPTION(type, member, 0, "insecure-skip-tls-verify", skip_verify,            \
+			      OPTION_FLAG, NULL, "take any certificate of the server"),            \
+		CLIENT_OPTION(type, member, 0, "as", as, OPTION_TEXT, "USER",                      \
+			      "act as this user or system:serviceaccount:NS:NAME"),                \
+		CLIENT_OPTION(type, member, 0, "as-group", as_groups, OPTION_LIST, "GROUP",        \
+			      "and as member of this group")
 
 struct api_client {
 	struct arena *arena; /* of the command */
 	struct http_session *session;
+	struct kubeconfig_target target;
+	const struct client_options *options;
 	struct str server;    /* "https://127.0.0.1:6443" */
 	struct str namespace; /* -n, else the context's, else "default" */
 	bool is_namespace_given;
 };
 
+/* options must stay as long as the client. */
 [[nodiscard]] enum rc api_client_open(struct arena *a, const struct client_options *options,
 				      struct api_client *ret_client, struct err *err);
 void api_client_close(struct api_client *c); /* accepts a zeroed one */
@@ -68,6 +85,18 @@ struct api_reply {
 [[nodiscard]] enum rc api_client_call(struct api_client *c, struct arena *a,
 				      const struct api_request *request,
 				      struct api_reply *ret_reply, struct err *err);
+/* GET of a path; the reply must be an object. */
+[[nodiscard]] enum rc api_client_get(struct api_client *c, struct arena *a, struct str path,
+				     struct json **ret_tree, struct err *err);
+/* A request with a tree as its body; content_type NULL: JSON. */
+[[nodiscard]] enum rc api_client_send(struct api_client *c, struct arena *a, const char *method,
+				      struct str path, const char *content_type,
+				      const struct json *body, struct json **ret_tree,
+				      struct err *err);
+/* Headers that say who acts (impersonation), at most API_IDENTITY_HEADERS; for requests that are
+ * not made here. */
+#define API_IDENTITY_HEADERS 16
+size_t api_client_identity(const struct api_client *c, struct http_header *out);
 /* bytes as they come, until the server ends the reply or write returns an error. */
 [[nodiscard]] enum rc api_client_stream(struct api_client *c, const struct api_request *request,
 					enum rc (*write)(struct str bytes, void *ctx,
@@ -83,7 +112,8 @@ struct api_reply {
 	struct api_client *c, struct arena *a, struct str url, const char *accept,
 	enum rc (*each)(struct json *list, void *ctx, struct err *err), void *ctx, struct err *err);
 
-/* Prints the error, refusals of a server without "skeg: error:" before them; EXIT_FAILED. */
+/* Prints the error as kubectl does: "error: " before it unless it is a refusal of a server.
+ * Returns EXIT_FAILED. */
 int client_failed(const struct err *err);
 
 #endif

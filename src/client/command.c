@@ -155,9 +155,8 @@ static enum rc parse_long(struct command_line *line, int argc, char **argv, int 
 			  struct err *err)
 {
 	const char *arg = argv[*at], *equals = strchr(arg, '=');
-	const struct option *o =
-		find_long(line->command, arg + 2,
-			  equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+	const struct option *o = find_long(line->command, arg + 2,
+					   equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
 	if (!o)
 		return unknown_option(line, arg, err);
 	if (o->form == OPTION_FLAG)

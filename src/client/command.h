@@ -25,8 +25,9 @@ struct option {
 	size_t offset;	   /* of a bool, const char *, int64_t or struct text_list in the values */
 	const char *value; /* how help calls the value: "N", "FILE"; NULL for flags */
 	const char *help;
-	const char *bare; /* the value when none follows after '='; then "--name value" is not one */
-	int64_t most; /* of a number, which then may not be negative either; 0: any */
+	const char
+		*bare; /* the value when none follows after '='; then "--name value" is not one */
+	int64_t most;  /* of a number, which then may not be negative either; 0: any */
 	/* Is the text good?  NULL: any is; else wants says what it should be. */
 	bool (*is_good)(const char *text);
 	const char *wants;
@@ -39,7 +40,7 @@ struct command_line {
 	struct text_list words; /* what is no option */
 	size_t words_before_dash; /* all of them without "--" */
 	bool has_dash;
-	uint64_t given;		/* bits of the command's options that were */
+	uint64_t given; /* bits of the command's options that were */
 };
 
 struct command {

@@ -5,8 +5,9 @@
 #include "client/api_error.h"
 #include "client/api_path.h"
 #include "client/delete_wait.h"
-#include "client/manifest.h"
+#include "client/object_output.h"
 #include "client/resource_types.h"
+#include "client/resources.h"
 #include "client/verbs.h"
 
 #define GRACE_UNSET -1
@@ -14,20 +15,23 @@
 
 struct delete_options {
 	struct client_options client;
-	struct text_list files;
-	const char *label_selector, *cascade;
+	struct resource_options resources;
+	const char *cascade, *timeout, *dry_run, *output;
 	int64_t grace_s;
-	bool is_now, is_forced, waits, is_all, ignores_missing;
+	bool is_now, is_forced, waits, ignores_missing;
 };
 
 struct deletion {
-	struct api_client client;
+	struct verb *verb;
+	struct api_client *client;
 	const struct delete_options *options;
 	struct arena *arena;
 	const char *propagation;
+	int64_t timeout_ms;
+	const char *suffix;
+	bool is_dry_run, is_client_dry_run;
 	struct deleted_object *done; /* what has been asked to go */
 	size_t count, cap;
-	size_t failed;
 };
 
 static int64_t grace_seconds(const struct delete_options *o)
@@ -44,6 +48,11 @@ static struct str delete_body(struct deletion *d)
 	json_set_str(a, t, STR("kind"), STR("DeleteOptions"));
 	json_set_str(a, t, STR("apiVersion"), STR("v1"));
 	json_set_str(a, t, STR("propagationPolicy"), str_of(d->propagation));
+	if (d->is_dry_run) {
+		struct json *all = json_array(a);
+		json_append(a, all, json_cstring(a, "All"));
+		json_set(a, t, STR("dryRun"), all);
+	}
 	if (grace_s != GRACE_UNSET)
 		json_set(a, t, STR("gracePeriodSeconds"), json_int(a, grace_s));
 	json_write(&body, t);
@@ -59,11 +68,15 @@ static struct str reply_uid(const struct json *reply)
 
 static void tell(const struct deletion *d, const struct deleted_object *o)
 {
+	if (d->options->output) {
+		object_print_name(d->arena, o->kind, o->name);
+		return;
+	}
 	printf("%.*s \"%.*s\" %s", STR_FMT(resource_type_label(d->arena, o->kind)),
 	       STR_FMT(o->name), d->options->is_forced ? "force deleted" : "deleted");
 	if (o->kind->is_namespaced)
 		printf(" from %.*s namespace", STR_FMT(o->namespace));
-	printf("\n");
+	printf("%s\n", d->suffix);
 	fflush(stdout);
 }
 
@@ -77,7 +90,12 @@ static enum rc delete_one(struct deletion *d, const struct api_kind *kind, struc
 		.content_type = "application/json",
 		.body = delete_body(d),
 	};
-	TRY(api_client_call(&d->client, d->arena, &request, &reply, err));
+	if (d->is_client_dry_run) {
+		const struct api_request look = {.path = request.path};
+		TRY(api_client_call(d->client, d->arena, &look, &reply, err));
+	} else {
+		TRY(api_client_call(d->client, d->arena, &request, &reply, err));
+	}
 	d->done = arena_grow(d->arena, d->done, d->count, &d->cap, sizeof(*d->done));
 	d->done[d->count] = (struct deleted_object){kind, namespace, name, reply_uid(reply.tree)};
 	tell(d, &d->done[d->count++]);
@@ -92,8 +110,7 @@ static void try_one(struct deletion *d, const struct api_kind *kind, struct str 
 	enum rc rc = delete_one(d, kind, namespace, name, &err);
 	if (rc == RC_OK || (rc == RC_NOT_FOUND && d->options->ignores_missing))
 		return;
-	d->failed++;
-	client_failed(&err);
+	verb_note(d->verb, &err);
 }
 
 /* ---- by selector ---- */
@@ -108,7 +125,8 @@ static enum rc delete_items(struct json *list, void *ctx, struct err *err)
 	struct collection *c = ctx;
 	const struct json *items = json_get(list, STR("items"));
 	for (size_t i = 0; i < json_count(items); i++)
-		try_one(c->deletion, c->kind, c->deletion->client.namespace,
+		try_one(c->deletion, c->kind,
+			json_path_str(json_at(items, i), "metadata.namespace"),
 			json_path_str(json_at(items, i), "metadata.name"));
 	return RC_OK;
 }
@@ -118,10 +136,14 @@ static enum rc delete_selected(struct deletion *d, const struct api_kind *kind, 
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	struct collection c = {d, kind};
 	size_t before = d->count;
-	buf_add_str(&url, api_path(d->arena, kind, d->client.namespace, (struct str){}, NULL));
-	query_add(&url, "labelSelector", str_of(d->options->label_selector));
-	TRY(api_client_list(&d->client, d->arena, buf_str(&url), NULL, delete_items, &c, err));
-	if (d->count == before && d->failed == 0)
+	const struct resource_options *o = &d->options->resources;
+	buf_add_str(&url,
+		    api_path(d->arena, kind, o->is_everywhere ? STR("") : d->client->namespace,
+			     (struct str){}, NULL));
+	query_add(&url, "labelSelector", str_of(o->label_selector));
+	query_add(&url, "fieldSelector", str_of(o->field_selector));
+	TRY(api_client_list(d->client, d->arena, buf_str(&url), NULL, delete_items, &c, err));
+	if (d->count == before && d->verb->failed == 0)
 		printf("No resources found\n");
 	return RC_OK;
 }
@@ -129,11 +151,11 @@ static enum rc delete_selected(struct deletion *d, const struct api_kind *kind, 
 static enum rc delete_words(struct deletion *d, const struct command_line *line, struct err *err)
 {
 	struct resource_targets t;
-	const struct delete_options *o = d->options;
+	const struct resource_options *o = &d->options->resources;
 	TRY(resource_targets_parse(d->arena, &line->words, &t, err));
 	for (size_t i = 0; i < t.count; i++) {
 		const struct resource_target *target = &t.items[i];
-		bool is_selected = o->label_selector || o->is_all;
+		bool is_selected = o->label_selector || o->field_selector || o->is_all;
 		if (target->name.len && is_selected)
 			return err_set(err, RC_BAD_REQUEST,
 				       "a name together with --selector or --all; leave out one of "
@@ -145,7 +167,7 @@ static enum rc delete_words(struct deletion *d, const struct command_line *line,
 	}
 	for (size_t i = 0; i < t.count; i++) {
 		if (t.items[i].name.len)
-			try_one(d, t.items[i].kind, d->client.namespace, t.items[i].name);
+			try_one(d, t.items[i].kind, d->client->namespace, t.items[i].name);
 		else
 			TRY(delete_selected(d, t.items[i].kind, err));
 	}
@@ -156,10 +178,10 @@ static enum rc delete_words(struct deletion *d, const struct command_line *line,
 
 static enum rc delete_files(struct deletion *d, struct err *err)
 {
-	struct manifest m = {};
+	struct manifest m;
 	struct str namespace;
-	const struct api_client *c = &d->client;
-	TRY(manifest_read(&m, d->arena, &d->options->files, err));
+	const struct api_client *c = d->client;
+	TRY(resources_read_files(d->verb, &d->options->resources, false, &m, err));
 	for (size_t i = 0; i < m.count; i++)
 		TRY(manifest_namespace(&m.items[i], c->namespace, c->is_namespace_given, &namespace,
 				       err));
@@ -187,7 +209,18 @@ static enum rc check_options(struct deletion *d, const struct command_line *line
 			       "option '--cascade': '%s' is not one of background, foreground, "
 			       "orphan",
 			       o->cascade);
-	if (o->files.count && line->words.count)
+	TRY(option_duration("timeout", o->timeout, &d->timeout_ms, err));
+	if (o->output && strcmp(o->output, "name") != 0)
+		return option_refused("output", o->output, "name", err);
+	d->suffix = "";
+	if (o->dry_run && strcmp(o->dry_run, "none") != 0) {
+		d->is_dry_run = true;
+		d->is_client_dry_run = strcmp(o->dry_run, "client") == 0;
+		if (!d->is_client_dry_run && strcmp(o->dry_run, "server") != 0)
+			return option_refused("dry-run", o->dry_run, "none, client, server", err);
+		d->suffix = d->is_client_dry_run ? " (dry run)" : " (server dry run)";
+	}
+	if (o->resources.files.count && line->words.count)
 		return err_set(err, RC_BAD_REQUEST,
 			       "'%s' together with -f; delete either files or names",
 			       line->words.at[0]);
@@ -197,47 +230,59 @@ static enum rc check_options(struct deletion *d, const struct command_line *line
 static enum rc wait_all(struct deletion *d, struct err *err)
 {
 	for (size_t i = 0; i < d->count; i++)
-		TRY(delete_wait(&d->client, &d->done[i], err));
+		TRY(delete_wait(d->client, &d->done[i], d->timeout_ms, err));
 	return RC_OK;
+}
+
+static enum rc body(struct verb *v, struct err *err)
+{
+	struct deletion d = {
+		.verb = v, .client = &v->client, .options = v->line->values, .arena = v->arena};
+	const struct delete_options *o = d.options;
+	bool has_files = o->resources.files.count || o->resources.kustomize;
+	TRY(check_options(&d, v->line, err));
+	if (o->is_forced)
+		fprintf(stderr,
+			"Warning: Immediate deletion does not wait for confirmation that the "
+			"running resource has been terminated. The resource may continue to "
+			"run on the cluster indefinitely.\n");
+	TRY(has_files ? delete_files(&d, err) : delete_words(&d, v->line, err));
+	return o->waits && !d.is_dry_run ? wait_all(&d, err) : RC_OK;
 }
 
 static int run(struct command_line *line)
 {
-	struct err err;
-	struct deletion d = {.options = line->values, .arena = &line->arena};
-	if (check_options(&d, line, &err) != RC_OK) {
-		command_failed(&err);
-		return EXIT_USAGE;
-	}
-	if (api_client_open(d.arena, &d.options->client, &d.client, &err) != RC_OK)
-		return command_failed(&err);
-	enum rc rc = d.options->files.count ? delete_files(&d, &err) : delete_words(&d, line, &err);
-	if (rc == RC_OK && d.options->waits)
-		rc = wait_all(&d, &err);
-	api_client_close(&d.client);
-	if (rc == RC_OK)
-		return d.failed ? EXIT_FAILED : EXIT_OK;
-	client_failed(&err);
-	return rc == RC_BAD_REQUEST ? EXIT_USAGE : EXIT_FAILED;
+	const struct delete_options *o = line->values;
+	return verb_run(line, &o->client, body);
 }
 
 #define AT(member) offsetof(struct delete_options, member)
 static const struct option options[] = {
-	{"filename", 'f', OPTION_LIST, AT(files), "FILE",
-	 "what a file or folder holds; '-' is standard input"},
-	CLIENT_OPTIONS(struct delete_options, client),
-	{"selector", 'l', OPTION_TEXT, AT(label_selector), "SELECTOR", "what has these labels"},
-	{"all", 0, OPTION_FLAG, AT(is_all), NULL, "all objects of the type in the namespace"},
 	{"now", 0, OPTION_FLAG, AT(is_now), NULL, "with a grace period of one second"},
 	{"grace-period", 0, OPTION_NUMBER, AT(grace_s), "SECONDS",
 	 "time to end by itself (the object's own)"},
 	{"force", 0, OPTION_FLAG, AT(is_forced), NULL,
 	 "without a grace period; the containers may run on for a while"},
-	{"cascade", 0, OPTION_TEXT, AT(cascade), "HOW",
-	 "what it owns goes in the background, foreground, or not: orphan"},
+	{.name = "cascade",
+	 .form = OPTION_TEXT,
+	 .offset = AT(cascade),
+	 .value = "HOW",
+	 .help = "what it owns goes in the background, foreground, or not: orphan",
+	 .bare = "background"},
 	{"wait", 0, OPTION_FLAG, AT(waits), NULL, "until they are gone (true)"},
 	{"ignore-not-found", 0, OPTION_FLAG, AT(ignores_missing), NULL,
 	 "what is not there is no error"},
+	{"timeout", 0, OPTION_TEXT, AT(timeout), "DURATION", "wait at most so long (0: for ever)"},
+	{.name = "dry-run",
+	 .form = OPTION_TEXT,
+	 .offset = AT(dry_run),
+	 .value = "none|client|server",
+	 .help = "only show what would go",
+	 .bare = "client"},
+	{"output", 'o', OPTION_TEXT, AT(output), "name", "say it shortly: TYPE/NAME"},
+	RESOURCE_FILE_OPTIONS(struct delete_options, resources),
+	RESOURCE_SELECTOR_OPTIONS(struct delete_options, resources),
+	CLIENT_OPTIONS(struct delete_options, client),
 };
 
 static const struct delete_options defaults = {

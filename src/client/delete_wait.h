@@ -11,8 +11,8 @@ struct deleted_object {
 };
 
 /* An object of the same name with another uid counts as gone.  Kinds that can't be watched are not
- * waited for. */
+ * waited for.  timeout_ms 0: none. */
 [[nodiscard]] enum rc delete_wait(struct api_client *c, const struct deleted_object *o,
-				  struct err *err);
+				  int64_t timeout_ms, struct err *err);
 
 #endif

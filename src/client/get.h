@@ -2,38 +2,35 @@
 #ifndef SKEG_CLIENT_GET_H
 #define SKEG_CLIENT_GET_H
 
-#include "client/api_client.h"
-#include "client/object_output.h"
+#include "client/output.h"
 #include "client/resource_types.h"
+#include "client/resources.h"
 #include "client/table_view.h"
 
 struct get_options {
 	struct client_options client;
-	const char *output, *label_selector, *field_selector;
-	bool is_everywhere, is_watch, has_no_heads, show_labels, show_managed_fields,
+	struct resource_options resources;
+	const char *output, *sort_by, *raw, *subresource;
+	struct text_list label_columns;
+	bool is_watch, is_watch_only, has_no_heads, show_labels, show_managed_fields, show_kind,
 		ignores_missing;
 };
 
 struct get {
-	struct api_client client;
+	struct verb *verb;
+	struct api_client *client;
 	const struct get_options *options;
 	struct arena *arena;
-	enum output_form form;
+	struct output output;
+	struct jsonpath *sort_by;
 	struct resource_targets targets;
 	bool shows_types; /* several types: "pod/web" instead of "web" */
 	size_t shown;	  /* objects */
-	struct err *failures;
-	size_t failed, failure_cap;
 };
-
-static inline bool get_is_table(const struct get *g)
-{
-	return g->form == OUTPUT_TABLE || g->form == OUTPUT_WIDE;
-}
 
 static inline const char *get_accept(const struct get *g)
 {
-	return get_is_table(g) ? API_ACCEPT_TABLE : NULL;
+	return output_is_table(&g->output) ? API_ACCEPT_TABLE : NULL;
 }
 
 /* The collection (with its selectors) or the named object. */

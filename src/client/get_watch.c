@@ -16,16 +16,8 @@ static enum rc show_object(struct watch *w, struct arena *a, struct json *object
 {
 	struct get *g = w->get;
 	w->get->shown++;
-	if (g->form == OUTPUT_NAME) {
-		object_print_name(a, w->kind, json_path_str(object, "metadata.name"));
-		return RC_OK;
-	}
 	object_complete(a, object, w->kind);
-	if (!g->options->show_managed_fields)
-		object_drop_managed_fields(object);
-	if (g->form == OUTPUT_YAML && g->shown > 1)
-		printf("---\n");
-	return object_print(object, g->form, err);
+	return output_print(&g->output, a, object, err);
 }
 
 static enum rc show_table(struct watch *w, struct arena *a, const struct json *table,
@@ -42,7 +34,9 @@ static enum rc take_page(struct json *list, void *ctx, struct err *err)
 	struct arena *a = w->get->arena;
 	const struct json *items = json_get(list, STR("items"));
 	w->revision = json_path_str(list, "metadata.resourceVersion");
-	if (get_is_table(w->get))
+	if (w->get->options->is_watch_only)
+		return RC_OK;
+	if (output_is_table(&w->get->output))
 		return show_table(w, a, list, err);
 	for (size_t i = 0; i < json_count(items); i++)
 		TRY(show_object(w, a, json_at(items, i), err));
@@ -58,8 +52,8 @@ static enum rc take_event(struct arena *a, struct json *event, void *ctx, struct
 		return api_error_set(err, (int)json_i64(json_get(object, STR("code"))), object);
 	if (str_is(type, "BOOKMARK") || !object)
 		return RC_OK;
-	return get_is_table(w->get) ? show_table(w, a, object, err)
-				    : show_object(w, a, object, err);
+	return output_is_table(&w->get->output) ? show_table(w, a, object, err)
+						: show_object(w, a, object, err);
 }
 
 /* A named object is watched as a list of one: a watch needs the revision of a list. */
@@ -79,8 +73,8 @@ enum rc get_watch(struct get *g, struct err *err)
 	struct watch w = {.get = g, .kind = t->kind};
 	struct str url = watch_url(g, t);
 	get_view_init(g, t->kind, &w.view);
-	TRY(api_client_list(&g->client, g->arena, url, get_accept(g), take_page, &w, err));
-	if (t->name.len && w.view.row_count == 0 && g->shown == 0)
+	TRY(api_client_list(g->client, g->arena, url, get_accept(g), take_page, &w, err));
+	if (t->name.len && w.view.row_count == 0 && g->shown == 0 && !g->options->is_watch_only)
 		return err_set(err, RC_NOT_FOUND,
 			       API_ERROR_PREFIX " (NotFound): %.*s \"%.*s\" not found",
 			       STR_FMT(resource_type_plural(g->arena, t->kind)), STR_FMT(t->name));
@@ -91,5 +85,5 @@ enum rc get_watch(struct get *g, struct err *err)
 	TRY(buf_check(&path, "the request's URL", err));
 	const struct api_request request = {
 		.path = buf_str(&path), .accept = get_accept(g), .is_endless = true};
-	return api_client_lines(&g->client, &request, take_event, &w, err);
+	return api_client_lines(g->client, &request, take_event, &w, err);
 }

@@ -55,7 +55,8 @@ enum rc kubeconfig_write(const char *path, const struct kubeconfig_admin *admin,
 	struct json *t = empty_config(a), *cluster = json_object(a), *user = json_object(a),
 		    *context = json_object(a);
 	struct str name = STR(KUBECONFIG_NAME);
-	json_set(a, cluster, STR("server"), json_printf(a, "https://%s:%u", admin->host, admin->port));
+	json_set(a, cluster, STR("server"),
+		 json_printf(a, "https://%s:%u", admin->host, admin->port));
 	set_data(a, cluster, "certificate-authority-data", admin->ca_pem);
 	set_data(a, user, "client-certificate-data", admin->cert_pem);
 	set_data(a, user, "client-key-data", admin->key_pem);

@@ -4,6 +4,7 @@
 #include "client/api_path.h"
 #include "client/duration.h"
 #include "client/logs_pod.h"
+#include "client/verb.h"
 #include "client/verbs.h"
 
 #define TAIL_ALL -1
@@ -16,7 +17,7 @@ struct logs_options {
 };
 
 struct logs {
-	struct api_client client;
+	struct api_client *client;
 	const struct logs_options *options;
 	struct arena *arena;
 	struct resource_target target;
@@ -83,7 +84,7 @@ static enum rc log_url(struct logs *l, struct str pod, struct buf *url, struct e
 	} flags[] = {{"follow", o->follows},
 		     {"previous", o->is_previous},
 		     {"timestamps", o->has_timestamps}};
-	buf_add_str(url, api_path(l->arena, resource_type_find(STR("pods")), l->client.namespace,
+	buf_add_str(url, api_path(l->arena, resource_type_find(STR("pods")), l->client->namespace,
 				  pod, "log"));
 	query_add(url, "container", l->container);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
@@ -122,27 +123,25 @@ static enum rc show(struct logs *l, struct err *err)
 {
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	const struct json *pod;
-	TRY(logs_pod_find(&l->client, &l->target, &pod, err));
+	TRY(logs_pod_find(l->client, &l->target, &pod, err));
 	choose_container(l, pod);
 	TRY(log_url(l, json_path_str(pod, "metadata.name"), &url, err));
 	const struct api_request request = {
 		.path = buf_str(&url), .accept = "*/*", .is_endless = true};
-	return api_client_stream(&l->client, &request, print_bytes, NULL, err);
+	return api_client_stream(l->client, &request, print_bytes, NULL, err);
+}
+
+static enum rc body(struct verb *v, struct err *err)
+{
+	struct logs l = {.client = &v->client, .options = v->line->values, .arena = v->arena};
+	TRY(check(&l, v->line, err));
+	return show(&l, err);
 }
 
 static int run(struct command_line *line)
 {
-	struct err err;
-	struct logs l = {.options = line->values, .arena = &line->arena};
-	if (check(&l, line, &err) != RC_OK) {
-		command_failed(&err);
-		return EXIT_USAGE;
-	}
-	if (api_client_open(l.arena, &l.options->client, &l.client, &err) != RC_OK)
-		return command_failed(&err);
-	enum rc rc = show(&l, &err);
-	api_client_close(&l.client);
-	return rc == RC_OK ? EXIT_OK : client_failed(&err);
+	const struct logs_options *o = line->values;
+	return verb_run(line, &o->client, body);
 }
 
 #define AT(member) offsetof(struct logs_options, member)

@@ -101,12 +101,15 @@ static enum rc check_fields(struct arena *a, const struct manifest_object *o, st
 }
 
 static enum rc check_identity(struct arena *a, const struct manifest_object *o,
-			      struct str api_version, struct str kind, struct err *err)
+			      struct str api_version, struct str kind, bool takes_generated,
+			      struct err *err)
 {
+	bool has_name = o->name.len ||
+			(takes_generated && json_path_str(o->tree, "metadata.generateName").len);
 	struct str place = manifest_place(a, o);
 	const char *lacks = !api_version.len ? "apiVersion"
 			    : !kind.len	     ? "kind"
-			    : !o->name.len   ? "metadata.name"
+			    : !has_name	     ? "metadata.name"
 					     : NULL;
 	if (lacks)
 		return err_set(err, RC_INVALID, "%.*s: %s is missing; every object needs it",
@@ -142,7 +145,7 @@ static enum rc add_object(struct manifest *m, struct arena *a, struct manifest_o
 	o->name = json_path_str(o->tree, "metadata.name");
 	o->namespace = json_path_str(o->tree, "metadata.namespace");
 	o->kind = api_by_api_version(api_builtin(), api_version, kind);
-	TRY(check_identity(a, o, api_version, kind, err));
+	TRY(check_identity(a, o, api_version, kind, m->takes_generated, err));
 	if (m->is_strict)
 		TRY(check_fields(a, o, err));
 	m->items = arena_grow(a, m->items, m->count, &m->cap, sizeof(*m->items));

@@ -31,6 +31,8 @@ struct manifest {
 	struct manifest_object *items;
 	size_t count, cap;
 	bool is_strict;
+	bool is_recursive;    /* folders in folders too */
+	bool takes_generated; /* metadata.generateName will do for a name */
 };
 
 [[nodiscard]] enum rc manifest_read(struct manifest *m, struct arena *a,

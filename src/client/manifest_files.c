@@ -7,6 +7,8 @@
 #include "codec/yaml.h"
 #include "io/file.h"
 
+#define FOLDER_DEPTH_MAX 32
+
 static enum rc add_file(struct manifest *m, struct arena *a, const char *path, struct err *err)
 {
 	struct str text;
@@ -23,23 +25,45 @@ static int is_manifest_name(const struct dirent *entry)
 	return 0;
 }
 
-static enum rc add_folder(struct manifest *m, struct arena *a, const char *path, struct err *err)
+static enum rc add_folder(struct manifest *m, struct arena *a, const char *path, int depth,
+			  struct err *err);
+
+/* Only folders are looked into, whatever their names; files by their endings. */
+static enum rc add_entry(struct manifest *m, struct arena *a, const char *folder,
+			 const struct dirent *entry, int depth, struct err *err)
+{
+	struct stat status;
+	const char *path = arena_cstr(a, arena_printf(a, "%s/%s", folder, entry->d_name));
+	if (entry->d_name[0] == '.' && !is_manifest_name(entry))
+		return RC_OK;
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		if (!m->is_recursive)
+			return RC_OK;
+		if (depth == FOLDER_DEPTH_MAX)
+			return err_set(err, RC_TOO_LARGE,
+				       "folder '%s' is deeper than %d levels; name it itself", path,
+				       FOLDER_DEPTH_MAX);
+		return add_folder(m, a, path, depth + 1, err);
+	}
+	return is_manifest_name(entry) ? add_file(m, a, path, err) : RC_OK;
+}
+
+static enum rc add_folder(struct manifest *m, struct arena *a, const char *path, int depth,
+			  struct err *err)
 {
 	struct dirent **entries;
 	enum rc rc = RC_OK;
-	int count = scandir(path, &entries, is_manifest_name, alphasort);
+	size_t before = m->count;
+	int count = scandir(path, &entries, NULL, alphasort);
 	if (count < 0)
 		return err_sys(err, RC_IO, errno, "read folder '%s'", path);
 	for (int i = 0; i < count; i++) {
 		if (rc == RC_OK)
-			rc = add_file(
-				m, a,
-				arena_cstr(a, arena_printf(a, "%s/%s", path, entries[i]->d_name)),
-				err);
+			rc = add_entry(m, a, path, entries[i], depth, err);
 		free(entries[i]);
 	}
 	free(entries);
-	if (count == 0)
+	if (rc == RC_OK && m->count == before && depth == 0)
 		return err_set(err, RC_NOT_FOUND,
 			       "folder '%s' has no file that ends with .yaml, .yml or .json", path);
 	return rc;
@@ -57,7 +81,7 @@ static enum rc add_source(struct manifest *m, struct arena *a, const char *sourc
 		return err_set(err, RC_NOT_FOUND,
 			       "the path \"%s\" does not exist; name a file, a folder or '-'",
 			       source);
-	return S_ISDIR(status.st_mode) ? add_folder(m, a, source, err)
+	return S_ISDIR(status.st_mode) ? add_folder(m, a, source, 0, err)
 				       : add_file(m, a, source, err);
 }
 

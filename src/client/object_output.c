@@ -8,31 +8,6 @@
 
 #define JSON_INDENT 4
 
-static const struct {
-	const char *name;
-	enum output_form form;
-} forms[] = {
-	{"wide", OUTPUT_WIDE},
-	{"yaml", OUTPUT_YAML},
-	{"json", OUTPUT_JSON},
-	{"name", OUTPUT_NAME},
-};
-
-enum rc output_form_parse(const char *text, enum output_form *ret_form, struct err *err)
-{
-	*ret_form = OUTPUT_TABLE;
-	if (!text)
-		return RC_OK;
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if (strcmp(text, forms[i].name) != 0)
-			continue;
-		*ret_form = forms[i].form;
-		return RC_OK;
-	}
-	return err_set(err, RC_BAD_REQUEST,
-		       "option '--output': '%s' is not one of wide, yaml, json, name", text);
-}
-
 static int compare_keys(const void *x, const void *y)
 {
 	const struct json_member *a = x, *b = y;

@@ -10,11 +10,15 @@
 
 #define OBJECT_OUTPUT_BYTES_MAX (256u << 20)
 
-enum output_form { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_YAML, OUTPUT_JSON, OUTPUT_NAME };
-
-/* RC_BAD_REQUEST names the forms there are; NULL is OUTPUT_TABLE. */
-[[nodiscard]] enum rc output_form_parse(const char *text, enum output_form *ret_form,
-					struct err *err);
+enum output_form {
+	OUTPUT_TABLE,
+	OUTPUT_WIDE,
+	OUTPUT_YAML,
+	OUTPUT_JSON,
+	OUTPUT_NAME,
+	OUTPUT_JSONPATH,
+	OUTPUT_COLUMNS,
+};
 
 void json_sort_keys(struct json *tree); /* in place, at all levels */
 void object_drop_managed_fields(struct json *object);

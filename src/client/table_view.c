@@ -48,7 +48,7 @@ static struct str labels_text(struct arena *a, const struct json *labels)
 
 static void take_columns(struct table_view *v, const struct json *columns)
 {
-	v->column_count = MIN(json_count(columns), (size_t)TEXT_TABLE_COLUMNS_MAX - 2);
+	v->column_count = MIN(json_count(columns), (size_t)TEXT_TABLE_COLUMNS_MAX / 2);
 	v->name_column = v->column_count; /* none */
 	for (size_t i = 0; i < v->column_count; i++) {
 		const struct json *column = json_at(columns, i);
@@ -60,6 +60,20 @@ static void take_columns(struct table_view *v, const struct json *columns)
 	v->has_columns = v->column_count > 0;
 }
 
+static size_t label_column_count(const struct table_view *v)
+{
+	size_t most = TEXT_TABLE_COLUMNS_MAX / 2 - 2;
+	return v->label_columns ? MIN(v->label_columns->count, most) : 0;
+}
+
+/* "node.kubernetes.io/zone" is ZONE. */
+static struct str label_head(struct arena *a, struct str label)
+{
+	struct str group, name;
+	str_cut_last(label, '/', &group, &name);
+	return upper(a, name);
+}
+
 static void add_heads(struct table_view *v, struct arena *a, const struct json *columns)
 {
 	struct str cells[TEXT_TABLE_COLUMNS_MAX];
@@ -69,6 +83,8 @@ static void add_heads(struct table_view *v, struct arena *a, const struct json *
 	for (size_t i = 0; i < v->column_count; i++)
 		if (v->is_shown[i])
 			cells[n++] = upper(a, json_path_str(json_at(columns, i), "name"));
+	for (size_t i = 0; i < label_column_count(v); i++)
+		cells[n++] = label_head(a, str_of(v->label_columns->at[i]));
 	if (v->has_labels)
 		cells[n++] = STR("LABELS");
 	text_table_add(&v->text, a, cells, n);
@@ -91,6 +107,9 @@ static void add_row(struct table_view *v, struct arena *a, const struct json *ro
 				arena_printf(a, "%.*s/%.*s", STR_FMT(v->type), STR_FMT(cells[n]));
 		n++;
 	}
+	for (size_t i = 0; i < label_column_count(v); i++)
+		cells[n++] = json_str(json_get(json_get(metadata, STR("labels")),
+					       str_of(v->label_columns->at[i])));
 	if (v->has_labels)
 		cells[n++] = labels_text(a, json_get(metadata, STR("labels")));
 	text_table_add(&v->text, a, cells, n);

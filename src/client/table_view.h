@@ -8,11 +8,13 @@
 #ifndef SKEG_CLIENT_TABLE_VIEW_H
 #define SKEG_CLIENT_TABLE_VIEW_H
 
+#include "client/command.h"
 #include "client/text_table.h"
 #include "codec/json.h"
 
 struct table_view {
 	bool is_wide, has_no_heads, has_namespace, has_labels; /* what was asked for */
+	const struct text_list *label_columns; /* labels with a column each; NULL: none */
 	struct str type;  /* "deployment.apps": before each name; absent: not shown */
 	bool has_columns; /* their definitions came */
 	bool is_shown[TEXT_TABLE_COLUMNS_MAX];

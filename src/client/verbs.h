@@ -4,6 +4,7 @@
 
 #include "client/command.h"
 
-extern const struct command command_get, command_apply, command_delete, command_logs;
+extern const struct command command_get, command_describe, command_apply, command_delete,
+	command_logs, command_label, command_annotate, command_scale, command_patch, command_wait;
 
 #endif

@@ -487,10 +487,10 @@ void spdy_close(struct spdy *s)
 	free(s);
 }
 
-static struct spdy *session_new(struct http_exchange *x, const struct spdy_ops *ops, void *user)
+static struct spdy *session_new(struct loop *loop, const struct spdy_ops *ops, void *user)
 {
 	struct spdy *s = NEW(struct spdy);
-	s->loop = http_loop(x);
+	s->loop = loop;
 	s->ops = ops;
 	s->user = user;
 	s->in.max_bytes = CONTROL_MAX;
@@ -545,7 +545,7 @@ enum rc spdy_accept(struct http_exchange *x, const char *const *protocols,
 	struct http_header *headers = ARENA_ARRAY(http_arena(x), struct http_header, 2);
 	headers[0] = (struct http_header){STR("upgrade"), STR("SPDY/3.1")};
 	headers[1] = (struct http_header){STR("x-stream-protocol-version"), str_of(*ret_protocol)};
-	struct spdy *s = session_new(x, ops, user);
+	struct spdy *s = session_new(http_loop(x), ops, user);
 	enum rc rc =
 		http_upgrade(x, headers, *ret_protocol ? 2 : 1, &transport_ops, s, &s->stream, err);
 	if (rc != RC_OK)
@@ -563,11 +563,49 @@ enum rc spdy_accept_tunnel(struct http_exchange *x, const char *protocol,
 	bool is_offered;
 	if (!websocket_choose(x, ours, &is_offered))
 		return err_set(err, RC_BAD_REQUEST, "Sec-WebSocket-Protocol: want %s", protocol);
-	struct spdy *s = session_new(x, ops, user);
+	struct spdy *s = session_new(http_loop(x), ops, user);
 	enum rc rc = websocket_accept(x, protocol, &tunnel_ops, s, &s->ws, err);
 	if (rc != RC_OK)
 		spdy_close(s);
 	else
 		*ret_session = s;
 	return rc;
+}
+
+/* --- the asking side --- */
+
+enum rc spdy_tunnel_answered(struct loop *loop, struct arena *a, const struct dial_reply *reply,
+			     struct str key, const struct spdy_ops *ops, void *user,
+			     struct spdy **ret_session, struct err *err)
+{
+	struct spdy *s = session_new(loop, ops, user);
+	struct str protocol;
+	enum rc rc = websocket_answered(a, reply, key, &tunnel_ops, s, &protocol, &s->ws, err);
+	if (rc != RC_OK)
+		spdy_close(s);
+	else
+		*ret_session = s;
+	return rc;
+}
+
+struct spdy_stream *spdy_stream_open(struct spdy *s, const struct http_header *headers,
+				     size_t count, void *user)
+{
+	CLEANUP_BUF out = BUF_INIT(SPDY_BLOCK_MAX);
+	char head[HEAD_BYTES + 10] = {};
+	if (s->stream_count >= SPDY_STREAMS_MAX || s->is_over)
+		return NULL;
+	struct spdy_stream *stream = NEW(struct spdy_stream);
+	stream->session = s;
+	stream->id = s->last_id ? s->last_id + 2 : 1;
+	stream->user = user;
+	s->last_id = stream->id;
+	s->stream_count++;
+	list_append(&s->streams, &stream->link);
+	buf_add(&out, head, sizeof(head));
+	spdy_headers_write(&s->headers, headers, count, &out);
+	control_head(out.data, FRAME_SYN_STREAM, out.len - HEAD_BYTES);
+	put32(out.data + HEAD_BYTES, stream->id);
+	transport_write(s, buf_str(&out));
+	return stream;
 }

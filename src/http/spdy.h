@@ -1,4 +1,4 @@
-/* spdy: the accepting side of SPDY/3.1, as kubectl uses it for port-forward and, before 1.30, for
+/* spdy: SPDY/3.1, as kubectl uses it for port-forward and, before 1.30, for
  * exec: on an upgraded connection, or inside the binary messages of a WebSocket.
  *
  * A session has streams that the client opens; each is acknowledged at once.  There is no flow
@@ -20,6 +20,7 @@
 
 #define SPDY_STREAMS_MAX 512
 
+struct dial_reply;
 struct spdy;
 struct spdy_stream;
 
@@ -45,6 +46,15 @@ bool spdy_is_asked(const struct http_exchange *x); /* Upgrade: SPDY/3.1 */
 [[nodiscard]] enum rc spdy_accept_tunnel(struct http_exchange *x, const char *protocol,
 					 const struct spdy_ops *ops, void *user,
 					 struct spdy **ret_session, struct err *err);
+
+/* The asking side of such a tunnel, on dial_upgrade()'s reply to what websocket_ask() made. */
+[[nodiscard]] enum rc spdy_tunnel_answered(struct loop *loop, struct arena *a,
+					   const struct dial_reply *reply, struct str key,
+					   const struct spdy_ops *ops, void *user,
+					   struct spdy **ret_session, struct err *err);
+/* Opens a stream (of the asking side); NULL when there are SPDY_STREAMS_MAX. */
+struct spdy_stream *spdy_stream_open(struct spdy *session, const struct http_header *headers,
+				     size_t count, void *user);
 
 size_t spdy_queued(const struct spdy *session);
 void spdy_pause(struct spdy *session); /* what was read already may still come */

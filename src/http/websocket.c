@@ -1,5 +1,5 @@
-/* wslay reads frames and answers pings and closes.  Messages out are framed here: a server's frames
- * are not masked, so that is a short header before the bytes, without a queue between. */
+/* wslay reads frames and answers pings and closes.  Messages out are framed here: a short header
+ * before the bytes, without a queue between; those of the asking side are masked (§5.3). */
 #include "http/websocket.h"
 
 #include <openssl/evp.h>
@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "http/dial.h"
 #include "http/http1_parse.h"
 
 #define KEY_BYTES   16
@@ -24,6 +25,7 @@ struct websocket {
 	int depth;	  /* inside wslay */
 	bool is_paused;
 	bool is_closed_told;
+	bool is_asking;
 	bool is_over; /* the owner ended it inside wslay */
 };
 
@@ -98,7 +100,14 @@ static void message_on(wslay_event_context_ptr frames,
 				    ws->user);
 }
 
+static int mask_make(wslay_event_context_ptr frames, uint8_t *out, size_t len, void *user)
+{
+	world_random(out, len);
+	return 0;
+}
+
 static const struct wslay_event_callbacks frame_callbacks = {
+	.genmask_callback = mask_make,
 	.recv_callback = recv_on,
 	.send_callback = send_on,
 	.on_msg_recv_callback = message_on,
@@ -168,12 +177,35 @@ static size_t frame_head(char out[10], bool is_binary, uint64_t len)
 	return 2 + bytes;
 }
 
-/* The header and as much as fits go out in one write, the rest as it is. */
-size_t websocket_send2(struct websocket *ws, bool is_binary, struct str first, struct str second)
+static void masked_write(struct websocket *ws, const uint8_t mask[4], size_t *at, struct str bytes)
 {
 	char out[OUT_BYTES];
-	if (ws->is_closed_told)
-		return 0;
+	while (bytes.len > 0) {
+		size_t len = MIN(bytes.len, sizeof(out));
+		for (size_t i = 0; i < len; i++)
+			out[i] = (char)(bytes.at[i] ^ mask[(*at)++ % 4]);
+		stream_write(ws->stream, str_n(out, len));
+		bytes = str_skip(bytes, len);
+	}
+}
+
+static void masked_send(struct websocket *ws, bool is_binary, struct str first, struct str second)
+{
+	char head[10 + 4];
+	uint8_t mask[4];
+	size_t at = 0, len = frame_head(head, is_binary, first.len + second.len);
+	world_random(mask, sizeof(mask));
+	head[1] = (char)(head[1] | 0x80);
+	memcpy(head + len, mask, sizeof(mask));
+	stream_write(ws->stream, str_n(head, len + sizeof(mask)));
+	masked_write(ws, mask, &at, first);
+	masked_write(ws, mask, &at, second);
+}
+
+/* The header and as much as fits go out in one write, the rest as it is. */
+static void plain_send(struct websocket *ws, bool is_binary, struct str first, struct str second)
+{
+	char out[OUT_BYTES];
 	size_t len = frame_head(out, is_binary, first.len + second.len);
 	struct str parts[] = {first, second};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -187,6 +219,16 @@ size_t websocket_send2(struct websocket *ws, bool is_binary, struct str first, s
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (parts[i].len > 0)
 			stream_write(ws->stream, parts[i]);
+}
+
+size_t websocket_send2(struct websocket *ws, bool is_binary, struct str first, struct str second)
+{
+	if (ws->is_closed_told)
+		return 0;
+	if (ws->is_asking)
+		masked_send(ws, is_binary, first, second);
+	else
+		plain_send(ws, is_binary, first, second);
 	return stream_queued(ws->stream);
 }
 
@@ -268,6 +310,17 @@ static enum rc handshake_check(struct http_exchange *x, struct str *ret_key, str
 	return RC_OK;
 }
 
+static void websocket_begin(struct websocket *ws, const struct websocket_ops *ops, void *user)
+{
+	int failed = ws->is_asking
+			     ? wslay_event_context_client_init(&ws->frames, &frame_callbacks, ws)
+			     : wslay_event_context_server_init(&ws->frames, &frame_callbacks, ws);
+	ASSERT(failed == 0);
+	wslay_event_config_set_max_recv_msg_length(ws->frames, WEBSOCKET_MESSAGE_MAX);
+	ws->ops = ops;
+	ws->user = user;
+}
+
 enum rc websocket_accept(struct http_exchange *x, const char *protocol,
 			 const struct websocket_ops *ops, void *user, struct websocket **ret_ws,
 			 struct err *err)
@@ -286,11 +339,54 @@ enum rc websocket_accept(struct http_exchange *x, const char *protocol,
 		free(ws);
 		return rc;
 	}
-	int failed = wslay_event_context_server_init(&ws->frames, &frame_callbacks, ws);
-	ASSERT(failed == 0);
-	wslay_event_config_set_max_recv_msg_length(ws->frames, WEBSOCKET_MESSAGE_MAX);
-	ws->ops = ops;
-	ws->user = user;
+	websocket_begin(ws, ops, user);
+	*ret_ws = ws;
+	return RC_OK;
+}
+
+/* --- the asking side (RFC 6455 §4.1) --- */
+
+size_t websocket_ask(struct arena *a, const char *protocols,
+		     struct http_header out[WEBSOCKET_ASK_HEADERS], struct str *ret_key)
+{
+	char bytes[KEY_BYTES];
+	CLEANUP_BUF key = BUF_INIT(64);
+	world_random(bytes, sizeof(bytes));
+	base64_add(&key, str_n(bytes, sizeof(bytes)));
+	*ret_key = arena_str(a, buf_str(&key));
+	out[0] = (struct http_header){STR("Upgrade"), STR("websocket")};
+	out[1] = (struct http_header){STR("Sec-WebSocket-Version"), STR("13")};
+	out[2] = (struct http_header){STR("Sec-WebSocket-Key"), *ret_key};
+	out[3] = (struct http_header){STR("Sec-WebSocket-Protocol"), str_of(protocols)};
+	return WEBSOCKET_ASK_HEADERS;
+}
+
+static struct str reply_header(const struct dial_reply *reply, const char *name)
+{
+	for (size_t i = 0; i < reply->header_count; i++)
+		if (str_eq_nocase(reply->headers[i].name, str_of(name)))
+			return reply->headers[i].value;
+	return (struct str){};
+}
+
+enum rc websocket_answered(struct arena *a, const struct dial_reply *reply, struct str key,
+			   const struct websocket_ops *ops, void *user, struct str *ret_protocol,
+			   struct websocket **ret_ws, struct err *err)
+{
+	struct str accepted = str_trim(reply_header(reply, "sec-websocket-accept"));
+	ASSERT(reply->stream);
+	if (!str_eq(accepted, accept_key(a, key))) {
+		stream_close(reply->stream);
+		return err_set(err, RC_INVALID,
+			       "the server's answer is not that of a WebSocket (RFC 6455)");
+	}
+	*ret_protocol = arena_str(a, str_trim(reply_header(reply, "sec-websocket-protocol")));
+	struct websocket *ws = NEW(struct websocket);
+	ws->stream = reply->stream;
+	ws->is_asking = true;
+	websocket_begin(ws, ops, user);
+	stream_set(ws->stream, &websocket_stream_ops, ws);
+	stream_resume(ws->stream);
 	*ret_ws = ws;
 	return RC_OK;
 }

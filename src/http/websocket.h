@@ -1,4 +1,4 @@
-/* websocket: the accepting side of WebSocket (RFC 6455) on a stream, framing by wslay.
+/* websocket: WebSocket (RFC 6455) on a stream, the accepting and the asking side, framing by wslay.
  *
  * Who gets it: websocket_accept() answers an exchange and gives the socket.  Messages arrive whole;
  * pings are answered; a close is answered and then on_closed runs.  Text must be UTF-8. Life: ends
@@ -25,6 +25,7 @@ enum websocket_code { /* RFC 6455 §7.4.1 */
 		      WEBSOCKET_INTERNAL = 1011,
 };
 
+struct dial_reply;
 struct websocket;
 
 struct websocket_ops {
@@ -45,6 +46,19 @@ const char *websocket_choose(const struct http_exchange *x, const char *const *o
 [[nodiscard]] enum rc websocket_accept(struct http_exchange *x, const char *protocol,
 				       const struct websocket_ops *ops, void *user,
 				       struct websocket **ret_ws, struct err *err);
+
+/* --- the asking side: headers for dial_upgrade(), and what comes of its reply --- */
+
+#define WEBSOCKET_ASK_HEADERS 4
+/* protocols: comma-separated, the best first.  *ret_key is needed for the answer. */
+size_t websocket_ask(struct arena *a, const char *protocols,
+		     struct http_header out[WEBSOCKET_ASK_HEADERS], struct str *ret_key);
+/* Takes the stream of a reply of status 101; *ret_protocol is the arena's.  RC_INVALID when the
+ * server answered something else than a WebSocket. */
+[[nodiscard]] enum rc websocket_answered(struct arena *a, const struct dial_reply *reply,
+					 struct str key, const struct websocket_ops *ops,
+					 void *user, struct str *ret_protocol,
+					 struct websocket **ret_ws, struct err *err);
 
 /* Returns the bytes that wait to be sent. */
 size_t websocket_send(struct websocket *ws, bool is_binary, struct str message);

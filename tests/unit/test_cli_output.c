@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "client/object_output.h"
+#include "client/output.h"
 #include "client/table_view.h"
 
 static struct json *tree_of(struct arena *a, const char *text)
@@ -138,15 +138,32 @@ static void keys_are_sorted_at_all_levels(void **state)
 
 static void forms_of_output(void **state)
 {
-	enum output_form form;
-	struct err err;
-	assert_int_equal(output_form_parse(NULL, &form, NULL), RC_OK);
-	assert_int_equal(form, OUTPUT_TABLE);
-	assert_int_equal(output_form_parse("yaml", &form, NULL), RC_OK);
-	assert_int_equal(form, OUTPUT_YAML);
-	assert_int_equal(output_form_parse("xml", &form, &err), RC_BAD_REQUEST);
-	assert_string_equal(err.text,
-			    "option '--output': 'xml' is not one of wide, yaml, json, name");
+	static const struct {
+		const char *text;
+		enum output_form form;
+	} rows[] = {
+		{NULL, OUTPUT_TABLE},
+		{"wide", OUTPUT_WIDE},
+		{"yaml", OUTPUT_YAML},
+		{"name", OUTPUT_NAME},
+		{"jsonpath={.kind}", OUTPUT_JSONPATH},
+		{"custom-columns=A:.a,B:.b[?(@.c==1)].d", OUTPUT_COLUMNS},
+	};
+	static const char *const wrong[] = {"xml", "jsonpath", "jsonpath={.a", "custom-columns=A",
+					    "go-template={{.a}}"};
+	CLEANUP_ARENA a = {};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct output output;
+		struct err err;
+		if (output_parse(&a, rows[i].text, &output, &err) != RC_OK)
+			fail_msg("%s: %s", rows[i].text, err.text);
+		assert_int_equal(output.form, rows[i].form);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		struct output output;
+		struct err err;
+		assert_int_equal(output_parse(&a, wrong[i], &output, &err), RC_BAD_REQUEST);
+	}
 }
 
 int main(void)
