@@ -160,7 +160,7 @@ static enum rc check_configuration(struct managing *m, const struct json *config
 		return err_set(err, RC_BAD_REQUEST, "invalid object type: %.*s/%.*s, Kind=%.*s",
 			       STR_FMT(group), STR_FMT(rest), STR_FMT(name));
 	const struct json *managed = json_path(config, "metadata.managedFields");
-	if (managed && managed->type != JSON_NULL)
+	if (managed && managed->type == JSON_ARRAY)
 		return err_set(err, RC_BAD_REQUEST, "metadata.managedFields must be nil");
 	struct err fault;
 	if (typed_check(m->q->schema, config, &fault) != RC_OK)
@@ -319,10 +319,11 @@ static enum rc restore(struct managing *m, const struct json *config, struct jso
 	const struct api_type *type = api_type(api_builtin(), kind->type);
 	struct field_errors faults = {.arena = m->a};
 	struct str group, version;
-	struct err why;
-	if (strategic_check_types(type, tree, config, &faults, &why) == RC_OK &&
-	    api_normalise(m->a, type, tree, NULL, ret_tree, &why) == RC_OK)
+	struct err why, first;
+	if (api_normalise(m->a, type, tree, NULL, ret_tree, &why) == RC_OK)
 		return RC_OK;
+	if (strategic_check_types(type, tree, config, &faults, &first) != RC_OK)
+		why = first; /* in the words of the way that an apply takes */
 	split_version(kind->api_version, &group, &version);
 	return err_set(err, RC_INTERNAL,
 		       "failed to convert new object (%.*s/%.*s; %.*s/%.*s, Kind=%.*s) to proper "

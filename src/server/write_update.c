@@ -158,7 +158,7 @@ bool write_check_identity(struct request *r)
 
 enum step write_update(struct request *r)
 {
-	if (!write_check_name(r) || !write_meta_namespace(r, r->tree))
+	if (!write_check_identity(r))
 		return STEP_DONE;
 	struct object *old = write_current(r);
 	if (!old) {
