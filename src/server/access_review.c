@@ -152,6 +152,32 @@ static void tell_unreadable(struct arena *a, const struct json *spec, struct jso
 					 names[i]));
 }
 
+/* `In` and `NotIn` with one value are what a field selector can say. */
+static struct str field_text(struct arena *a, const struct json *selector)
+{
+	struct json *list = json_get(selector, STR("requirements"));
+	struct str text = json_path_str(selector, "rawSelector");
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *item = json_at(list, i), *values = json_get(item, STR("values"));
+		struct str op = json_path_str(item, "operator");
+		if (json_count(values) != 1 || !(str_is(op, "In") || str_is(op, "NotIn")))
+			continue;
+		text = arena_printf(
+			a, "%.*s%s%.*s%s%.*s", STR_FMT(text), text.len ? "," : "",
+			STR_FMT(json_path_str(item, "key")),
+			str_is(op, "In") ? "=" : "!=", STR_FMT(json_str(json_at(values, 0))));
+	}
+	return text;
+}
+
+static void take_fields(struct arena *a, const struct json *spec, struct attributes *what)
+{
+	struct field_selector *fields = ARENA_NEW(a, struct field_selector);
+	struct str text = field_text(a, json_path(spec, "resourceAttributes.fieldSelector"));
+	if (text.len && field_selector_parse(a, text, fields, NULL) == RC_OK)
+		what->fields = fields;
+}
+
 static enum step answer(struct request *r, const struct user *user, const struct json *spec)
 {
 	struct arena *a = &r->arena;
@@ -159,6 +185,7 @@ static enum step answer(struct request *r, const struct user *user, const struct
 	struct json *status = json_object(a);
 	struct str reason;
 	attributes_from(spec, &what);
+	take_fields(a, spec, &what);
 	bool is_allowed = authorizer_allows_because(r->server->authorizer, user, &what, a, &reason);
 	json_set(a, status, STR("allowed"), json_bool(a, is_allowed));
 	if (reason.len)

@@ -5,12 +5,14 @@
 #include "api/api_ids.h"
 #include "api/views.h"
 #include "base/map.h"
+#include "server/node_authorizer.h"
 
 /* What a subject was given by one binding. */
 struct grant {
 	struct grant *next;
 	struct str namespace; /* empty: in all of them, and non-resource paths */
 	struct str binding;   /* `RoleBinding "name/namespace" of Role "r"` */
+	struct str problem;   /* the role is not there: then it has no rules */
 	const struct rbac_subject *subject;
 	const struct policy_rule *rules;
 	uint32_t rule_count;
@@ -25,6 +27,7 @@ struct rbac_index {
 
 struct authorizer {
 	struct store *store;
+	struct node_graph *nodes;
 	pthread_mutex_t lock; /* of index; held for a swap or a rebuild only */
 	struct rbac_index *index;
 };
@@ -62,15 +65,25 @@ static struct str subject_key(struct arena *a, const struct rbac_subject *s,
 			    STR_FMT(s->name));
 }
 
-static void add_grants(struct rbac_index *x, struct str binding,
+static void add_grants(struct rbac_index *x, struct str binding, const struct role_ref *ref,
 		       const struct rbac_subject_array *subjects, struct str namespace,
 		       const struct policy_rule_array *rules)
 {
+	struct str problem = {};
+	if (!rules)
+		problem = arena_printf(&x->arena, "%s.rbac.authorization.k8s.io \"%.*s\" not found",
+				       str_is(ref->kind, "ClusterRole") ? "clusterrole" : "role",
+				       STR_FMT(ref->name));
 	for (uint32_t i = 0; i < subjects->count; i++) {
 		struct str key = subject_key(&x->arena, &subjects->at[i], namespace);
 		struct grant *g = ARENA_NEW(&x->arena, struct grant);
-		*g = (struct grant){map_get(&x->subjects, key), namespace, binding,
-				    &subjects->at[i],		rules->at, rules->count};
+		*g = (struct grant){.next = map_get(&x->subjects, key),
+				    .namespace = namespace,
+				    .binding = binding,
+				    .problem = problem,
+				    .subject = &subjects->at[i],
+				    .rules = rules ? rules->at : NULL,
+				    .rule_count = rules ? rules->count : 0};
 		map_set(&x->subjects, key, g);
 	}
 }
@@ -99,13 +112,11 @@ static void add_cluster_bindings(struct rbac_index *x)
 		const struct cluster_role_binding *b = object_view(o);
 		const struct policy_rule_array *rules =
 			cluster_rules(x->snapshot, b->role_ref.name);
-		if (rules)
-			add_grants(
-				x,
-				arena_printf(&x->arena,
-					     "ClusterRoleBinding \"%.*s\" of ClusterRole \"%.*s\"",
-					     STR_FMT(o->name), STR_FMT(b->role_ref.name)),
-				&b->subjects, STR(""), rules);
+		add_grants(x,
+			   arena_printf(&x->arena,
+					"ClusterRoleBinding \"%.*s\" of ClusterRole \"%.*s\"",
+					STR_FMT(o->name), STR_FMT(b->role_ref.name)),
+			   &b->role_ref, &b->subjects, STR(""), rules);
 	}
 }
 
@@ -118,13 +129,11 @@ static void add_bindings(struct rbac_index *x)
 		const struct role_binding *b = object_view(o);
 		const struct policy_rule_array *rules =
 			role_rules(x->snapshot, o->namespace, &b->role_ref);
-		if (rules)
-			add_grants(x,
-				   arena_printf(
-					   &x->arena, "RoleBinding \"%.*s/%.*s\" of %.*s \"%.*s\"",
-					   STR_FMT(o->name), STR_FMT(o->namespace),
-					   STR_FMT(b->role_ref.kind), STR_FMT(b->role_ref.name)),
-				   &b->subjects, o->namespace, rules);
+		add_grants(x,
+			   arena_printf(&x->arena, "RoleBinding \"%.*s/%.*s\" of %.*s \"%.*s\"",
+					STR_FMT(o->name), STR_FMT(o->namespace),
+					STR_FMT(b->role_ref.kind), STR_FMT(b->role_ref.name)),
+			   &b->role_ref, &b->subjects, o->namespace, rules);
 	}
 }
 
@@ -159,6 +168,7 @@ struct authorizer *authorizer_new(struct store *store)
 {
 	struct authorizer *z = NEW(struct authorizer);
 	z->store = store;
+	z->nodes = node_graph_new(store);
 	pthread_mutex_init(&z->lock, NULL);
 	return z;
 }
@@ -168,6 +178,7 @@ void authorizer_free(struct authorizer *z)
 	if (!z)
 		return;
 	index_unref(z->index);
+	node_graph_free(z->nodes);
 	pthread_mutex_destroy(&z->lock);
 	free(z);
 }
@@ -286,15 +297,82 @@ static bool answers(void *ctx, const struct grant *grant, const struct policy_ru
 	return true;
 }
 
+static bool is_same_text(const struct buf *list, struct str text)
+{
+	return memmem(list->data, list->len, text.at, text.len) != NULL;
+}
+
+struct problems {
+	struct str namespace;
+	struct buf text;
+	size_t count;
+};
+
+static void gather_problems(const struct rbac_index *x, const char *prefix, struct str name,
+			    struct problems *p)
+{
+	char key[512];
+	int len = snprintf(key, sizeof(key), "%s%.*s", prefix, STR_FMT(name));
+	if (len < 0 || (size_t)len >= sizeof(key))
+		return;
+	for (const struct grant *g = map_get(&x->subjects, str_n(key, (size_t)len)); g;
+	     g = g->next) {
+		bool is_elsewhere = g->namespace.len && !str_eq(g->namespace, p->namespace);
+		if (!g->problem.len || is_elsewhere || is_same_text(&p->text, g->problem))
+			continue;
+		buf_printf(&p->text, "%s%.*s", p->count++ ? ", " : "", STR_FMT(g->problem));
+	}
+}
+
+struct str authorizer_problems(struct authorizer *z, const struct user *user, struct str namespace,
+			       struct arena *a)
+{
+	struct rbac_index *x = index_get(z);
+	struct problems p = {.namespace = namespace, .text = BUF_INIT(64u << 10)};
+	gather_problems(x, "U:", user->name, &p);
+	for (size_t i = 0; i < user->group_count; i++)
+		gather_problems(x, "G:", user->groups[i], &p);
+	index_unref(x);
+	struct str text = p.count > 1 ? arena_printf(a, "[%.*s]", STR_FMT(buf_str(&p.text)))
+				      : arena_str(a, buf_str(&p.text));
+	buf_done(&p.text);
+	return text.at ? text : STR("");
+}
+
+/* With why not in the arena, when there is one. */
+static bool node_allows(struct authorizer *z, const struct user *user,
+			const struct attributes *what, struct arena *a, struct str *ret_reason)
+{
+	CLEANUP_ARENA scratch = {};
+	struct str node, reason = {};
+	bool is_allowed = user_is_node(user, &node) &&
+			  node_authorizer_allows(z->nodes, z->store, node, what, &scratch, &reason);
+	*ret_reason = a && reason.len ? arena_str(a, reason) : STR("");
+	return is_allowed;
+}
+
+/* Each authorizer that has a word to say gets a line. */
+static struct str refusal_reason(struct authorizer *z, const struct user *user,
+				 const struct attributes *what, struct arena *a, struct str of_node)
+{
+	struct str problems = authorizer_problems(z, user, what->namespace, a);
+	if (problems.len == 0)
+		return of_node;
+	return arena_printf(a, "%.*s%sRBAC: %.*s", STR_FMT(of_node), of_node.len ? "\n" : "",
+			    STR_FMT(problems));
+}
+
 bool authorizer_allows_because(struct authorizer *z, const struct user *user,
 			       const struct attributes *what, struct arena *a,
 			       struct str *ret_reason)
 {
 	struct question q = {what, a, STR("")};
 	struct walk w = {what->namespace, answers, &q};
-	bool is_allowed = user_is_in(user, STR("system:masters")) || walk_user(z, user, &w);
-	if (ret_reason)
-		*ret_reason = q.reason;
+	struct str of_node = STR("");
+	bool is_allowed = user_is_in(user, STR("system:masters")) ||
+			  node_allows(z, user, what, a, &of_node) || walk_user(z, user, &w);
+	if (a && ret_reason)
+		*ret_reason = is_allowed ? q.reason : refusal_reason(z, user, what, a, of_node);
 	return is_allowed;
 }
 
@@ -340,6 +418,15 @@ struct str attributes_refusal(struct arena *a, const struct user *user,
 		a, "User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\" %.*s",
 		STR_FMT(user->name), STR_FMT(what->verb), STR_FMT(resource), STR_FMT(what->group),
 		STR_FMT(scope));
+}
+
+struct str authorizer_refusal(struct authorizer *z, struct arena *a, const struct user *user,
+			      const struct attributes *what)
+{
+	struct str text = attributes_refusal(a, user, what), reason;
+	if (authorizer_allows_because(z, user, what, a, &reason) || reason.len == 0)
+		return text;
+	return arena_printf(a, "%.*s: %.*s", STR_FMT(text), STR_FMT(reason));
 }
 
 bool user_is_in(const struct user *user, struct str group)

@@ -1,6 +1,6 @@
-/* authz: who may do what, by RBAC.
+/* authz: who may do what: nodes by what their pods refer to (node_authorizer.h), all by RBAC.
  *
- * The index is built from roles and bindings of a snapshot and kept as long as none of them
+ * The index of RBAC is built from roles and bindings of a snapshot and kept as long as none of them
  * changes; a check walks the rules that the user's name and groups lead to. Owns: the index
  * (refcounted).  Threads: all calls safe.  Source: RBAC of upstream v1.35. */
 #ifndef SKEG_SERVER_AUTHZ_H
@@ -13,6 +13,7 @@ struct attributes {
 	bool is_resource;
 	struct str group, resource, subresource, namespace, name; /* of a resource */
 	struct str path;					  /* otherwise */
+	const struct field_selector *fields;			  /* of a list or watch, or NULL */
 };
 
 struct authorizer;
@@ -22,12 +23,16 @@ void authorizer_free(struct authorizer *z);
 
 bool authorizer_allows(struct authorizer *z, const struct user *user,
 		       const struct attributes *what);
-/* The same, with which binding says so, in upstream's words. */
+/* The same, with which binding says so, or what more there is to say of a refusal, in upstream's
+ * words. */
 bool authorizer_allows_because(struct authorizer *z, const struct user *user,
 			       const struct attributes *what, struct arena *a,
 			       struct str *ret_reason);
 /* `User "x" cannot list resource "pods" in API group "" in the namespace "y"` */
 struct str attributes_refusal(struct arena *a, const struct user *user,
+			      const struct attributes *what);
+/* The same of what this user was just refused, with `: ` and the reason when there is one. */
+struct str authorizer_refusal(struct authorizer *z, struct arena *a, const struct user *user,
 			      const struct attributes *what);
 
 /* Calls fn for every rule (a PolicyRule view) that applies to the user in namespace ("" for none),
@@ -35,6 +40,9 @@ struct str attributes_refusal(struct arena *a, const struct user *user,
 struct policy_rule;
 void authorizer_rules(struct authorizer *z, const struct user *user, struct str namespace,
 		      void (*fn)(void *ctx, const struct policy_rule *rule), void *ctx);
+/* What such a walk could not see: bindings of roles that do not exist; "" when there are none. */
+struct str authorizer_problems(struct authorizer *z, const struct user *user, struct str namespace,
+			       struct arena *a);
 bool rule_allows(const struct policy_rule *rule, const struct attributes *what);
 
 #endif

@@ -131,17 +131,19 @@ enum step stage_route(struct request *r)
 	return STEP_NEXT;
 }
 
-/* Who may see one object may list it alone. */
-static struct str selected_name(struct request *r)
+/* Who may see one object may list it alone, and a node the pods on it. */
+static void take_selector(struct request *r, struct attributes *what)
 {
-	struct field_selector fields;
+	struct field_selector *fields = ARENA_NEW(&r->arena, struct field_selector);
 	bool is_many = r->route.verb == DO_LIST || r->route.verb == DO_WATCH ||
 		       r->route.verb == DO_DELETE_COLLECTION;
 	if (!is_many || r->options.field_selector.len == 0 ||
-	    field_selector_parse(&r->arena, r->options.field_selector, &fields, NULL) != RC_OK)
-		return r->route.name;
-	struct str name = field_selector_exact(&fields, "metadata.name");
-	return name.len ? name : r->route.name;
+	    field_selector_parse(&r->arena, r->options.field_selector, fields, NULL) != RC_OK)
+		return;
+	struct str name = field_selector_exact(fields, "metadata.name");
+	what->fields = fields;
+	if (name.len)
+		what->name = name;
 }
 
 static void attributes_of(struct request *r, struct attributes *ret_what)
@@ -154,14 +156,15 @@ static void attributes_of(struct request *r, struct attributes *ret_what)
 		.resource = route->resource,
 		.subresource = route->subresource,
 		.namespace = route->namespace,
-		.name = selected_name(r),
+		.name = route->name,
 		.path = r->path,
 	};
+	take_selector(r, ret_what);
 }
 
 static enum step refuse(struct request *r, const struct attributes *what)
 {
-	struct str why = attributes_refusal(&r->arena, &r->user, what);
+	struct str why = authorizer_refusal(r->server->authorizer, &r->arena, &r->user, what);
 	if (!what->is_resource) {
 		request_fail(r, RC_FORBIDDEN, "forbidden: %.*s", STR_FMT(why));
 		json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));

@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "api/views.h"
+#include "server/node_authorizer.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -62,6 +63,20 @@ static void add_rule(void *ctx, const struct policy_rule *rule)
 	add_once(out->a, out->resource, copy);
 }
 
+/* Rights of nodes depend on their pods, and roles may be missing: then the list is not all. */
+static void tell_incomplete(struct request *r, struct str namespace, struct json *status)
+{
+	struct arena *a = &r->arena;
+	struct str node,
+		problems = authorizer_problems(r->server->authorizer, &r->user, namespace, a);
+	bool is_node = user_is_node(&r->user, &node);
+	json_set(a, status, STR("incomplete"), json_bool(a, is_node));
+	if (is_node)
+		problems = STR("node authorizer does not support user rule resolution");
+	if (problems.len)
+		json_set_str(a, status, STR("evaluationError"), problems);
+}
+
 static enum step review_rules(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -74,7 +89,7 @@ static enum step review_rules(struct request *r)
 	struct json *status = json_object(a);
 	json_set(a, status, STR("resourceRules"), out.resource);
 	json_set(a, status, STR("nonResourceRules"), out.path);
-	json_set(a, status, STR("incomplete"), json_bool(a, false));
+	tell_incomplete(r, namespace, status);
 	return review_answer(r, status);
 }
 
@@ -131,7 +146,8 @@ static enum step review_token(struct request *r)
 	json_set(a, status, STR("user"), user_info(a, &user));
 	struct json *matched = json_array(a);
 	for (size_t i = 0; i < count; i++)
-		json_append(a, matched, json_string(a, audiences[i]));
+		if (token_is_for(a, token, audiences[i]))
+			json_append(a, matched, json_string(a, audiences[i]));
 	json_set(a, status, STR("audiences"), matched);
 	return review_answer(r, status);
 }

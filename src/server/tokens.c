@@ -7,6 +7,7 @@
 #include "api/api_ids.h"
 #include "base/encode.h"
 #include "base/map.h"
+#include "server/node_authorizer.h"
 #include "server/route.h"
 #include "server/server.h"
 
@@ -178,6 +179,16 @@ static bool has_audience(const struct json *claims, const struct str *audiences,
 	return false;
 }
 
+bool token_is_for(struct arena *a, struct str token, struct str audience)
+{
+	struct str header, body, rest, text;
+	struct json *claims;
+	return str_cut(token, '.', &header, &rest) && str_cut(rest, '.', &body, &rest) &&
+	       base64url_decode(a, body, &text) &&
+	       json_parse(a, text, &claims, NULL, NULL) == RC_OK &&
+	       has_audience(claims, &audience, 1);
+}
+
 static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace,
 		   const struct json *ref)
 {
@@ -282,12 +293,17 @@ static enum step unauthorized(struct request *r)
 
 static bool take_certificate(struct request *r, const struct tls_identity *id)
 {
+	struct str node;
 	if (!id->has_certificate)
 		return false;
 	r->user.name = id->common_name;
 	for (size_t i = 0; i < id->organization_count; i++)
 		add_group(&r->user, id->organizations[i]);
 	add_group(&r->user, STR("system:authenticated"));
+	/* The agent is proxy and name server as well, whose rights this group has; who only
+	 * impersonates a node has them not. */
+	if (user_is_node(&r->user, &node))
+		add_group(&r->user, STR("skeg:agents"));
 	CLEANUP_BUF hex = BUF_INIT(128);
 	hex_add(&hex, str_n((const char *)id->sha256, sizeof(id->sha256)));
 	add_extra(&r->arena, &r->user, "authentication.kubernetes.io/credential-id",
@@ -374,7 +390,8 @@ static bool may_impersonate(struct request *r, struct str group, struct str reso
 	if (authorizer_allows(r->server->authorizer, &r->user, &what))
 		return true;
 	struct api_kind kind = {.group = group, .plural = resource};
-	request_forbidden(r, &kind, name, attributes_refusal(&r->arena, &r->user, &what));
+	request_forbidden(r, &kind, name,
+			  authorizer_refusal(r->server->authorizer, &r->arena, &r->user, &what));
 	return false;
 }
 

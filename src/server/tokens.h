@@ -37,6 +37,9 @@ void token_cache_free(struct token_cache *c);
 				   struct str token, const struct str *audiences,
 				   size_t audience_count, struct user *ret_user, struct err *err);
 
+/* Is the audience one of those that a token names?  Of a token that has been verified. */
+bool token_is_for(struct arena *a, struct str token, struct str audience);
+
 /* Who a request is: client certificate, bearer token, or anonymous. */
 enum step stage_authenticate(struct request *r);
 /* Impersonate-User, -Group, -Uid, -Extra-*. */
