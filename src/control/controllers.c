@@ -29,6 +29,7 @@ const struct controller *const controllers[] = {
 	&disruption_controller,
 	&claim_protection_controller,
 	&volume_protection_controller,
+	&cluster_role_aggregation_controller,
 };
 /* clang-format on */
 const size_t controllers_count = ARRAY_LEN(controllers);

@@ -27,5 +27,6 @@ extern const struct controller cron_job_controller;
 extern const struct controller disruption_controller;
 extern const struct controller claim_protection_controller;
 extern const struct controller volume_protection_controller;
+extern const struct controller cluster_role_aggregation_controller;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "server/admission_certificates.h"
+#include "server/admission_node.h"
 #include "server/admission_runtime_class.h"
 #include "server/escalation.h"
 #include "server/server.h"
@@ -318,6 +319,8 @@ static enum step taint_new_node(struct request *r, const struct json *old, struc
 	return STEP_NEXT;
 }
 
+static const char any_subresource[] = "*";
+
 static const struct {
 	const char *name;
 	uint16_t kind; /* KIND_NONE: any */
@@ -332,6 +335,8 @@ static const struct {
 	{"Escalation", KIND_CLUSTER_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL,
 	 escalation_by_binding},
 	{"ServiceAccount", KIND_POD, ADMIT_CREATE, NULL, service_account},
+	{"NodeRestriction", KIND_NONE, ADMIT_CREATE | ADMIT_UPDATE | ADMIT_DELETE, any_subresource,
+	 node_restriction},
 	{"TaintNodesByCondition", KIND_NODE, ADMIT_CREATE, NULL, taint_new_node},
 	{"Priority", KIND_POD, ADMIT_CREATE, NULL, priority},
 	{"Priority", KIND_POD, ADMIT_UPDATE, NULL, keep_priority},
@@ -360,7 +365,7 @@ enum step admit(struct request *r, enum admit_operation op, const struct json *o
 			continue;
 		if (plugins[i].kind != KIND_NONE && plugins[i].kind != r->route.kind->stored_id)
 			continue;
-		if (!str_eq(r->route.subresource, str_of(sub)))
+		if (sub != any_subresource && !str_eq(r->route.subresource, str_of(sub)))
 			continue;
 		if (plugins[i].run(r, old, tree) == STEP_DONE)
 			return STEP_DONE;

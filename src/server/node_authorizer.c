@@ -214,7 +214,7 @@ static bool on_slice(struct question *q)
 	if (!verb_is_in(q, "watch list deletecollection"))
 		return deny(q, "only the following verbs are allowed for a ResourceSlice: get, "
 			       "watch, list, create, update, patch, delete, deletecollection");
-	return selects_node(q, "spec.nodeName") || selects_node(q, "nodeName") ||
+	return selects_node(q, "spec.nodeName") ||
 	       deny(q, "can only list/watch/deletecollection resourceslices with nodeName field "
 		       "selector");
 }

@@ -2,6 +2,7 @@
  * Source: upstream's pkg/registry/core/pod/storage. */
 #include "api/api_ids.h"
 #include "api/selector.h"
+#include "server/admission.h"
 #include "server/decode.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -289,7 +290,8 @@ enum step pod_eviction_create(struct request *r)
 	struct object *pod = write_current(r);
 	if (!pod)
 		return request_not_found(r, r->route.kind, r->route.name);
-	if (ask_budget(r, pod, object_tree(&r->arena, pod)) == STEP_DONE)
+	if (admit(r, ADMIT_DELETE, object_tree(&r->arena, pod), NULL) == STEP_DONE ||
+	    ask_budget(r, pod, object_tree(&r->arena, pod)) == STEP_DONE)
 		return STEP_DONE;
 	return quietly(r, write_delete(r));
 }

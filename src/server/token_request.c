@@ -2,6 +2,7 @@
  * Source: upstream's pkg/registry/core/serviceaccount/storage/token.go. */
 #include "api/api_ids.h"
 #include "api/views.h"
+#include "server/admission_node.h"
 #include "server/reviews.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -103,6 +104,8 @@ enum step token_request(struct request *r)
 {
 	struct arena *a = &r->arena;
 	struct json *spec = json_need_object(a, r->tree, STR("spec"));
+	if (node_restriction_of_token(r) == STEP_DONE)
+		return STEP_DONE;
 	struct object *account = snapshot_get(request_snapshot(r), KIND_SERVICE_ACCOUNT,
 					      r->route.namespace, r->route.name);
 	if (!account)

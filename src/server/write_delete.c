@@ -1,6 +1,7 @@
 /* Deletes: preconditions, finalizers, grace, what happens to dependents.
  * Source: upstream's registry/generic store and the strategies of pods and namespaces. */
 #include "api/api_ids.h"
+#include "server/admission.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -237,10 +238,11 @@ static void warn_of_kept_pods(struct request *r, const struct object *old)
 
 static enum step delete_object(struct request *r, struct object *old)
 {
-	if (check_protection(r, old) == STEP_DONE || check_preconditions(r, old) == STEP_DONE)
+	struct json *tree = object_tree(&r->arena, old);
+	if (admit(r, ADMIT_DELETE, tree, NULL) == STEP_DONE ||
+	    check_protection(r, old) == STEP_DONE || check_preconditions(r, old) == STEP_DONE)
 		return STEP_DONE;
 	warn_of_kept_pods(r, old);
-	struct json *tree = object_tree(&r->arena, old);
 	if (!begin_deletion(r, old, tree))
 		return remove_now(r, old, tree);
 	if (json_equal(tree, object_tree(&r->arena, old))) {

@@ -1,0 +1,17 @@
+/* admission of what nodes write (NodeRestriction): a node speaks of itself and its own pods only,
+ * and does not widen what it may see.
+ *
+ * Threads: node_restriction() core; node_restriction_of_token() any, by the request's snapshot.
+ * Source: upstream's plugin/pkg/admission/noderestriction. */
+#ifndef SKEG_SERVER_ADMISSION_NODE_H
+#define SKEG_SERVER_ADMISSION_NODE_H
+
+#include "server/request.h"
+
+/* For an admission table, for all kinds, subresources and operations: old is NULL for a create,
+ * tree for a delete. */
+enum step node_restriction(struct request *r, const struct json *old, struct json *tree);
+/* Of a TokenRequest, r->tree. */
+enum step node_restriction_of_token(struct request *r);
+
+#endif
