@@ -235,12 +235,13 @@ void object_unref(struct object *o)
 	if (!o || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	holder_free(atomic_load(&o->view));
+	free(atomic_load(&o->row));
 	free(o);
 }
 
 void object_set_revision(struct object *o, int64_t revision)
 {
-	ASSERT(!atomic_load(&o->view));
+	ASSERT(!atomic_load(&o->view) && !atomic_load(&o->row));
 	o->revision = revision;
 }
 

@@ -11,7 +11,7 @@
  * so that GET, LIST and WATCH hand out segments without encoding anything again, and forms without
  * managedFields or with metadata only are made by leaving segments out.
  *
- * Owns: its bytes and, once asked for, its view.  Threads: refcount is atomic; an object may be
+ * Owns: its bytes and, once asked for, its view and its row of a Table.  Threads: refcount is atomic; an object may be
  * read by all threads once it is published.  Limits: OBJECT_MAX_BYTES. */
 #ifndef SKEG_API_OBJECT_H
 #define SKEG_API_OBJECT_H
@@ -41,6 +41,7 @@ struct object {
 	const struct object_label *labels;
 	struct str head, middle, managed, tail;
 	_Atomic(void *) view; /* made on demand */
+	_Atomic(void *) row;  /* print.c's, in one piece; made on demand */
 };
 
 /* From a tree in the storage version (kind and apiVersion are set from kind; resourceVersion in it

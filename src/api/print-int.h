@@ -7,11 +7,22 @@
 #include "api/views.h"
 #include "base/arena.h"
 
+#define ROW_AGES_MAX 4
+
+struct row_age {
+	uint32_t at; /* its place in the text */
+	int64_t time_us;
+};
+
 struct cells {
 	struct buf *out;
 	struct arena *arena;
 	int64_t now_us;
 	bool has_any;
+	bool leaves_ages; /* cells of ages are noted in ages instead of written */
+	bool is_timed;	  /* now_us has gone into the text */
+	uint32_t age_count;
+	struct row_age ages[ROW_AGES_MAX];
 };
 
 typedef void print_cells(struct cells *c, const void *view);
@@ -29,6 +40,7 @@ void cell_quantity(struct cells *c, struct str text, const char *if_absent);
 
 struct str age_text(struct cells *c, int64_t time_us);
 struct str duration_text(struct cells *c, int64_t duration_us);
+int64_t cells_now(struct cells *c);
 /* "a=b,c=d" by key, "<none>" for an empty one */
 struct str labels_text(struct cells *c, const struct str_map *labels);
 struct str selector_text(struct cells *c, const struct label_selector *selector);

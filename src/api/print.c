@@ -101,9 +101,15 @@ void cell_bool(struct cells *c, bool value)
 	buf_add_cstr(c->out, value ? "true" : "false");
 }
 
+int64_t cells_now(struct cells *c)
+{
+	c->is_timed = true;
+	return c->now_us;
+}
+
 struct str age_text(struct cells *c, int64_t time_us)
 {
-	return time_us ? duration_text(c, c->now_us - time_us) : STR("<unknown>");
+	return time_us ? duration_text(c, cells_now(c) - time_us) : STR("<unknown>");
 }
 
 struct str duration_text(struct cells *c, int64_t duration_us)
@@ -113,9 +119,21 @@ struct str duration_text(struct cells *c, int64_t duration_us)
 	return arena_str(c->arena, str_n(text, len));
 }
 
+static void add_age(struct buf *out, int64_t age_us)
+{
+	char text[TIME_TEXT_MAX];
+	size_t len = time_format_age(age_us, text);
+	json_write_string(out, str_n(text, len));
+}
+
 void cell_age(struct cells *c, int64_t time_us)
 {
-	cell(c, age_text(c, time_us));
+	if (!time_us || !c->leaves_ages || c->age_count == ROW_AGES_MAX) {
+		cell(c, age_text(c, time_us));
+		return;
+	}
+	next_cell(c);
+	c->ages[c->age_count++] = (struct row_age){(uint32_t)c->out->len, time_us};
 }
 
 void cell_or(struct cells *c, struct str text, const char *if_empty)
@@ -280,14 +298,19 @@ static void print_any(struct cells *c, const void *view)
 	cell_time(c, o->metadata.creation_timestamp);
 }
 
+static void print_view(struct cells *c, const struct api_kind *kind, const void *view)
+{
+	print_cells *print = kind->stored_id < KIND_COUNT ? printers[kind->stored_id] : NULL;
+	buf_add_char(c->out, '[');
+	(print ? print : print_any)(c, view);
+	buf_add_char(c->out, ']');
+}
+
 void api_print_cells(struct buf *out, const struct api_kind *kind, const void *view, int64_t now_us)
 {
 	CLEANUP_ARENA arena = {};
 	struct cells c = {.out = out, .arena = &arena, .now_us = now_us};
-	print_cells *print = kind->stored_id < KIND_COUNT ? printers[kind->stored_id] : NULL;
-	buf_add_char(out, '[');
-	(print ? print : print_any)(&c, view);
-	buf_add_char(out, ']');
+	print_view(&c, kind, view);
 }
 
 bool api_print_conditions(struct buf *out, const struct api_kind *kind, const void *view)
@@ -304,4 +327,75 @@ bool api_print_conditions(struct buf *out, const struct api_kind *kind, const vo
 	else
 		return false;
 	return true;
+}
+
+/* ---- rows that are kept ---- */
+
+struct row {
+	uint32_t len;
+	uint32_t age_count;
+	struct row_age ages[ROW_AGES_MAX];
+	char text[]; /* without the ages */
+};
+
+static struct row *row_new(const struct api_kind *kind, const void *view, int64_t now_us)
+{
+	CLEANUP_ARENA arena = {};
+	CLEANUP_BUF text = BUF_INIT(OBJECT_MAX_BYTES);
+	struct cells c = {.out = &text, .arena = &arena, .now_us = now_us, .leaves_ages = true};
+	buf_add_cstr(&text, "\"cells\":");
+	print_view(&c, kind, view);
+	size_t cells_end = text.len;
+	buf_add_cstr(&text, ",\"conditions\":");
+	if (!api_print_conditions(&text, kind, view))
+		buf_cut(&text, cells_end);
+	if (c.is_timed || text.is_full)
+		return NULL;
+	struct row *row = mem_resize(NULL, sizeof(*row) + text.len);
+	row->len = (uint32_t)text.len;
+	row->age_count = c.age_count;
+	memcpy(row->ages, c.ages, sizeof(row->ages));
+	memcpy(row->text, text.data, text.len);
+	return row;
+}
+
+static void row_add(struct buf *out, const struct row *row, int64_t now_us)
+{
+	uint32_t done = 0;
+	for (uint32_t i = 0; i < row->age_count; i++) {
+		buf_add(out, row->text + done, row->ages[i].at - done);
+		done = row->ages[i].at;
+		add_age(out, now_us - row->ages[i].time_us);
+	}
+	buf_add(out, row->text + done, row->len - done);
+}
+
+/* The row of the object, made now when there is none; NULL: it changes with time. */
+static const struct row *row_of(const struct api_kind *kind, const struct object *o, int64_t now_us)
+{
+	_Atomic(void *) *slot = &((struct object *)o)->row; /* a cache, not state */
+	void *row = atomic_load_explicit(slot, memory_order_acquire);
+	if (row)
+		return row;
+	struct row *mine = row_new(kind, object_view(o), now_us);
+	if (!mine || atomic_compare_exchange_strong(slot, &row, mine))
+		return mine;
+	free(mine); /* another thread was faster */
+	return row;
+}
+
+void api_print_row(struct buf *out, const struct api_kind *kind, const struct object *o,
+		   int64_t now_us)
+{
+	const struct row *row = row_of(kind, o, now_us);
+	if (row) {
+		row_add(out, row, now_us);
+		return;
+	}
+	buf_add_cstr(out, "\"cells\":");
+	api_print_cells(out, kind, object_view(o), now_us);
+	size_t mark = out->len;
+	buf_add_cstr(out, ",\"conditions\":");
+	if (!api_print_conditions(out, kind, object_view(o)))
+		buf_cut(out, mark);
 }

@@ -9,6 +9,7 @@
 #ifndef SKEG_API_PRINT_H
 #define SKEG_API_PRINT_H
 
+#include "api/object.h"
 #include "api/schema.h"
 #include "base/buf.h"
 
@@ -19,5 +20,11 @@ void api_print_cells(struct buf *out, const struct api_kind *kind, const void *v
 
 /* The JSON array of the row's conditions (a Pod that has ended); false and nothing written else. */
 bool api_print_conditions(struct buf *out, const struct api_kind *kind, const void *view);
+
+/* `"cells":[…]` and, where there are some, `,"conditions":[…]` of a published object's row.  What
+ * does not change with time is made once for each state of an object and kept with it (about 200
+ * bytes); then a row costs its copy and its ages.  Any thread. */
+void api_print_row(struct buf *out, const struct api_kind *kind, const struct object *o,
+		   int64_t now_us);
 
 #endif

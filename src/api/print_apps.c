@@ -92,7 +92,7 @@ static void cell_completions(struct cells *c, const struct job *job)
 
 static void cell_duration(struct cells *c, const struct job_status *status)
 {
-	int64_t end = status->completion_time ? status->completion_time : c->now_us;
+	int64_t end = status->completion_time ? status->completion_time : cells_now(c);
 	cell(c, status->start_time ? duration_text(c, end - status->start_time) : STR(""));
 }
 

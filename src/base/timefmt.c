@@ -122,6 +122,20 @@ bool time_parse(struct str s, int64_t *ret_time_us)
 	return true;
 }
 
+static char *put_count(char *to, int64_t count, char unit)
+{
+	char digits[20];
+	size_t n = 0;
+	do
+		digits[n++] = (char)('0' + count % 10);
+	while (count /= 10);
+	while (n)
+		*to++ = digits[--n];
+	*to++ = unit;
+	*to = '\0';
+	return to;
+}
+
 /* Upstream's HumanDuration: two units while the first is small, then one. */
 size_t time_format_age(int64_t age_us, char out[TIME_TEXT_MAX])
 {
@@ -140,15 +154,16 @@ size_t time_format_age(int64_t age_us, char out[TIME_TEXT_MAX])
 		{INT64_MAX, 365 * 86400, 0, 'y', 0},
 	};
 	int64_t age_s = age_us / US_PER_S;
-	if (age_s < 0)
-		return (size_t)snprintf(out, TIME_TEXT_MAX, "%s", age_s < -1 ? "<invalid>" : "0s");
+	if (age_s < 0) {
+		strcpy(out, age_s < -1 ? "<invalid>" : "0s");
+		return strlen(out);
+	}
 	size_t i = 0;
 	while (age_s >= rows[i].below_s)
 		i++;
 	int64_t sub = rows[i].sub_s ? age_s % rows[i].unit_s / rows[i].sub_s : 0;
-	if (sub == 0)
-		return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c", (int)(age_s / rows[i].unit_s),
-					rows[i].unit);
-	return (size_t)snprintf(out, TIME_TEXT_MAX, "%d%c%d%c", (int)(age_s / rows[i].unit_s),
-				rows[i].unit, (int)sub, rows[i].sub);
+	char *end = put_count(out, age_s / rows[i].unit_s, rows[i].unit);
+	if (sub)
+		end = put_count(end, sub, rows[i].sub);
+	return (size_t)(end - out);
 }

@@ -1,5 +1,6 @@
 #include "cli/control_process.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <uv.h>
@@ -7,12 +8,12 @@
 #include "base/ipaddr.h"
 #include "base/log.h"
 #include "cli/cluster_files.h"
-#include "client/kubeconfig.h"
-#include "server/keys.h"
 #include "cli/option_value.h"
+#include "client/kubeconfig.h"
 #include "control/control.h"
 #include "node/simulated.h"
 #include "sched/sched.h"
+#include "server/keys.h"
 #include "server/local_client.h"
 #include "server/server.h"
 #include "sync/reconcile.h"
@@ -20,6 +21,10 @@
 #define CIDRS_MAX     2
 #define STOP_GRACE_MS 1000
 #define TURN_MS	      1000
+
+#define ARENAS_MAX	2
+#define MAP_FROM_BYTES	(256 << 10)
+#define KEEP_FREE_BYTES (2 << 20)
 
 /* A thread with a loop of its own, for work that only talks to the rest by its client. */
 struct side_thread {
@@ -293,8 +298,18 @@ static void stop(struct control *c)
 	server_free(c->server);
 }
 
+/* Few arenas, for what they hold free is lost to the others; and some free memory is kept, so that
+ * a reply of usual size costs no page faults. */
+static void set_up_malloc(void)
+{
+	mallopt(M_ARENA_MAX, ARENAS_MAX);
+	mallopt(M_MMAP_THRESHOLD, MAP_FROM_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+}
+
 static int run(struct command_line *line)
 {
+	set_up_malloc();
 	struct control c = {.options = line->values, .loop = loop_new()};
 	struct err err;
 	log_setup(LOG_LEVEL_INFO, c.options->has_json_log);

@@ -9,12 +9,14 @@
 #include "server/route.h"
 
 #define INDENT_COLUMNS 2
+#define LIST_HEAD_MAX  (64u << 10)
 
 struct encoder encoder_for(struct request *r, struct buf *out)
 {
 	return (struct encoder){
 		.arena = &r->arena,
 		.out = out,
+		.pieces = &r->reply.pieces,
 		.output = &r->output,
 		.kind = r->route.kind,
 		.include = query_get(&r->arena, r->query, "includeObject"),
@@ -174,8 +176,11 @@ static void write_whole(struct encoder *e, struct buf *out, const struct object 
 
 static void write_meta_kind(struct encoder *e, struct buf *out, const char *kind)
 {
-	buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"meta.k8s.io/%.*s\",\"metadata\":", kind,
-		   STR_FMT(e->output->meta_version));
+	buf_add_cstr(out, "{\"kind\":\"");
+	buf_add_cstr(out, kind);
+	buf_add_cstr(out, "\",\"apiVersion\":\"meta.k8s.io/");
+	buf_add_str(out, e->output->meta_version);
+	buf_add_cstr(out, "\",\"metadata\":");
 }
 
 static void write_partial(struct encoder *e, struct buf *out, const struct object *o,
@@ -216,13 +221,8 @@ static void open_table(struct encoder *e, struct buf *out, struct str metadata)
 
 static void write_row(struct encoder *e, struct buf *out, const struct object *o, int64_t revision)
 {
-	const void *view = object_view(o);
-	buf_add_cstr(out, "{\"cells\":");
-	api_print_cells(out, e->kind, view, e->now_us);
-	size_t mark = out->len;
-	buf_add_cstr(out, ",\"conditions\":");
-	if (!api_print_conditions(out, e->kind, view))
-		buf_cut(out, mark);
+	buf_add_char(out, '{');
+	api_print_row(out, e->kind, o, e->now_us);
 	buf_add_cstr(out, ",\"object\":");
 	if (str_is(e->include, "None"))
 		buf_add_cstr(out, "null");
@@ -285,6 +285,8 @@ void encode_object(struct encoder *e, const struct object *o)
 
 void encode_list_item(struct encoder *e, const struct object *o)
 {
+	if (e->out->len >= PIECE_BYTES)
+		pieces_add(e->pieces, e->out);
 	if (e->item_count++)
 		buf_add_char(e->out, ',');
 	if (e->output->shape == AS_TABLE) {
@@ -335,22 +337,18 @@ static void open_list(struct encoder *e, struct buf *out, struct str metadata)
 
 void encode_list_end(struct encoder *e, const struct list_meta *meta)
 {
-	CLEANUP_BUF items = *e->out;
-	struct buf text = BUF_INIT(items.max_bytes);
-	text.is_full = items.is_full;
-	if (!buf_reserve(&text, items.len + 4096))
-		text.is_full = true;
-	open_list(e, &text, list_metadata(e, meta));
-	buf_add_str(&text, buf_str(&items));
-	buf_add_cstr(&text, "]}");
-	*e->out = text;
-	if (is_plain_json(e)) {
-		buf_add_char(e->out, '\n');
+	CLEANUP_BUF head = BUF_INIT(LIST_HEAD_MAX);
+	struct pieces *pieces = e->pieces;
+	open_list(e, &head, list_metadata(e, meta));
+	buf_add_cstr(e->out, is_plain_json(e) ? "]}\n" : "]}");
+	pieces_add(pieces, e->out);
+	pieces_first(pieces, &head);
+	if (is_plain_json(e) || pieces->is_full)
 		return;
-	}
-	struct json *tree = parsed(e, &text);
-	buf_reset(e->out);
-	encode_tree(e, tree, e->kind);
+	CLEANUP_BUF text = BUF_INIT(pieces->max_bytes);
+	pieces_join(pieces, &text);
+	encode_tree(e, parsed(e, &text), e->kind);
+	pieces_add(pieces, e->out);
 }
 
 /* ---- events ---- */

@@ -7,11 +7,13 @@
 #ifndef SKEG_SERVER_ENCODE_H
 #define SKEG_SERVER_ENCODE_H
 
+#include "server/pieces.h"
 #include "server/request.h"
 
 struct encoder {
 	struct arena *arena;
 	struct buf *out;
+	struct pieces *pieces; /* of lists */
 	const struct output *output;
 	const struct api_kind *kind; /* served */
 	struct str include; /* includeObject of Tables: absent, "Metadata", "Object", "None" */
@@ -35,7 +37,8 @@ void encode_tree(struct encoder *e, const struct json *tree, const struct api_ki
 /* Is there a protobuf message for it?  kind may be NULL. */
 bool encode_has_message(const struct api_kind *kind, const struct json *tree);
 
-/* Items go to e->out one by one; the end puts the head before them. */
+/* Items go to e->out and from there to e->pieces; the end adds head and tail, after which e->out is
+ * empty and the list is in e->pieces. */
 void encode_list_item(struct encoder *e, const struct object *o);
 void encode_list_end(struct encoder *e, const struct list_meta *meta);
 

@@ -43,7 +43,7 @@ void request_free(struct request *r)
 	object_unref(r->reply.object);
 	object_unref(r->pending);
 	object_unref(r->beside);
-	free(r->reply.bytes);
+	pieces_done(&r->reply.pieces);
 	snapshot_unref(r->snapshot);
 	arena_done(&r->arena);
 	free(r);

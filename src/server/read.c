@@ -178,18 +178,19 @@ static enum step read_list(struct request *r)
 	if (list_options_check(r) == STEP_DONE || open_page(r, &p) == STEP_DONE)
 		return STEP_DONE;
 	CLEANUP_BUF out = BUF_INIT(LIST_MAX_BYTES);
+	r->reply.pieces.max_bytes = LIST_MAX_BYTES;
 	struct encoder e = encoder_for(r, &out);
 	struct list_meta meta = {.revision = snapshot_revision(p.snapshot)};
 	write_page(r, &p, &e, &meta);
 	encode_list_end(&e, &meta);
 	snapshot_unref(p.snapshot);
-	if (out.is_full)
+	if (r->reply.pieces.is_full) {
+		pieces_done(&r->reply.pieces);
 		return request_fail(r, RC_TOO_LARGE,
 				    "the list is larger than %u bytes; ask for pages with limit",
 				    LIST_MAX_BYTES);
+	}
 	r->reply.status = 200;
-	r->reply.bytes_len = out.len;
-	r->reply.bytes = buf_take(&out);
 	return STEP_DONE;
 }
 

@@ -51,7 +51,7 @@ static void encode_body(struct request *r, struct buf *out)
  * accepted. */
 static void settle_output(struct request *r)
 {
-	bool is_plain = !r->reply.object && !r->reply.bytes && r->output.shape != AS_OBJECT;
+	bool is_plain = !r->reply.object && !r->reply.pieces.count && r->output.shape != AS_OBJECT;
 	if (is_plain) {
 		static const char *const names[] = {"application/json", "application/yaml",
 						    "application/vnd.kubernetes.protobuf"};
@@ -70,6 +70,27 @@ static void free_bytes(void *owner)
 	free(owner);
 }
 
+static struct http_chunk chunk_of(char *own_bytes, size_t len)
+{
+	return (struct http_chunk){own_bytes, len, free_bytes, own_bytes};
+}
+
+/* Either the pieces or the body. */
+static void send_body(struct request *r, struct buf *body, const struct http_header *headers,
+		      size_t header_count)
+{
+	struct pieces *pieces = &r->reply.pieces;
+	size_t count = MAX(pieces->count, (size_t)1), len = body->len;
+	struct http_chunk *chunks = ARENA_ARRAY(&r->arena, struct http_chunk, count);
+	for (size_t i = 0; i < pieces->count; i++)
+		chunks[i] = chunk_of(pieces->at[i].at, pieces->at[i].len);
+	if (!pieces->count)
+		chunks[0] = chunk_of(buf_take(body), len);
+	pieces->count = 0; /* they are the exchange's now */
+	struct http_reply reply = {r->reply.status, headers, header_count, chunks, count};
+	http_reply(r->exchange, &reply);
+}
+
 void reply_send(struct request *r)
 {
 	if (r->reply.is_streaming || r->reply.is_sent)
@@ -80,7 +101,7 @@ void reply_send(struct request *r)
 	if (r->reply.makes_scale && r->reply.object)
 		scale_reply(r);
 	settle_output(r);
-	if (!r->reply.bytes)
+	if (!r->reply.pieces.count)
 		encode_body(r, &body);
 	if (r->reply.status != 204)
 		add_header(&h, STR("content-type"), r->output.content_type);
@@ -94,11 +115,7 @@ void reply_send(struct request *r)
 		arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
 	for (size_t i = 0; i < h.count; i++)
 		headers[i].value = arena_str(http_arena(r->exchange), headers[i].value);
-	size_t len = r->reply.bytes ? r->reply.bytes_len : body.len;
-	char *bytes = r->reply.bytes ? TAKE_PTR(r->reply.bytes) : buf_take(&body);
-	struct http_chunk chunk = {bytes, len, free_bytes, bytes};
-	struct http_reply reply = {r->reply.status, headers, h.count, &chunk, 1};
-	http_reply(r->exchange, &reply);
+	send_body(r, &body, headers, h.count);
 }
 
 void request_replied(struct request *r)

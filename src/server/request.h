@@ -17,6 +17,7 @@
 #include "http/server.h"
 #include "io/loop.h"
 #include "server/fair_queue.h"
+#include "server/pieces.h"
 #include "store/store.h"
 
 #define REQUEST_BODY_MAX     (3u << 20)
@@ -94,8 +95,7 @@ struct reply {
 	struct json *tree;		  /* any document; used when object is NULL */
 	const struct api_kind *tree_kind; /* for its protobuf form; NULL: JSON and YAML only */
 	struct str text; /* plain text with content_type; used when tree is NULL too */
-	char *bytes;	 /* already encoded, freed with the reply; goes before all others */
-	size_t bytes_len;
+	struct pieces pieces; /* already encoded; when there are any they go before all others */
 	struct str content_type;
 	bool makes_scale;      /* object is sent as its Scale */
 	bool is_streaming;     /* somebody writes to the exchange directly */

@@ -90,9 +90,9 @@ static void complete(struct collection *c)
 	if (!c->has_failed) {
 		encode_list_end(&c->encoder, &meta);
 		r->reply.status = 200;
-		r->reply.bytes_len = c->out.len;
-		r->reply.bytes = buf_take(&c->out);
 	}
+	if (c->has_failed)
+		pieces_done(&r->reply.pieces);
 	buf_done(&c->out);
 }
 
@@ -115,6 +115,7 @@ enum step write_delete_collection(struct request *r)
 		return request_fail_err(r, &err);
 	c->parent = r;
 	c->out = (struct buf)BUF_INIT(LIST_MAX_BYTES);
+	r->reply.pieces.max_bytes = LIST_MAX_BYTES;
 	c->encoder = encoder_for(r, &c->out);
 	snapshot_iter_init(&c->at, request_snapshot(r), c->filter.kind->stored_id,
 			   c->filter.namespace, (struct str){}, (struct str){});

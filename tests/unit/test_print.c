@@ -120,12 +120,41 @@ static void test_ended_pods_have_a_condition(void **state)
 			    "\"message\":\"The pod failed.\"}]");
 }
 
+/* A row made once and kept gives the same text as one made anew, now and later. */
+static void test_kept_rows_age(void **state)
+{
+	static const char *const given[] = {
+		OBJECT("\"status\":{\"phase\":\"Failed\"}"),
+		OBJECT("\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"a\","
+		       "\"restartCount\":2,\"lastState\":{\"terminated\":{\"finishedAt\":"
+		       "\"2025-12-31T23:59:50Z\"}}}]}"),
+	};
+	const struct api_kind *kind = kind_named("v1", "Pod");
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		CLEANUP_ARENA a = {};
+		struct object *o = NULL;
+		assert_int_equal(object_new(kind, parsed(&a, given[i]), 1, &o, NULL), RC_OK);
+		for (int64_t later = -300; later < 4000; later += 1000) {
+			CLEANUP_BUF kept = BUF_INIT(1000);
+			CLEANUP_BUF anew = BUF_INIT(1000);
+			int64_t now_us = NOW_US + later * 1000000;
+			api_print_row(&kept, kind, o, now_us);
+			buf_add_cstr(&anew, "\"cells\":");
+			api_print_cells(&anew, kind, object_view(o), now_us);
+			assert_memory_equal(kept.data, anew.data, anew.len);
+			assert_int_equal(strstr(kept.data, "\"conditions\":[{") != NULL, i == 0);
+		}
+		object_unref(o);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_every_kind_fills_its_columns),
 		cmocka_unit_test(test_ended_pods_have_a_condition),
+		cmocka_unit_test(test_kept_rows_age),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
