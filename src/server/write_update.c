@@ -63,6 +63,12 @@ static bool lacks_revision(const struct request *r)
 					 KIND_RUNTIME_CLASS,
 					 KIND_POD_DISRUPTION_BUDGET,
 					 KIND_CSI_DRIVER,
+					 KIND_CSI_NODE,
+					 KIND_CSI_STORAGE_CAPACITY,
+					 KIND_MUTATING_WEBHOOK_CONFIGURATION,
+					 KIND_VALIDATING_ADMISSION_POLICY,
+					 KIND_VALIDATING_ADMISSION_POLICY_BINDING,
+					 KIND_VALIDATING_WEBHOOK_CONFIGURATION,
 					 KIND_VOLUME_ATTACHMENT};
 	struct str revision = json_path_str(r->tree, "metadata.resourceVersion");
 	bool is_asked = r->exchange && (r->route.verb == DO_UPDATE || r->route.verb == DO_PATCH);
