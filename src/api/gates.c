@@ -33,16 +33,6 @@ static void walk_value(struct gates *g, const struct api_field *f, struct json *
 		     v->type == JSON_ARRAY ? v->array.items[i] : v->object.members[i].value);
 }
 
-/* The store's form has no empty list or map, only none: where a field is always written it reads
- * null. */
-static void settle_empty(const struct api_field *f, struct json *v)
-{
-	if (f->shape == SHAPE_ONE || f->flags & FIELD_OMIT_EMPTY)
-		return;
-	if ((v->type == JSON_ARRAY || v->type == JSON_OBJECT) && json_count(v) == 0)
-		*v = (struct json){.type = JSON_NULL};
-}
-
 static void walk(struct gates *g, const struct api_type *type, struct json *v)
 {
 	uint32_t hint = 0;
@@ -58,8 +48,6 @@ static void walk(struct gates *g, const struct api_type *type, struct json *v)
 		}
 		if (is_gated && !g->is_dropping && !is_in_use(g, f) && g->count < GATES_MAX)
 			g->in_use[g->count++] = f;
-		if (f && g->is_dropping)
-			settle_empty(f, m->value);
 		if (f)
 			walk_value(g, f, m->value);
 		i++;

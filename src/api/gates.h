@@ -7,9 +7,7 @@
 #include "api/schema.h"
 #include "codec/json.h"
 
-/* tree and old_tree are normalised; old_tree is NULL for a create.  Empty lists and maps that are
- * always written become null, for the form of the store tells them from none no more than
- * upstream's does. */
+/* tree and old_tree are normalised; old_tree is NULL for a create. */
 void api_drop_gated(const struct api_type *type, struct json *tree, const struct json *old_tree);
 
 #endif

@@ -32,46 +32,59 @@ static bool lines_cut(struct lines *lines, struct str text)
 	return true;
 }
 
-/* By the table of longest common subsequences; small enough after common ends are cut. */
-static void middle_steps(struct arena *a, struct script *s, const struct lines *x,
-			 const struct lines *y, size_t from, size_t x_end, size_t y_end)
+/* Two texts and where a run of the same lines stands in both. */
+struct match {
+	size_t x, y, len;
+};
+
+/* The longest run; of several the first one in x, then in y. */
+static struct match longest_match(struct arena *a, const struct lines *x, const struct lines *y,
+				  size_t x_from, size_t x_end, size_t y_from, size_t y_end)
 {
-	size_t rows = x_end - from, columns = y_end - from, width = columns + 1;
-	uint16_t *common = arena_alloc(a, (rows + 1) * width * sizeof(uint16_t));
-	for (size_t i = rows; i-- > 0;)
-		for (size_t k = columns; k-- > 0;)
-			common[i * width + k] =
-				str_eq(x->at[from + i], y->at[from + k])
-					? (uint16_t)(common[(i + 1) * width + k + 1] + 1)
-					: MAX(common[(i + 1) * width + k],
-					      common[i * width + k + 1]);
-	size_t i = 0, k = 0;
-	while (i < rows || k < columns) {
-		bool is_same = i < rows && k < columns && str_eq(x->at[from + i], y->at[from + k]);
-		if (is_same) {
-			s->steps[s->count++] = (struct step){' ', x->at[from + i]};
-			i++, k++;
-		} else if (k == columns ||
-			   (i < rows && common[(i + 1) * width + k] >= common[i * width + k + 1])) {
-			s->steps[s->count++] = (struct step){'-', x->at[from + i++]};
-		} else {
-			s->steps[s->count++] = (struct step){'+', y->at[from + k++]};
+	struct match best = {x_from, y_from, 0};
+	size_t width = y_end - y_from + 1;
+	uint16_t *above = ARENA_ARRAY(a, uint16_t, width), *row = ARENA_ARRAY(a, uint16_t, width);
+	for (size_t i = x_from; i < x_end; i++) {
+		for (size_t k = y_from; k < y_end; k++) {
+			size_t c = k - y_from + 1;
+			row[c] = str_eq(x->at[i], y->at[k]) ? (uint16_t)(above[c - 1] + 1) : 0;
+			if (row[c] > best.len)
+				best = (struct match){i + 1 - row[c], k + 1 - row[c], row[c]};
 		}
+		uint16_t *swap = above;
+		above = row;
+		row = swap;
 	}
+	return best;
+}
+
+/* As Python's difflib, which upstream's differences come from: the longest run, then what is
+ * before and behind it.  The depth is bounded by DIFF_LINES_MAX. */
+static void middle_steps(struct arena *a, struct script *s, const struct lines *x,
+			 const struct lines *y, size_t x_from, size_t x_end, size_t y_from,
+			 size_t y_end)
+{
+	while (x_from < x_end && y_from < y_end) {
+		struct match m = longest_match(a, x, y, x_from, x_end, y_from, y_end);
+		if (m.len == 0)
+			break;
+		middle_steps(a, s, x, y, x_from, m.x, y_from, m.y);
+		for (size_t i = 0; i < m.len; i++)
+			s->steps[s->count++] = (struct step){' ', x->at[m.x + i]};
+		x_from = m.x + m.len;
+		y_from = m.y + m.len;
+	}
+	while (x_from < x_end)
+		s->steps[s->count++] = (struct step){'-', x->at[x_from++]};
+	while (y_from < y_end)
+		s->steps[s->count++] = (struct step){'+', y->at[y_from++]};
 }
 
 static void script_make(struct arena *a, struct script *s, const struct lines *x,
 			const struct lines *y)
 {
-	size_t from = 0, x_end = x->count, y_end = y->count;
 	s->steps = ARENA_ARRAY(a, struct step, x->count + y->count + 1);
-	while (from < x_end && from < y_end && str_eq(x->at[from], y->at[from]))
-		s->steps[s->count++] = (struct step){' ', x->at[from++]};
-	while (x_end > from && y_end > from && str_eq(x->at[x_end - 1], y->at[y_end - 1]))
-		x_end--, y_end--;
-	middle_steps(a, s, x, y, from, x_end, y_end);
-	for (size_t i = x_end; i < x->count; i++)
-		s->steps[s->count++] = (struct step){' ', x->at[i]};
+	middle_steps(a, s, x, y, 0, x->count, 0, y->count);
 }
 
 static bool is_near_change(const struct script *s, size_t i)

@@ -187,12 +187,19 @@ static void pod_create(struct arena *a, struct json *tree, int64_t now_us)
 	json_set(a, status, STR("conditions"), conditions);
 }
 
+/* A label that contradicts is refused by validation. */
+static void set_str_absent(struct arena *a, struct json *object, struct str key, struct str value)
+{
+	if (!json_get(object, key))
+		json_set_str(a, object, key, value);
+}
+
 static void job_labels(struct arena *a, struct json *labels, struct str name, struct str uid)
 {
-	json_set_str(a, labels, STR("batch.kubernetes.io/controller-uid"), uid);
-	json_set_str(a, labels, STR("batch.kubernetes.io/job-name"), name);
-	json_set_str(a, labels, STR("controller-uid"), uid);
-	json_set_str(a, labels, STR("job-name"), name);
+	set_str_absent(a, labels, STR("batch.kubernetes.io/controller-uid"), uid);
+	set_str_absent(a, labels, STR("batch.kubernetes.io/job-name"), name);
+	set_str_absent(a, labels, STR("controller-uid"), uid);
+	set_str_absent(a, labels, STR("job-name"), name);
 }
 
 /* The selector is made from the uid, unless the user manages it. */
@@ -212,8 +219,8 @@ static void job_create(struct arena *a, struct json *tree, int64_t now_us)
 	if (is_copied)
 		json_set(a, metadata, STR("labels"), json_copy(a, labels));
 	struct json *selector = json_need_object(a, spec, STR("selector"));
-	json_set_str(a, json_need_object(a, selector, STR("matchLabels")),
-		     STR("batch.kubernetes.io/controller-uid"), uid);
+	set_str_absent(a, json_need_object(a, selector, STR("matchLabels")),
+		       STR("batch.kubernetes.io/controller-uid"), uid);
 }
 
 static void daemon_set_create(struct arena *a, struct json *tree, int64_t now_us)

@@ -1,4 +1,5 @@
 /* Webhook configurations and admission policies; expressions are compiled elsewhere. */
+#include "api/gotext.h"
 #include "api/validate-int.h"
 
 static bool has_star(const struct json *list)
@@ -23,18 +24,51 @@ static void check_list(struct check *v, const struct path *at, const struct json
 	}
 }
 
+/* All subresources of one resource, or one subresource of all, stand before it: it says nothing
+ * new. */
+static void check_covered(struct check *v, const struct path *at, const struct json *list, size_t i)
+{
+	struct str item = json_str(json_at(list, i)), resource, sub, other, other_sub;
+	bool by_resource = false, by_sub = false;
+	if (!str_cut(item, '/', &resource, &sub))
+		return;
+	for (size_t k = 0; k < i; k++) {
+		if (!str_cut(json_str(json_at(list, k)), '/', &other, &other_sub))
+			continue;
+		by_resource |= str_is(other_sub, "*") && str_eq(other, resource);
+		by_sub |= str_is(other, "*") && str_eq(other_sub, sub);
+	}
+	if (by_resource)
+		bad_text(v, ITEM(at, i), item, "if '%.*s/*' is present, must not specify %.*s",
+			 STR_FMT(resource), STR_FMT(item));
+	if (by_sub)
+		bad_text(v, ITEM(at, i), item, "if '*/%.*s' is present, must not specify %.*s",
+			 STR_FMT(sub), STR_FMT(item));
+}
+
 static void check_resources(struct check *v, const struct path *at, const struct json *list)
 {
+	bool has_all = false, has_star_alone = false, has_plain = false;
 	if (json_count(list) == 0)
 		required(v, at, "%s", "");
-	if (has_star(list) && json_count(list) > 1)
-		bad(v, at, list,
-		    "if '*' is present, must not specify other resources without subresources");
 	FOR_ITEMS(i, item, list)
 	{
-		if (json_str(item).len == 0)
+		struct str text = json_str(item);
+		if (text.len == 0) {
 			required(v, ITEM(at, i), "%s", "");
+			continue;
+		}
+		has_all |= str_is(text, "*/*");
+		has_star_alone |= str_is(text, "*");
+		if (!memchr(text.at, '/', text.len))
+			has_plain = !str_is(text, "*");
+		check_covered(v, at, list, i);
 	}
+	if (json_count(list) > 1 && has_all)
+		bad(v, at, list, "if '*/*' is present, must not specify other resources");
+	if (has_star_alone && has_plain)
+		bad(v, at, list,
+		    "if '*' is present, must not specify other resources without subresources");
 }
 
 static void check_operations(struct check *v, const struct path *at, const struct json *list)
@@ -84,10 +118,42 @@ static struct url_parts url_cut(struct str url)
 	return p;
 }
 
+static bool is_scheme_char(char c, bool is_first)
+{
+	bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	return is_letter || (!is_first && ((c >= '0' && c <= '9') || memchr("+-.", c, 3)));
+}
+
+/* Why Go does not take the text for a URL; NULL: it does. */
+static const char *url_fault(struct str url)
+{
+	size_t i = 0;
+	for (size_t k = 0; k < url.len; k++)
+		if ((unsigned char)url.at[k] < ' ' || url.at[k] == 0x7f)
+			return "net/url: invalid control character in URL";
+	while (i < url.len && is_scheme_char(url.at[i], i == 0))
+		i++;
+	if (i < url.len && url.at[i] == ':')
+		return i == 0 ? "missing protocol scheme" : NULL;
+	const char *slash = url.len ? memchr(url.at, '/', url.len) : NULL;
+	size_t first = slash ? (size_t)(slash - url.at) : url.len;
+	if (first > 0 && memchr(url.at, ':', first))
+		return "first path segment in URL cannot contain colon";
+	return NULL;
+}
+
 static void check_url(struct check *v, const struct path *at, struct str url)
 {
 	static const char form[] = "; desired format: https://host[/path]";
 	struct url_parts p = url_cut(url);
+	const char *fault = url_fault(url);
+	if (fault) {
+		CLEANUP_BUF quoted = BUF_INIT(JSON_MAX_BYTES);
+		gotext_quote(&quoted, url);
+		required(v, at, "url must be a valid URL: parse %s: %s%s", quoted.data, fault,
+			 form);
+		return;
+	}
 	if (!str_is(p.scheme, "https"))
 		bad_text(v, at, p.scheme.at ? p.scheme : STR(""),
 			 "'https' is the only allowed URL scheme%s", form);

@@ -230,21 +230,54 @@ static void check_job_spec(struct check *v, const struct path *at, const struct 
 	check_job_template(v, MEMBER(at, "template"), GET(spec, "template"));
 }
 
-static void check_job_selector(struct check *v, const struct json *tree)
+static void check_own_label(struct check *v, const struct json *labels, const char *key,
+			    struct str value)
+{
+	const struct path *at =
+		KEY(MEMBER(MEMBER(MEMBER(ROOT("spec"), "template"), "metadata"), "labels"),
+		    str_of(key));
+	const struct json *found = json_get(labels, str_of(key));
+	if (!found)
+		required(v, at, "must be '%.*s'", STR_FMT(value));
+	else if (!str_eq(json_str(found), value))
+		bad(v, at, labels, "must be '%.*s'", STR_FMT(value));
+}
+
+/* The labels and the selector that come from the uid, unless the user manages them. */
+static void check_generated_selector(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *selector = GET(spec, "selector");
 	const struct json *labels = GET(GET(GET(spec, "template"), "metadata"), "labels");
-	const struct path *at = ROOT("spec");
 	struct str uid = TEXT(GET(tree, "metadata"), "uid");
-	struct str own = TEXT(GET(selector, "matchLabels"), "batch.kubernetes.io/controller-uid");
+	struct str name = TEXT(GET(tree, "metadata"), "name");
+	const struct {
+		const char *key;
+		struct str value;
+	} own[] = {{"controller-uid", uid},
+		   {"job-name", name},
+		   {"batch.kubernetes.io/controller-uid", uid},
+		   {"batch.kubernetes.io/job-name", name}};
+	struct json *expected = json_object(v->arena);
+	if (IS(spec, "manualSelector") || !selector)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		check_own_label(v, labels, own[i].key, own[i].value);
+		json_set_str(v->arena, expected, str_of(own[i].key), own[i].value);
+	}
+	if (!selector_fits(v, selector, expected))
+		bad(v, MEMBER(ROOT("spec"), "selector"), selector, "`selector` not auto-generated");
+}
+
+static void check_whole_spec(struct check *v, const struct json *spec)
+{
+	const struct path *at = ROOT("spec");
+	const struct json *selector = GET(spec, "selector");
+	const struct json *labels = GET(GET(GET(spec, "template"), "metadata"), "labels");
+	check_job_spec(v, at, spec);
 	if (!selector)
 		required(v, MEMBER(at, "selector"), "%s", "");
 	else
 		check_label_selector(v, MEMBER(at, "selector"), selector);
-	if (!IS(spec, "manualSelector") &&
-	    (COUNT(selector, "matchLabels") != 1 || COUNT(selector, "matchExpressions") > 0 ||
-	     !str_eq(own, uid)))
-		bad(v, MEMBER(at, "selector"), selector, "`selector` not auto-generated");
 	if (!selector_fits(v, selector, labels))
 		bad(v, MEMBER(MEMBER(MEMBER(at, "template"), "metadata"), "labels"), labels,
 		    "`selector` does not match template `labels`");
@@ -267,9 +300,56 @@ static void check_indexed_name(struct check *v, const struct json *tree)
 
 void job_rules(struct check *v, const struct json *tree)
 {
-	check_job_selector(v, tree);
-	check_job_spec(v, ROOT("spec"), GET(tree, "spec"));
+	check_generated_selector(v, tree);
+	check_whole_spec(v, GET(tree, "spec"));
 	check_indexed_name(v, tree);
+}
+
+/* Elastic: an Indexed job may grow and shrink, with all its pods running at once. */
+static void check_completions_update(struct check *v, const struct json *old,
+				     const struct json *spec)
+{
+	const struct path *at = MEMBER(ROOT("spec"), "completions");
+	const struct json *is = GET(spec, "completions"), *was = GET(old, "completions");
+	if (value_equal(is, was))
+		return;
+	if (!str_is(TEXT(spec, "completionMode"), "Indexed"))
+		check_immutable(v, at, is, was);
+	else if (!value_equal(is, GET(spec, "parallelism")) ||
+		 !value_equal(was, GET(old, "parallelism")))
+		bad(v, at, is, "may only be modified in tandem with spec.parallelism");
+}
+
+static void copy_member(struct check *v, struct json *to, const struct json *from, const char *name)
+{
+	struct json *value = json_get(from, str_of(name));
+	if (value)
+		json_set(v->arena, to, str_of(name), value);
+	else
+		json_remove(to, str_of(name));
+}
+
+/* Where pods go may change as long as none has been made. */
+static struct json *with_directives(struct check *v, const struct json *old,
+				    const struct json *template)
+{
+	static const char *const of_spec[] = {"nodeSelector", "tolerations", "schedulingGates"};
+	static const char *const of_meta[] = {"annotations", "labels"};
+	struct json *out = json_copy(v->arena, old);
+	struct json *spec = json_need_object(v->arena, out, STR("spec"));
+	struct json *meta = json_need_object(v->arena, out, STR("metadata"));
+	const struct json *new_affinity = GET(GET(template, "spec"), "affinity");
+	for (size_t i = 0; i < ARRAY_LEN(of_spec); i++)
+		copy_member(v, spec, GET(template, "spec"), of_spec[i]);
+	for (size_t i = 0; i < ARRAY_LEN(of_meta); i++)
+		copy_member(v, meta, GET(template, "metadata"), of_meta[i]);
+	if (new_affinity || GET(spec, "affinity")) {
+		struct json *affinity = json_need_object(v->arena, spec, STR("affinity"));
+		copy_member(v, affinity, new_affinity, "nodeAffinity");
+		if (!new_affinity && json_count(affinity) == 0)
+			json_remove(spec, STR("affinity"));
+	}
+	return out;
 }
 
 void job_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
@@ -277,18 +357,16 @@ void job_update_rules(struct check *v, const struct json *old_tree, const struct
 	static const char *const fixed[] = {"completionMode", "podFailurePolicy",
 					    "backoffLimitPerIndex", "managedBy", "successPolicy"};
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
-	const struct path *at = ROOT("spec");
-	bool is_suspended = IS(old, "suspend") && !TEXT(GET(old_tree, "status"), "startTime").at;
+	const struct path *at = ROOT("spec"), *template_at = MEMBER(at, "template");
+	const struct json *was = GET(old, "template"), *is = GET(spec, "template");
 	job_rules(v, tree);
-	if (!value_equal(GET(old, "completions"), GET(spec, "completions")) &&
-	    !(str_is(TEXT(spec, "completionMode"), "Indexed") &&
-	      value_equal(GET(spec, "completions"), GET(spec, "parallelism"))))
-		check_immutable(v, MEMBER(at, "completions"), GET(spec, "completions"),
-				GET(old, "completions"));
+	check_whole_spec(v, spec);
+	check_completions_update(v, old, spec);
 	check_immutable(v, MEMBER(at, "selector"), GET(spec, "selector"), GET(old, "selector"));
-	if (!is_suspended)
-		check_immutable(v, MEMBER(at, "template"), GET(spec, "template"),
-				GET(old, "template"));
+	if (IS(old, "suspend") && TEXT(GET(old_tree, "status"), "startTime").len == 0)
+		was = with_directives(v, was, is);
+	if (!value_equal(is, was))
+		bad(v, template_at, go_struct(v, "PodTemplateSpec", is), "field is immutable");
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		check_immutable(v, MEMBER(at, fixed[i]), json_get(spec, str_of(fixed[i])),
 				json_get(old, str_of(fixed[i])));

@@ -92,7 +92,7 @@ static void check_finalizers(struct check *v, const struct path *at, const struc
 		    "finalizer orphan and foregroundDeletion cannot be both set");
 }
 
-/* Kinds of the core server add their own rule; the generic ones (CRD, APIService) do not. */
+/* Kinds of the core server add their own rule; the generic groups do not. */
 static void check_finalizer_domains(struct check *v, const struct path *at,
 				    const struct json *finalizers)
 {
@@ -108,9 +108,13 @@ static void check_finalizer_domains(struct check *v, const struct path *at,
 
 static bool is_generic(const struct api_kind *kind)
 {
-	return str_is(kind->group, "apiextensions.k8s.io") ||
-	       str_is(kind->group, "coordination.k8s.io") ||
-	       str_is(kind->group, "apiregistration.k8s.io");
+	static const char *const groups[] = {"apiextensions.k8s.io", "coordination.k8s.io",
+					     "apiregistration.k8s.io",
+					     "admissionregistration.k8s.io", "node.k8s.io"};
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (str_is(kind->group, groups[i]))
+			return true;
+	return false;
 }
 
 static void check_meta_names(struct check *v, const struct path *at, const struct json *meta,

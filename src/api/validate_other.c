@@ -73,11 +73,26 @@ static void runtime_class_update_rules(struct check *v, const struct json *old,
 	"ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,"       \
 	"ocsp signing,s/mime,server auth,signing,timestamping"
 
+/* Returns how many labels there are. */
+static size_t check_signer_labels(struct check *v, const struct path *at, struct str text,
+				  enum name_rule rule)
+{
+	struct str label, rest = text;
+	size_t count = 0;
+	for (bool more = text.at != NULL; more; count++) {
+		struct faults f;
+		more = str_cut(rest, '.', &label, &rest);
+		name_check(&f, rule, label);
+		for (size_t i = 0; i < f.count; i++)
+			bad_text(v, at, text, "validating label \"%.*s\": %s", STR_FMT(label),
+				 f.at[i]);
+	}
+	return count;
+}
+
 static void check_signer_name(struct check *v, const struct path *at, struct str name)
 {
-	struct str domain, path, label, rest;
-	size_t dots = 0;
-	struct faults f;
+	struct str domain, path = {};
 	if (name.len == 0) {
 		required(v, at, "%s", "");
 		return;
@@ -91,19 +106,10 @@ static void check_signer_name(struct check *v, const struct path *at, struct str
 			return;
 		}
 	}
-	rest = domain;
-	for (bool more = true; more; dots++) {
-		more = str_cut(rest, '.', &label, &rest);
-		name_check(&f, NAME_DNS_LABEL, label);
-		for (size_t i = 0; i < f.count; i++)
-			bad_text(v, at, domain, "validating label \"%.*s\": %s", STR_FMT(label),
-				 f.at[i]);
-	}
-	if (dots < 2)
+	if (check_signer_labels(v, at, domain, NAME_DNS_LABEL) < 2)
 		bad_text(v, at, domain,
 			 "should be a domain with at least two segments separated by dots");
-	if (path.at && !name_is(NAME_DNS_SUBDOMAIN, path))
-		check_name(v, at, NAME_DNS_SUBDOMAIN, path);
+	check_signer_labels(v, at, path, NAME_DNS_SUBDOMAIN);
 	if (name.len > 571)
 		too_long(v, at, 571);
 	if (str_is(name, "kubernetes.io/legacy-unknown"))
