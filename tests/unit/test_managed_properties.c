@@ -1,6 +1,7 @@
 /* What holds for every object and every configuration, tried on trees that fixed seeds make. */
 #include "rules.h"
 
+#include "api/empty_lists.h"
 #include "api/gates.h"
 #include "api/managed_fields.h"
 #include "api/strategic.h"
@@ -148,8 +149,11 @@ static enum rc try_apply(struct arena *a, const struct json *live, const struct 
 				   (struct str){}, NOW_US, ret_tree, NULL, &err);
 	if (rc != RC_OK && rc != RC_CONFLICT)
 		fail_msg("%s", err.text);
-	if (rc == RC_OK) /* as the store has it */
-		api_drop_gated(api_type(api_builtin(), kind()->type), *ret_tree, live);
+	if (rc != RC_OK)
+		return rc;
+	/* as the store has it */
+	api_drop_gated(api_type(api_builtin(), kind()->type), *ret_tree, live);
+	api_empty_lists_to_null(a, api_type(api_builtin(), kind()->type), *ret_tree);
 	return rc;
 }
 
@@ -240,6 +244,7 @@ static void force_prevails(void **state_)
 		struct json *laid = typed_merge(&a, schema(), without_managers(&a, tree), second);
 		laid = normal(&a, kind(), laid);
 		api_drop_gated(api_type(api_builtin(), kind()->type), laid, NULL);
+		api_empty_lists_to_null(&a, api_type(api_builtin(), kind()->type), laid);
 		assert_same(&a, seed, laid, tree);
 		struct field_set set = typed_set(&a, schema(), second);
 		struct field_set owned = owned_by(&a, tree, "two");
