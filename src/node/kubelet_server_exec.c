@@ -37,8 +37,9 @@ struct exec_session {
 	struct arena arena;
 	bool is_attach, is_tty, has_stdin, has_stdout, has_stderr;
 	struct runtime_call call;
-	bool is_calling; /* the runtime has not answered yet */
-	bool has_begun;	 /* it has */
+	bool is_calling;	      /* the runtime has not answered yet */
+	bool has_begun;		      /* it has */
+	bool has_printed, is_refused; /* the first output told whose it is */
 	struct runtime_exec_config config;
 	struct runtime_exec *exec;
 	struct exec_output outputs[2];
@@ -156,6 +157,17 @@ static void session_end(struct exec_session *s, enum rc rc, const char *problem,
 
 /* ---- output ---- */
 
+/* Why a command could not be run goes into the status, as from other runtimes; runc prints it too.
+ */
+static bool is_runtimes_own(struct exec_session *s)
+{
+	bool (*is_refused)(struct runtime_exec *) = s->server->config.runtime->ops->exec_is_refused;
+	if (!s->has_printed && !s->is_attach && is_refused)
+		s->is_refused = is_refused(s->exec);
+	s->has_printed = true;
+	return s->is_refused;
+}
+
 /* One read; false when there is nothing now, or nothing more (then fd is -1). */
 static bool output_read(struct exec_output *o)
 {
@@ -170,6 +182,8 @@ static bool output_read(struct exec_output *o)
 		return false;
 	}
 	struct str text = str_n(bytes, (size_t)got);
+	if (is_runtimes_own(s))
+		return true;
 	if (s->is_attach) { /* the first byte of a packet says which stream */
 		channel = bytes[0] == 3 && !s->is_tty ? CHANNEL_STDERR : CHANNEL_STDOUT;
 		text = str_skip(text, 1);

@@ -280,6 +280,9 @@ struct runtime_ops {
 	void (*exec)(struct runtime *r, const struct runtime_exec_config *config,
 		     struct runtime_exec **ret_exec, struct runtime_call *call);
 	void (*exec_resize)(struct runtime_exec *exec, uint16_t columns, uint16_t rows);
+	/* Does what it has printed so far come from the runtime, which could not run the command?
+	 * NULL: never. */
+	bool (*exec_is_refused)(struct runtime_exec *exec);
 	/* Kills a command that still runs; exited is not called any more. */
 	void (*exec_free)(struct runtime_exec *exec);
 	/* For probes and hooks; timeout_ms > 0. */

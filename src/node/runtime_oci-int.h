@@ -151,6 +151,7 @@ void oci_sandbox_path(const struct runtime_oci *oci, struct str pod_uid, const c
 /* runtime_oci_exec.c */
 void oci_exec(struct runtime *r, const struct runtime_exec_config *config,
 	      struct runtime_exec **ret_exec, struct runtime_call *call);
+bool oci_exec_is_refused(struct runtime_exec *exec);
 void oci_exec_resize(struct runtime_exec *exec, uint16_t columns, uint16_t rows);
 void oci_exec_free(struct runtime_exec *exec);
 void oci_exec_sync(struct runtime *r, struct str id, const struct str *argv, size_t argc,

@@ -292,6 +292,7 @@ static const struct runtime_ops oci_ops = {
 	.log_rotate = oci_log_rotate,
 	.exec = oci_exec,
 	.exec_resize = oci_exec_resize,
+	.exec_is_refused = oci_exec_is_refused,
 	.exec_free = oci_exec_free,
 	.exec_sync = oci_exec_sync,
 	.attach = oci_attach,

@@ -230,6 +230,13 @@ static void failure_read(struct oci_exec *exec)
 	}
 }
 
+/* The runtime logs why before it prints it. */
+bool oci_exec_is_refused(struct runtime_exec *base)
+{
+	failure_read(exec_of(base));
+	return base->rc != RC_OK;
+}
+
 static int child_wait(pid_t pid)
 {
 	int status = 0;
