@@ -521,9 +521,10 @@ static struct json *struct_from_slots(struct walk *w, const struct api_type *typ
 static bool struct_value(struct walk *w, const struct place *up, const struct api_type *type,
 			 struct str go_type, const struct json *v, struct json **ret_out)
 {
-	struct json *slots[API_FIELDS_MAX] = {};
+	struct json *slots[API_FIELDS_MAX];
 	uint32_t hint = 0;
 	ASSERT(type->field_count <= API_FIELDS_MAX);
+	memset(slots, 0, type->field_count * sizeof(slots[0])); /* most types have few */
 	if (v->type != JSON_OBJECT) {
 		save_mismatch(w, up, type_word(v), go_type);
 		return true;

@@ -152,6 +152,8 @@ struct strict_faults api_strict_faults(struct arena *a, const struct json *tree,
 {
 	struct strict_faults faults = {};
 	size_t count = 0, lines = is_yaml && duplicates ? duplicates->count : 0;
+	if (!(duplicates && duplicates->count) && !(unknown && unknown->count))
+		return faults; /* what follows needs room for the worst */
 	struct fault *all = mem_alloc(UNKNOWN_FIELDS_MAX * sizeof(*all));
 	if (duplicates && !is_yaml) {
 		size_t known;

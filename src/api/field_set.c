@@ -269,25 +269,31 @@ struct field_set field_set_difference(struct arena *a, const struct field_set *x
 
 static const char step_letters[] = "fkvi";
 
+static struct str step_key(struct arena *a, const struct path_element *e)
+{
+	char *key = arena_alloc(a, e->text.len + 3);
+	key[0] = step_letters[e->step];
+	key[1] = ':';
+	memcpy(key + 2, e->text.at, e->text.len);
+	return str_n(key, e->text.len + 2);
+}
+
+static void add_nodes(struct arena *a, struct json *out, const struct field_set *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct field_node *n = &s->nodes[i];
+		struct json *below = json_object(a);
+		if (n->is_member && n->below.count)
+			json_add(a, below, STR("."), json_object(a));
+		add_nodes(a, below, &n->below);
+		json_add(a, out, step_key(a, &n->element), below);
+	}
+}
+
 struct json *field_set_to_json(struct arena *a, const struct field_set *s)
 {
 	struct json *out = json_object(a);
-	for (size_t i = 0; i < s->count; i++) {
-		const struct field_node *n = &s->nodes[i];
-		struct str key = arena_printf(a, "%c:%.*s", step_letters[n->element.step],
-					      STR_FMT(n->element.text));
-		struct json *below = field_set_to_json(a, &n->below);
-		if (!n->is_member || !n->below.count) {
-			json_add(a, out, key, below);
-			continue;
-		}
-		struct json *both = json_object(a);
-		json_add(a, both, STR("."), json_object(a));
-		for (size_t j = 0; j < below->object.count; j++)
-			json_add(a, both, below->object.members[j].key,
-				 below->object.members[j].value);
-		json_add(a, out, key, both);
-	}
+	add_nodes(a, out, s);
 	return out;
 }
 

@@ -114,14 +114,22 @@ static struct json *add_back_from_version(struct managing *m, struct schema_ref 
 	return add_back_owned(m, schema, tree, pruned, &owned);
 }
 
+/* Then nothing is to be removed, and there is no need to find out what. */
+static bool is_still_applied(struct managing *m, const struct managed_entry *last,
+			     const struct managed_entry *now)
+{
+	struct field_set gone = field_set_difference(m->a, &last->set, &now->set, false);
+	return !last->set.count || (!gone.count && str_eq(last->api_version, now->api_version));
+}
+
 /* merged without what the applier applied before, does not apply now, and nobody else owns. */
 static const struct json *prune(struct managing *m, const struct json *merged,
-				const struct managed_entry *last)
+				const struct managed_entry *last, const struct managed_entry *now)
 {
 	struct schema_ref schema;
 	const struct api_kind *kind =
 		api_by_api_version(api_builtin(), last->api_version, m->q->kind->kind);
-	if (!last->set.count)
+	if (is_still_applied(m, last, now))
 		return merged;
 	const struct json *tree = managed_tree_in_version(m, merged, last->api_version, &schema);
 	if (!tree)
@@ -195,7 +203,7 @@ static enum rc apply(struct managing *m, const struct json *live, const struct j
 	set = field_set_difference(m->a, &set, &reset, true);
 	mine->set = set;
 	mine->api_version = m->q->kind->api_version;
-	merged = prune(m, merged, &last);
+	merged = prune(m, merged, &last, mine);
 	struct change change = {.before = live, .after = merged, .by = mine};
 	struct typed_diff d = managed_difference(m, m->q->schema, live, merged);
 	managed_take_over(m, &change, &d, is_forced);
@@ -355,7 +363,7 @@ enum rc managed_apply_with(struct arena *a, const struct managed_request *q,
 		*ret_conflicts = m.conflicts;
 	if (rc != RC_OK)
 		return rc;
-	tree = json_copy(a, tree);
+	tree = json_clone(a, tree);
 	if (str_is(q->manager, "kubectl"))
 		sync_last_applied(a, applied_tree, tree);
 	if (!q->is_custom)

@@ -170,16 +170,34 @@ void managed_cap(struct arena *a, struct managed_entries *entries)
 	}
 }
 
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+		.element = {STEP_FIELD, STR_INIT(name), NULL}, .is_member = true                   \
+	}
+
+/* In the order of sets. */
+static const struct field_node unowned_meta[] = {
+	FIELD("clusterName"),
+	FIELD("creationTimestamp"),
+	FIELD("generation"),
+	FIELD("managedFields"),
+	FIELD("name"),
+	FIELD("namespace"),
+	FIELD("resourceVersion"),
+	FIELD("selfLink"),
+	FIELD("uid"),
+};
+
+static const struct field_node unowned[] = {
+	FIELD("apiVersion"),
+	FIELD("kind"),
+	{.element = {STEP_FIELD, STR_INIT("metadata"), NULL},
+	 .is_member = true,
+	 .below = {(struct field_node *)unowned_meta, ARRAY_LEN(unowned_meta), 0}},
+};
+
 struct field_set managed_without_meta(struct arena *a, const struct field_set *set)
 {
-	static const char *const names[] = {"name",	  "namespace",	   "creationTimestamp",
-					    "selfLink",	  "uid",	   "clusterName",
-					    "generation", "managedFields", "resourceVersion"};
-	struct field_set meta = {}, top = {};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		field_set_add(a, &meta, path_field(str_of(names[i])), true, (struct field_set){});
-	field_set_add(a, &top, path_field(STR("apiVersion")), true, (struct field_set){});
-	field_set_add(a, &top, path_field(STR("kind")), true, (struct field_set){});
-	field_set_add(a, &top, path_field(STR("metadata")), true, meta);
+	static const struct field_set top = {(struct field_node *)unowned, ARRAY_LEN(unowned), 0};
 	return field_set_difference(a, set, &top, false);
 }

@@ -349,5 +349,6 @@ enum step write_patch(struct request *r)
 		return apply_to_nothing(r);
 	if (!write_check_identity(r))
 		return STEP_DONE;
-	return write_change(r, old, object_tree(&r->arena, old));
+	bool is_stored_version = r->route.kind == write_storage_kind(r);
+	return write_change(r, old, is_stored_version ? live : object_tree(&r->arena, old));
 }
