@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "server/allocator.h"
+#include "server/bootstrap_reconcile.h"
 #include "sync/client.h"
 
 extern const char bootstrap_objects[];
@@ -31,6 +32,40 @@ static void created(void *ctx, const struct client_reply *reply)
 	finish_one(b);
 }
 
+static void submit(struct bootstrap *b, enum client_verb verb, const struct api_kind *kind,
+		   const struct json *tree)
+{
+	struct client_request q = {.verb = verb,
+				   .kind = kind,
+				   .namespace = json_path_str(tree, "metadata.namespace"),
+				   .name = verb == CLIENT_CREATE
+						   ? (struct str){}
+						   : json_path_str(tree, "metadata.name"),
+				   .body = verb == CLIENT_DELETE ? NULL : tree,
+				   .field_manager = STR("skeg"),
+				   .grace_period_s = -1};
+	b->waiting++;
+	b->server->local->ops->submit(b->server->local, &q, created, b);
+}
+
+/* Writes of one caller are decided in the order in which they are sent. */
+static void mend(struct bootstrap *b, const struct api_kind *kind, struct object *there,
+		 const struct json *wanted)
+{
+	struct json *tree = NULL;
+	switch (bootstrap_reconcile(&b->arena, object_tree(&b->arena, there), wanted, &tree)) {
+	case RECONCILE_NOTHING:
+		break;
+	case RECONCILE_UPDATE:
+		submit(b, CLIENT_UPDATE, kind, tree);
+		break;
+	case RECONCILE_REPLACE:
+		submit(b, CLIENT_DELETE, kind, wanted);
+		submit(b, CLIENT_CREATE, kind, wanted);
+		break;
+	}
+}
+
 static void add(struct bootstrap *b, const struct json *tree)
 {
 	const struct api_kind *kind = api_by_api_version(
@@ -38,16 +73,12 @@ static void add(struct bootstrap *b, const struct json *tree)
 	ASSERT(kind);
 	struct str namespace = json_path_str(tree, "metadata.namespace"),
 		   name = json_path_str(tree, "metadata.name");
-	if (store_pending_get(b->server->store, kind->stored_id, namespace, name))
-		return;
-	struct client_request q = {.verb = CLIENT_CREATE,
-				   .kind = kind,
-				   .namespace = namespace,
-				   .body = tree,
-				   .field_manager = STR("skeg"),
-				   .grace_period_s = -1};
-	b->waiting++;
-	b->server->local->ops->submit(b->server->local, &q, created, b);
+	struct object *there =
+		store_pending_get(b->server->store, kind->stored_id, namespace, name);
+	if (there)
+		mend(b, kind, there, tree);
+	else
+		submit(b, CLIENT_CREATE, kind, tree);
 }
 
 /* What differs from cluster to cluster stands as ${name} in the data. */

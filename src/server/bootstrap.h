@@ -1,6 +1,7 @@
 /* bootstrap: objects that every cluster has from its first moment: namespaces, default roles and
  * bindings, priority classes, flow schemas, API services, and the kubernetes Service.
- * They are data (api/bootstrap.jsonl); those that are absent are made at each start.
+ * They are data (api/bootstrap.jsonl); at each start those that are
+ * absent are made, and roles and bindings get back what they lack (bootstrap_reconcile.h).
  * Threads: core. */
 #ifndef SKEG_SERVER_BOOTSTRAP_H
 #define SKEG_SERVER_BOOTSTRAP_H

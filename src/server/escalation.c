@@ -130,6 +130,31 @@ static void strike_out(void *ctx, const struct policy_rule *rule)
 		list->at[i].is_held = list->at[i].is_held || covers(rule, &list->at[i]);
 }
 
+static bool is_empty(const struct rights *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!list->at[i].is_held)
+			return false;
+	return true;
+}
+
+static const struct policy_rule *rule_view(struct arena *a, const struct json *rule)
+{
+	const struct api_type *type = api_type(api_builtin(), TYPE_RBAC_V1_POLICY_RULE);
+	return view_from_tree(a, type, rule);
+}
+
+bool rules_cover(struct arena *a, const struct json *held, const struct json *rule)
+{
+	struct json *wanted = json_array(a);
+	struct rights list = {.a = a, .at = ARENA_ARRAY(a, struct right, ESCALATION_RIGHTS_MAX)};
+	json_append(a, wanted, json_copy(a, rule));
+	add_rules(&list, wanted);
+	for (size_t i = 0; i < json_count(held); i++)
+		strike_out(&list, rule_view(a, json_at(held, i)));
+	return !list.is_full && is_empty(&list);
+}
+
 /* ---- the refusal ---- */
 
 static bool is_same_target(const struct right *a, const struct right *b)
@@ -201,14 +226,6 @@ static struct str quoted_groups(struct request *r)
 		json_write_string(&out, r->user.groups[i]);
 	}
 	return arena_str(&r->arena, buf_str(&out));
-}
-
-static bool is_empty(const struct rights *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!list->at[i].is_held)
-			return false;
-	return true;
 }
 
 static enum step check_rules(struct request *r, const struct json *rules, struct str name)

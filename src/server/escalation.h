@@ -15,5 +15,7 @@
 enum step escalation_by_role(struct request *r, const struct json *old, struct json *tree);
 /* Kinds: role bindings, cluster role bindings. */
 enum step escalation_by_binding(struct request *r, const struct json *old, struct json *tree);
+/* Does who has these rules hold every right of the rule?  All in JSON. */
+bool rules_cover(struct arena *a, const struct json *held, const struct json *rule);
 
 #endif

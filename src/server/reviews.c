@@ -146,7 +146,7 @@ static enum step review_token(struct request *r)
 	json_set(a, status, STR("user"), user_info(a, &user));
 	struct json *matched = json_array(a);
 	for (size_t i = 0; i < count; i++)
-		if (token_is_for(a, token, audiences[i]))
+		if (token_is_for(r->server->tokens, a, token, audiences[i]))
 			json_append(a, matched, json_string(a, audiences[i]));
 	json_set(a, status, STR("audiences"), matched);
 	return review_answer(r, status);

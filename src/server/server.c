@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "io/host.h"
+#include "server/account_secrets.h"
 #include "server/allocator.h"
 #include "server/bootstrap.h"
 #include "server/fairness.h"
@@ -145,6 +146,7 @@ enum rc server_start(struct server *s, struct err *err)
 	for (int i = 0; i < s->io_count; i++)
 		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, s->serving_tls, err));
 	s->signer = signer_new(s);
+	s->account_secrets = account_secrets_new(s);
 	bootstrap_start(s, bootstrapped);
 	return RC_OK;
 }
@@ -166,6 +168,7 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	account_secrets_free(s->account_secrets);
 	signer_free(s->signer);
 	if (s->local)
 		local_client_drain_here(s->local);

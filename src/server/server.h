@@ -53,6 +53,7 @@ struct server {
 	struct tls_context *kubelet_tls; /* for dialling nodes */
 	struct bootstrap *bootstrap;
 	struct signer *signer;
+	struct account_secrets *account_secrets;
 	_Atomic bool is_ready;
 };
 

@@ -12,6 +12,8 @@
 #include "server/server.h"
 
 #define TOKEN_MAX_BYTES (16u << 10)
+#define LEGACY_ISSUER	"kubernetes/serviceaccount"
+#define LEGACY_CLAIM	"kubernetes.io/serviceaccount/"
 
 struct token_cache {
 	const struct cluster_keys *keys;
@@ -100,8 +102,8 @@ static void add_part(struct buf *out, const struct json *tree)
 	base64url_add(out, buf_str(&text));
 }
 
-enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims,
-		   struct str *ret_token, struct err *err)
+static enum rc sign(struct token_cache *c, struct arena *a, const struct json *claims,
+		    struct str *ret_token, struct err *err)
 {
 	unsigned char signature[PKI_ES256_BYTES];
 	struct json *header = json_object(a);
@@ -110,13 +112,39 @@ enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_cl
 	CLEANUP_BUF out = BUF_INIT(TOKEN_MAX_BYTES);
 	add_part(&out, header);
 	buf_add_char(&out, '.');
-	add_part(&out, payload(c, a, claims));
+	add_part(&out, claims);
 	TRY(pki_key_sign_es256(c->keys->service_account_key, buf_str(&out), signature, err));
 	buf_add_char(&out, '.');
 	base64url_add(&out, str_n((char *)signature, sizeof(signature)));
 	TRY(buf_check(&out, "service account token", err));
 	*ret_token = arena_str(a, buf_str(&out));
 	return RC_OK;
+}
+
+enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_claims *claims,
+		   struct str *ret_token, struct err *err)
+{
+	return sign(c, a, payload(c, a, claims), ret_token, err);
+}
+
+static struct str account_name(struct arena *a, struct str namespace, struct str account)
+{
+	return arena_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(namespace),
+			    STR_FMT(account));
+}
+
+enum rc token_sign_legacy(struct token_cache *c, struct arena *a, struct str namespace,
+			  struct str account, struct str account_uid, struct str secret,
+			  struct str *ret_token, struct err *err)
+{
+	struct json *p = json_object(a);
+	json_set_str(a, p, STR("iss"), STR(LEGACY_ISSUER));
+	json_set_str(a, p, STR(LEGACY_CLAIM "namespace"), namespace);
+	json_set_str(a, p, STR(LEGACY_CLAIM "secret.name"), secret);
+	json_set_str(a, p, STR(LEGACY_CLAIM "service-account.name"), account);
+	json_set_str(a, p, STR(LEGACY_CLAIM "service-account.uid"), account_uid);
+	json_set_str(a, p, STR("sub"), account_name(a, namespace, account));
+	return sign(c, a, p, ret_token, err);
 }
 
 /* ---- verifying ---- */
@@ -169,9 +197,14 @@ static enum rc read_claims(struct token_cache *c, struct arena *a, struct str to
 	return RC_OK;
 }
 
-static bool has_audience(const struct json *claims, const struct str *audiences, size_t count)
+/* A token that names no audience is for this server. */
+static bool has_audience(const struct token_cache *c, const struct json *claims,
+			 const struct str *audiences, size_t count)
 {
 	struct json *list = json_get(claims, STR("aud"));
+	for (size_t k = 0; !list && k < count; k++)
+		if (str_eq(audiences[k], c->issuer))
+			return true;
 	for (size_t i = 0; i < json_count(list); i++)
 		for (size_t k = 0; k < count; k++)
 			if (str_eq(json_str(json_at(list, i)), audiences[k]))
@@ -179,14 +212,15 @@ static bool has_audience(const struct json *claims, const struct str *audiences,
 	return false;
 }
 
-bool token_is_for(struct arena *a, struct str token, struct str audience)
+bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
+		  struct str audience)
 {
 	struct str header, body, rest, text;
 	struct json *claims;
 	return str_cut(token, '.', &header, &rest) && str_cut(rest, '.', &body, &rest) &&
 	       base64url_decode(a, body, &text) &&
 	       json_parse(a, text, &claims, NULL, NULL) == RC_OK &&
-	       has_audience(claims, &audience, 1);
+	       has_audience(c, claims, &audience, 1);
 }
 
 static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace,
@@ -209,18 +243,41 @@ static enum rc check_claims(struct token_cache *c, const struct snapshot *s,
 		return err_set(err, RC_UNAUTHORIZED, "service account token has expired");
 	if (json_i64(json_get(claims, STR("nbf"))) > now_s + 60)
 		return err_set(err, RC_UNAUTHORIZED, "service account token is not valid yet");
-	if (!has_audience(claims, audiences, audience_count))
+	if (!has_audience(c, claims, audiences, audience_count))
 		return err_set(err, RC_UNAUTHORIZED,
 			       "token audiences do not include one that this server accepts");
 	if (!exists(s, KIND_SERVICE_ACCOUNT, namespace, json_get(private, STR("serviceaccount"))))
 		return err_set(err, RC_UNAUTHORIZED,
 			       "service account of the token has been deleted");
+	/* A node beside a pod only tells where it was when the token was made. */
 	const struct json *pod = json_get(private, STR("pod")),
-			  *secret = json_get(private, STR("secret"));
+			  *secret = json_get(private, STR("secret")),
+			  *node = pod ? NULL : json_get(private, STR("node"));
 	if ((pod && !exists(s, KIND_POD, namespace, pod)) ||
-	    (secret && !exists(s, KIND_SECRET, namespace, secret)))
+	    (secret && !exists(s, KIND_SECRET, namespace, secret)) ||
+	    (node && !exists(s, KIND_NODE, (struct str){}, node)))
 		return err_set(err, RC_UNAUTHORIZED,
 			       "the object that the token is bound to has been deleted");
+	return RC_OK;
+}
+
+/* Good as long as its Secret holds it. */
+static enum rc check_legacy(struct arena *a, const struct snapshot *s, const struct json *claims,
+			    struct str token, struct err *err)
+{
+	struct str namespace = json_str(json_get(claims, STR(LEGACY_CLAIM "namespace"))),
+		   account = json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.name"))),
+		   uid = json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.uid"))),
+		   name = json_str(json_get(claims, STR(LEGACY_CLAIM "secret.name"))), held;
+	struct object *o = snapshot_get(s, KIND_SERVICE_ACCOUNT, namespace, account),
+		      *secret = snapshot_get(s, KIND_SECRET, namespace, name);
+	const struct json *tree = secret ? object_tree(a, secret) : NULL;
+	if (!o || !str_eq(o->uid, uid))
+		return err_set(err, RC_UNAUTHORIZED,
+			       "service account of the token has been deleted");
+	if (!secret || secret->is_deleting || object_label(secret, STR(TOKEN_INVALID_LABEL)).len ||
+	    !base64_decode(a, json_path_str(tree, "data.token"), &held) || !str_eq(held, token))
+		return err_set(err, RC_UNAUTHORIZED, "the Secret of the token has been deleted");
 	return RC_OK;
 }
 
@@ -241,15 +298,22 @@ static void add_extra(struct arena *a, struct user *u, const char *key, struct s
 	json_set(a, u->extra, str_of(key), list);
 }
 
-static void user_of_claims(struct arena *a, const struct json *claims, struct user *u)
+static void user_of_account(struct arena *a, struct user *u, struct str namespace,
+			    struct str account, struct str uid)
 {
-	const struct json *private = json_get(claims, STR("kubernetes.io"));
-	struct str namespace = json_path_str(private, "namespace");
-	u->name = json_path_str(claims, "sub");
-	u->uid = json_path_str(private, "serviceaccount.uid");
+	u->name = account_name(a, namespace, account);
+	u->uid = uid;
 	add_group(u, STR("system:serviceaccounts"));
 	add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
 	add_group(u, STR("system:authenticated"));
+}
+
+static void user_of_claims(struct arena *a, const struct json *claims, struct user *u)
+{
+	const struct json *private = json_get(claims, STR("kubernetes.io"));
+	user_of_account(a, u, json_path_str(private, "namespace"),
+			json_path_str(private, "serviceaccount.name"),
+			json_path_str(private, "serviceaccount.uid"));
 	struct str id = json_path_str(claims, "jti");
 	if (id.len)
 		add_extra(a, u, "authentication.kubernetes.io/credential-id",
@@ -269,6 +333,19 @@ enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapsh
 {
 	struct json *claims;
 	TRY(read_claims(c, a, token, &claims, err));
+	if (str_is(json_path_str(claims, "iss"), LEGACY_ISSUER)) {
+		TRY(check_legacy(a, s, claims, token, err));
+		if (!has_audience(c, claims, audiences, audience_count))
+			return err_set(err, RC_UNAUTHORIZED,
+				       "token audiences do not include one that this server "
+				       "accepts");
+		*ret_user = (struct user){};
+		user_of_account(
+			a, ret_user, json_str(json_get(claims, STR(LEGACY_CLAIM "namespace"))),
+			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.name"))),
+			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.uid"))));
+		return RC_OK;
+	}
 	TRY(check_claims(c, s, claims, audiences, audience_count, err));
 	*ret_user = (struct user){};
 	user_of_claims(a, claims, ret_user);

@@ -31,6 +31,13 @@ void token_cache_free(struct token_cache *c);
 [[nodiscard]] enum rc token_sign(struct token_cache *c, struct arena *a,
 				 const struct token_claims *claims, struct str *ret_token,
 				 struct err *err);
+/* One without end, for a Secret of type kubernetes.io/service-account-token: it is good as long as
+ * that Secret holds it and has no label TOKEN_INVALID_LABEL. */
+#define TOKEN_INVALID_LABEL "kubernetes.io/legacy-token-invalid-since"
+[[nodiscard]] enum rc token_sign_legacy(struct token_cache *c, struct arena *a,
+					struct str namespace, struct str account,
+					struct str account_uid, struct str secret,
+					struct str *ret_token, struct err *err);
 /* Signature, times, issuer, audience, and that account and bound object exist in the snapshot.
  * RC_UNAUTHORIZED with the reason. */
 [[nodiscard]] enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s,
@@ -38,7 +45,8 @@ void token_cache_free(struct token_cache *c);
 				   size_t audience_count, struct user *ret_user, struct err *err);
 
 /* Is the audience one of those that a token names?  Of a token that has been verified. */
-bool token_is_for(struct arena *a, struct str token, struct str audience);
+bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
+		  struct str audience);
 
 /* Who a request is: client certificate, bearer token, or anonymous. */
 enum step stage_authenticate(struct request *r);
