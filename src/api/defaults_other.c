@@ -34,8 +34,7 @@ static const struct default_rule policy_rules[] = {
 };
 static const struct default_rule binding_rules[] = {MATCH_RULES("spec.matchResources")};
 static const struct default_rule crd_rules[] = {
-	{"spec.conversion", "{}"},
-	{"spec.conversion.?strategy", "\"None\""},
+	{"spec.conversion", "{\"strategy\":\"None\"}"},
 	{"spec.conversion.webhook.clientConfig.service.port", "443"},
 };
 static const struct default_rule api_service_rules[] = {{"spec.service.port", "443"}};

@@ -310,9 +310,11 @@ static void crd_create(struct arena *a, struct json *tree, int64_t now_us)
 	struct json *status = json_need_object(a, tree, STR("status"));
 	json_remove(status, STR("storedVersions"));
 	for (size_t i = 0; i < json_count(versions); i++)
-		if (json_is_true(json_get(json_at(versions, i), STR("storage"))))
+		if (json_is_true(json_get(json_at(versions, i), STR("storage")))) {
 			list_add_string(a, status, "storedVersions",
 					json_path_str(json_at(versions, i), "name"));
+			return; /* that there is a second one, validation says */
+		}
 }
 
 /* The request pipeline fills in who asks, afterwards. */

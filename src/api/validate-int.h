@@ -172,6 +172,9 @@ struct json *go_struct(struct check *v, const char *type, const struct json *tre
 struct str go_diff(struct check *v, const char *type, const struct json *old,
 		   const struct json *tree);
 
+/* validate_schema.c: the schema of a version of a CustomResourceDefinition. */
+void check_root_schema(struct check *v, const struct path *at, const struct json *schema);
+
 /* validate_core.c's kinds that have a file of their own */
 void claim_rules(struct check *v, const struct json *tree);
 void claim_update_rules(struct check *v, const struct json *old, const struct json *tree);

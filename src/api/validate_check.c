@@ -271,6 +271,16 @@ static struct str go_name(struct arena *a, struct str name)
 	static const struct {
 		const char *json, *go;
 	} names[] = {
+		{"id", "ID"},
+		{"$schema", "Schema"},
+		{"$ref", "Ref"},
+		{"x-kubernetes-preserve-unknown-fields", "XPreserveUnknownFields"},
+		{"x-kubernetes-embedded-resource", "XEmbeddedResource"},
+		{"x-kubernetes-int-or-string", "XIntOrString"},
+		{"x-kubernetes-list-map-keys", "XListMapKeys"},
+		{"x-kubernetes-list-type", "XListType"},
+		{"x-kubernetes-map-type", "XMapType"},
+		{"x-kubernetes-validations", "XValidations"},
 		{"tty", "TTY"},
 		{"uid", "UID"},
 		{"ip", "IP"},
@@ -336,6 +346,14 @@ static const struct {
 				   "cinder,cephfs,fc,flocker,azureFile,vsphereVolume,azureDisk,"
 				   "photonPersistentDisk,portworxVolume,"
 				   "scaleIO,local,storageos,csi"},
+	{"JSONSchemaProps",
+	 "id,$schema,$ref,description,type,nullable,format,title,default,maximum,exclusiveMaximum,"
+	 "minimum,exclusiveMinimum,maxLength,minLength,pattern,maxItems,minItems,uniqueItems,"
+	 "multipleOf,enum,maxProperties,minProperties,required,items,allOf,oneOf,anyOf,not,"
+	 "properties,additionalProperties,patternProperties,dependencies,additionalItems,"
+	 "definitions,externalDocs,example,x-kubernetes-preserve-unknown-fields,"
+	 "x-kubernetes-embedded-resource,x-kubernetes-int-or-string,x-kubernetes-list-map-keys,"
+	 "x-kubernetes-list-type,x-kubernetes-map-type,x-kubernetes-validations"},
 	{"PersistentVolumeClaimSpec", "accessModes,selector,resources,volumeName,storageClassName,"
 				      "volumeMode,dataSource,dataSourceRef,"
 				      "volumeAttributesClassName"},

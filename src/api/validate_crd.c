@@ -117,137 +117,54 @@ static void check_subresources(struct check *v, const struct path *at,
 				  TEXT(scale, "labelSelectorPath"));
 }
 
-static void check_selectable(struct check *v, const struct path *at, const struct json *fields)
+static const struct json *property_at(struct check *v, const struct json *schema, struct str path)
 {
+	struct str name, rest = str_skip(path, 1);
+	for (bool more = true; more && schema;) {
+		more = str_cut(rest, '.', &name, &rest);
+		schema = json_get(GET(schema, "properties"), name);
+	}
+	return schema;
+}
+
+static void check_selected(struct check *v, const struct path *at, const struct json *schema,
+			   struct str path)
+{
+	const struct json *property = property_at(v, schema, path);
+	if (!property)
+		bad_text(v, at, path, "is an invalid path: does not refer to a valid field");
+	else if (!text_in(TEXT(property, "type"), "boolean,integer,string"))
+		bad_text(v, at, path,
+			 "must point to a field of type string, boolean or integer. Enum string "
+			 "fields and strings with formats are allowed.");
+	else if (str_has_prefix(path, STR(".metadata.")))
+		bad_text(v, at, path, "must not point to fields in metadata");
+}
+
+static void check_selectable(struct check *v, const struct path *at, const struct json *fields,
+			     const struct json *schema)
+{
+	if (json_count(fields) > 0 && !schema) {
+		bad_text(v, at, STR(""),
+			 "may only be set when `version.schema.openAPIV3Schema` is not included");
+		return;
+	}
+	if (json_count(fields) > 8)
+		too_many(v, at, json_count(fields), 8);
 	FOR_ITEMS(i, field, fields)
 	{
 		const struct path *here = MEMBER(ITEM(at, i), "jsonPath");
 		struct str path = TEXT(field, "jsonPath");
+		size_t before = v->errors->count;
 		check_simple_path(v, here, path);
+		if (v->errors->count == before)
+			check_selected(v, here, schema, path);
 		for (size_t k = 0; path.len > 0 && k < i; k++)
 			if (str_eq(TEXT(json_at(fields, k), "jsonPath"), path)) {
 				duplicate(v, here, path);
 				break;
 			}
 	}
-}
-
-/* ---- structural schemas ---- */
-
-#define TYPES "array,boolean,integer,number,object,string"
-
-static void check_schema(struct check *v, const struct path *at, const struct json *schema,
-			 int depth);
-
-static void check_list_type(struct check *v, const struct path *at, const struct json *schema)
-{
-	const struct json *type = GET(schema, "x-kubernetes-list-type");
-	const struct json *keys = GET(schema, "x-kubernetes-list-map-keys");
-	const struct path *keys_at = MEMBER(at, "x-kubernetes-list-map-keys");
-	if (!type)
-		return;
-	if (!str_is(TEXT(schema, "type"), "array"))
-		bad_text(v, MEMBER(at, "type"), TEXT(schema, "type"),
-			 "must be array if x-kubernetes-list-type is specified");
-	check_enum(v, MEMBER(at, "x-kubernetes-list-type"), json_str(type), "atomic,set,map");
-	if (!str_is(json_str(type), "map"))
-		return;
-	if (json_count(keys) == 0)
-		required(v, keys_at, "must not be empty if x-kubernetes-list-type is map");
-	FOR_ITEMS(i, key, keys)
-	{
-		if (!json_get(GET(GET(schema, "items"), "properties"), json_str(key))) {
-			bad(v, keys_at, keys, "entries must all be names of item properties");
-			break;
-		}
-	}
-}
-
-static void check_schema_type(struct check *v, const struct path *at, const struct json *schema,
-			      const char *of)
-{
-	struct str type = TEXT(schema, "type");
-	bool is_free = IS(schema, "x-kubernetes-int-or-string") ||
-		       IS(schema, "x-kubernetes-preserve-unknown-fields");
-	if (type.len == 0 && !is_free)
-		required(v, MEMBER(at, "type"), "must not be empty %s", of);
-	else if (type.len > 0)
-		check_enum(v, MEMBER(at, "type"), type, TYPES);
-}
-
-static void check_logical(struct check *v, const struct path *at, const struct json *schema)
-{
-	static const char *const lists[] = {"allOf", "anyOf", "oneOf"};
-	if (IS(schema, "x-kubernetes-int-or-string"))
-		return;
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-		FOR_ITEMS(i, part, json_get(schema, str_of(lists[l])))
-		{
-			if (TEXT(part, "type").len > 0)
-				forbidden(v, MEMBER(ITEM(MEMBER(at, lists[l]), i), "type"),
-					  "must be empty to be structural");
-		}
-}
-
-static void check_rules_of_schema(struct check *v, const struct path *at, const struct json *rules)
-{
-	FOR_ITEMS(i, rule, rules)
-	{
-		if (str_trim(TEXT(rule, "rule")).len == 0)
-			required(v, MEMBER(ITEM(at, i), "rule"), "rule is not specified");
-	}
-}
-
-static void check_properties(struct check *v, const struct path *at, const struct json *properties,
-			     int depth)
-{
-	for (size_t i = 0; i < json_count(properties); i++) {
-		struct json_member m = properties->object.members[i];
-		const struct path *here = KEY(at, m.key);
-		check_schema_type(v, here, m.value, "for specified object fields");
-		check_schema(v, here, m.value, depth + 1);
-	}
-}
-
-static void check_schema(struct check *v, const struct path *at, const struct json *schema,
-			 int depth)
-{
-	const struct json *preserve = GET(schema, "x-kubernetes-preserve-unknown-fields");
-	const struct json *items = GET(schema, "items");
-	const struct json *map_type = GET(schema, "x-kubernetes-map-type");
-	if (depth > 100)
-		return;
-	if (TEXT(schema, "$ref").len > 0)
-		forbidden(v, MEMBER(at, "$ref"), "$ref is not supported");
-	if (preserve && !json_is_true(preserve))
-		bad(v, MEMBER(at, "x-kubernetes-preserve-unknown-fields"), preserve,
-		    "must be true or undefined");
-	check_list_type(v, at, schema);
-	if (map_type)
-		check_enum(v, MEMBER(at, "x-kubernetes-map-type"), json_str(map_type),
-			   "atomic,granular");
-	if (str_is(TEXT(schema, "type"), "array") && !items)
-		required(v, MEMBER(at, "items"), "must be specified");
-	check_logical(v, at, schema);
-	check_rules_of_schema(v, MEMBER(at, "x-kubernetes-validations"),
-			      GET(schema, "x-kubernetes-validations"));
-	check_properties(v, MEMBER(at, "properties"), GET(schema, "properties"), depth);
-	if (items && items->type == JSON_ARRAY) {
-		forbidden(v, MEMBER(at, "items"), "items must be a schema object and not an array");
-	} else if (items) {
-		check_schema_type(v, MEMBER(at, "items"), items, "for specified array items");
-		check_schema(v, MEMBER(at, "items"), items, depth + 1);
-	}
-}
-
-static void check_root_schema(struct check *v, const struct path *at, const struct json *schema)
-{
-	struct str type = TEXT(schema, "type");
-	if (type.len == 0)
-		required(v, MEMBER(at, "type"), "must not be empty at the root");
-	else if (!str_is(type, "object"))
-		bad_text(v, MEMBER(at, "type"), type, "must be object at the root");
-	check_schema(v, at, schema, 0);
 }
 
 /* ---- versions ---- */
@@ -262,56 +179,82 @@ static bool is_shared(const struct json *versions, const char *name)
 	return true;
 }
 
-static void check_version(struct check *v, const struct path *at, const struct json *versions,
-			  size_t i)
+/* Of one version, or of all when they are shared. */
+static void check_parts(struct check *v, const struct path *schema_at, const struct path *at,
+			const struct json *version, const char *const *own)
 {
-	const struct json *version = json_at(versions, i);
 	const struct json *schema = GET(GET(version, "schema"), "openAPIV3Schema");
-	bool is_first = i == 0, is_top = json_count(versions) == 1;
-	const struct path *spec_at = ROOT("spec");
-	const struct path *columns_at = is_shared(versions, "additionalPrinterColumns") && is_top
-						? MEMBER(spec_at, "additionalPrinterColumns")
-						: MEMBER(at, "additionalPrinterColumns");
-	const struct path *schema_at = MEMBER(MEMBER(at, "schema"), "openAPIV3Schema");
-	check_name(v, MEMBER(at, "name"), NAME_DNS_1035, TEXT(version, "name"));
-	if (!schema)
-		required(v, schema_at, "%s", "");
-	if (!is_first && is_shared(versions, "schema"))
-		return;
-	if (schema)
-		check_root_schema(v,
-				  is_top ? MEMBER(MEMBER(spec_at, "validation"), "openAPIV3Schema")
-					 : schema_at,
-				  schema);
-	check_columns(v, columns_at, GET(version, "additionalPrinterColumns"));
-	check_subresources(v, is_top ? MEMBER(spec_at, "subresources") : MEMBER(at, "subresources"),
-			   GET(version, "subresources"));
-	check_selectable(
-		v, is_top ? MEMBER(spec_at, "selectableFields") : MEMBER(at, "selectableFields"),
-		GET(version, "selectableFields"));
+	if (own[0] && schema)
+		check_root_schema(v, schema_at, schema);
+	if (own[1])
+		check_subresources(v, MEMBER(at, "subresources"), GET(version, "subresources"));
+	if (own[2])
+		check_columns(v, MEMBER(at, "additionalPrinterColumns"),
+			      GET(version, "additionalPrinterColumns"));
+	if (own[3])
+		check_selectable(v, MEMBER(at, "selectableFields"),
+				 GET(version, "selectableFields"), schema);
+}
+
+static const char *const part_names[] = {"schema", "subresources", "additionalPrinterColumns",
+					 "selectableFields"};
+
+/* The parts that differ among versions, or those that do not. */
+static void parts_of(const struct json *versions, bool is_shared_wanted, const char **ret_own)
+{
+	for (size_t i = 0; i < ARRAY_LEN(part_names); i++)
+		ret_own[i] = is_shared(versions, part_names[i]) == is_shared_wanted ? part_names[i]
+										    : NULL;
+}
+
+static struct json *shown_versions(struct check *v, const struct json *versions)
+{
+	struct json *shown = versions ? json_array(v->arena) : json_null(v->arena);
+	FOR_ITEMS(i, version, versions)
+	{
+		struct json *one = json_copy(v->arena, version);
+		for (size_t k = 0; k < ARRAY_LEN(part_names); k++)
+			if (is_shared(versions, part_names[k]))
+				json_remove(one, str_of(part_names[k]));
+		json_append(v->arena, shown, go_struct(v, "CustomResourceDefinitionVersion", one));
+	}
+	return shown;
 }
 
 static void check_versions(struct check *v, const struct path *at, const struct json *versions)
 {
+	const char *own[ARRAY_LEN(part_names)];
 	size_t stored = 0;
 	bool is_twice = false;
+	parts_of(versions, false, own);
 	for (size_t i = 0; i < json_count(versions); i++) {
-		check_version(v, ITEM(at, i), versions, i);
-		stored += IS(json_at(versions, i), "storage");
+		const struct json *version = json_at(versions, i);
+		const struct path *here = ITEM(at, i);
+		const struct path *schema_at = MEMBER(MEMBER(here, "schema"), "openAPIV3Schema");
+		check_name(v, MEMBER(here, "name"), NAME_DNS_1035, TEXT(version, "name"));
+		if (!GET(GET(version, "schema"), "openAPIV3Schema"))
+			required(v, schema_at, "%s", "");
+		check_parts(v, schema_at, here, version, own);
+		stored += IS(version, "storage");
 		for (size_t k = 0; k < i; k++)
-			is_twice |= str_eq(TEXT(json_at(versions, k), "name"),
-					   TEXT(json_at(versions, i), "name"));
-	}
-	struct json *shown = versions ? json_array(v->arena) : json_null(v->arena);
-	FOR_ITEMS(i, version, versions)
-	{
-		json_append(v->arena, shown,
-			    go_struct(v, "CustomResourceDefinitionVersion", version));
+			is_twice |=
+				str_eq(TEXT(json_at(versions, k), "name"), TEXT(version, "name"));
 	}
 	if (is_twice)
-		bad(v, at, shown, "must contain unique version names");
+		bad(v, at, shown_versions(v, versions), "must contain unique version names");
 	if (stored != 1)
-		bad(v, at, shown, "must have exactly one version marked as storage version");
+		bad(v, at, shown_versions(v, versions),
+		    "must have exactly one version marked as storage version");
+}
+
+/* What all versions share, upstream holds once, above them. */
+static void check_shared_parts(struct check *v, const struct path *at, const struct json *versions)
+{
+	const char *own[ARRAY_LEN(part_names)];
+	parts_of(versions, true, own);
+	if (json_count(versions) > 0)
+		check_parts(v, MEMBER(MEMBER(at, "validation"), "openAPIV3Schema"), at,
+			    json_at(versions, 0), own);
 }
 
 static void check_conversion(struct check *v, const struct path *at, const struct json *conversion)
@@ -345,14 +288,14 @@ static void check_conversion(struct check *v, const struct path *at, const struc
 		check_review_versions(v, versions_at, versions);
 }
 
-static void check_name_and_group(struct check *v, const struct json *tree)
+static void check_name_and_group(struct check *v, const struct json *tree, bool is_new)
 {
 	const struct json *spec = GET(tree, "spec");
 	struct str name = TEXT(GET(tree, "metadata"), "name"), group = TEXT(spec, "group");
 	struct str expected = arena_printf(
 		v->arena, "%.*s.%.*s", STR_FMT(TEXT(GET(spec, "names"), "plural")), STR_FMT(group));
 	const struct path *group_at = MEMBER(ROOT("spec"), "group");
-	if (name.len > 0 && !str_eq(name, expected))
+	if (is_new && name.len > 0 && !str_eq(name, expected))
 		bad_text(v, MEMBER(ROOT("metadata"), "name"), name,
 			 "must be spec.names.plural+\".\"+spec.group");
 	if (group.len == 0)
@@ -385,16 +328,37 @@ static void check_approval(struct check *v, const struct json *tree)
 static void check_stored_versions(struct check *v, const struct json *tree)
 {
 	const struct json *stored = GET(GET(tree, "status"), "storedVersions");
-	if (json_count(stored) == 0)
-		bad(v, MEMBER(ROOT("status"), "storedVersions"), NULL,
-		    "must have at least one stored version");
+	const struct json *versions = GET(GET(tree, "spec"), "versions");
+	const struct path *at = MEMBER(ROOT("status"), "storedVersions");
+	struct json *left = stored ? json_copy(v->arena, stored) : json_array(v->arena);
+	if (json_count(stored) == 0) {
+		bad(v, at, json_null(v->arena), "must have at least one stored version");
+		return;
+	}
+	FOR_ITEMS(i, version, versions)
+	{
+		struct str name = TEXT(version, "name");
+		struct json *found = NULL;
+		for (size_t k = 0; k < json_count(left); k++)
+			if (str_eq(json_str(json_at(left, k)), name))
+				found = json_at(left, k);
+		if (IS(version, "storage") && !found)
+			bad(v, at, stored, "must have the storage version %.*s", STR_FMT(name));
+		if (found)
+			*found = (struct json){.type = JSON_NULL};
+	}
+	FOR_ITEMS(m, name, left)
+	{
+		if (name->type == JSON_STRING)
+			bad_text(v, ITEM(at, m), json_str(name), "must appear in spec.versions");
+	}
 }
 
 static void crd_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *versions = GET(spec, "versions");
 	const struct path *at = ROOT("spec");
-	check_name_and_group(v, tree);
+	check_name_and_group(v, tree, !v->is_update);
 	if (IS(spec, "preserveUnknownFields"))
 		bad(v, MEMBER(at, "preserveUnknownFields"), GET(spec, "preserveUnknownFields"),
 		    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
@@ -405,6 +369,7 @@ static void crd_rules(struct check *v, const struct json *tree)
 		check_enum(v, MEMBER(at, "scope"), TEXT(spec, "scope"), "Cluster,Namespaced");
 	check_versions(v, MEMBER(at, "versions"), versions);
 	check_names(v, MEMBER(at, "names"), GET(spec, "names"));
+	check_shared_parts(v, at, versions);
 	check_conversion(v, MEMBER(at, "conversion"), GET(spec, "conversion"));
 	check_approval(v, tree);
 	check_stored_versions(v, tree);

@@ -64,6 +64,16 @@ static void pull_secrets(const struct warnings *w, const char *at, const struct 
 
 /* ---- volumes ---- */
 
+/* No source at all, or one that names nothing. */
+static bool has_empty_source(const struct json *projected)
+{
+	const struct json *sources = json_get(projected, STR("sources"));
+	for (size_t i = 0; i < json_count(sources); i++)
+		if (json_count(json_at(sources, i)) == 0)
+			return true;
+	return json_count(sources) == 0;
+}
+
 static void volumes(const struct warnings *w, const char *at, const struct json *spec)
 {
 	static const struct {
@@ -87,8 +97,7 @@ static void volumes(const struct warnings *w, const char *at, const struct json 
 			if (json_get(v, str_of(rows[k].member)))
 				warn(w, "%sspec.volumes[%zu].%s: %s", at, i, rows[k].shown,
 				     rows[k].text);
-		if (projected && projected->type == JSON_OBJECT &&
-		    json_count(json_get(projected, STR("sources"))) == 0)
+		if (projected && projected->type == JSON_OBJECT && has_empty_source(projected))
 			warn(w, "volume \"%.*s\" (Projected) has no sources provided",
 			     STR_FMT(json_path_str(v, "name")));
 	}
