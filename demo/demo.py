@@ -165,7 +165,7 @@ class Demo:
         registry = start_registry(self.args.demo_dir)
         self.write_mirrors(registry)
         starting = self.start_cluster()
-        image.Image(self.program).push(registry, "web-application", "v1.2.0")
+        image.Image.of_web_application(self.program).push(registry, "web-application", "v1.2.0")
         self.screen.step(f"image myregistry.io/web-application:v1.2.0 is in the registry at {registry}")
         self.join_cluster(starting)
         self.apply()

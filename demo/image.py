@@ -49,27 +49,32 @@ def make_tar(entries):
 
 
 class Image:
-    """blobs: {digest: bytes}; manifest: bytes."""
+    """Of one layer. blobs: {digest: bytes}; manifest: bytes."""
 
-    def __init__(self, program):
-        data = open(program, "rb").read()
-        folders = [entry(name, 0o755, tarfile.DIRTYPE) for name in ("app", "app/cache", "etc")]
-        users = b"root:x:0:0:root:/:/sbin/nologin\nweb:x:1000:1000:web:/app:/sbin/nologin\n"
-        tar = make_tar([(info, None) for info in folders] + [
-            (entry("tmp", 0o1777, tarfile.DIRTYPE), None),
-            (entry("etc/passwd", 0o644, size=len(users)), users),
-            (entry("web-application", 0o755, size=len(data)), data)])
+    def __init__(self, entries, config):
+        """entries: as for make_tar(); config: how a container of it runs, as the specification of images names it."""
+        tar = make_tar(entries)
         layer = gzip.compress(tar, compresslevel=6, mtime=0)
         config = encode({
-            "architecture": ARCHITECTURES.get(os.uname().machine, os.uname().machine), "os": "linux",
-            "config": {"Entrypoint": ["/web-application"], "User": "1000", "WorkingDir": "/app",
-                       "Env": ["PATH=/"], "ExposedPorts": {"8080/tcp": {}}},
+            "architecture": ARCHITECTURES.get(os.uname().machine, os.uname().machine), "os": "linux", "config": config,
             "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}})
         self.blobs = {digest(layer): layer, digest(config): config}
         self.manifest = encode({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": {"mediaType": CONFIG, "digest": digest(config), "size": len(config)},
             "layers": [{"mediaType": LAYER, "digest": digest(layer), "size": len(layer)}]})
+
+    @classmethod
+    def of_web_application(cls, program):
+        data = open(program, "rb").read()
+        folders = [entry(name, 0o755, tarfile.DIRTYPE) for name in ("app", "app/cache", "etc")]
+        users = b"root:x:0:0:root:/:/sbin/nologin\nweb:x:1000:1000:web:/app:/sbin/nologin\n"
+        entries = [(info, None) for info in folders] + [
+            (entry("tmp", 0o1777, tarfile.DIRTYPE), None),
+            (entry("etc/passwd", 0o644, size=len(users)), users),
+            (entry("web-application", 0o755, size=len(data)), data)]
+        return cls(entries, {"Entrypoint": ["/web-application"], "User": "1000", "WorkingDir": "/app", "Env": ["PATH=/"],
+                             "ExposedPorts": {"8080/tcp": {}}})
 
     def push(self, registry, name, tag):
         """registry: base URL. Blobs that are there already are not sent again."""
@@ -118,7 +123,7 @@ def main():
     parser.add_argument("--push", metavar="URL", help="of a registry")
     parser.add_argument("--archive", metavar="FILE")
     args = parser.parse_args()
-    image = Image(args.program)
+    image = Image.of_web_application(args.program)
     try:
         if args.push:
             image.push(args.push.rstrip("/"), args.name, args.tag)

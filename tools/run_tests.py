@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make test: builds what is needed and runs every suite; ends with `N passed, N failed, N skipped`.
 
-    run_tests.py [SUITE...]       unit fuzz torture cluster asan api kubectl demo runner; default: all
+    run_tests.py [SUITE...]       unit fuzz torture cluster asan api kubectl demo day clients runner; default: all
     run_tests.py fuzz --seconds 60     every libFuzzer target that long (build-fuzz)
 
 Exit code 1 when something fails. A suite that cannot run on this machine counts as skipped and says why.
@@ -100,6 +100,13 @@ def suite_demo():
     return script("tests/cluster/test_demo.py")
 
 
+def suite_day():
+    """One kubectl; the others of docs/testing.md by hand."""
+    if os.geteuid() != 0:
+        return skipped("real containers and networks need root")
+    return script("tests/cluster/test_kubectl.py")
+
+
 def suite_api():
     return add(script("tests/api/run.py", "--self-test"), script("tests/api/run.py"))
 
@@ -128,6 +135,8 @@ SUITES = {  # in this order: what is quick and says most comes first
     "asan": lambda: meson("build-asan", "unit"),
     "cluster": suite_cluster,
     "demo": suite_demo,
+    "day": suite_day,
+    "clients": lambda: script("tests/clients/run.py"),
 }
 
 

@@ -203,7 +203,7 @@ PROTOBUFS = [
     ("wrong wire type", "POST", CONFIG_MAPS, PROTOBUF, envelope(b"\x08\x01"), 400, "."),
     ("group that ends nowhere", "POST", CONFIG_MAPS, PROTOBUF, envelope(b"\xfb\x07" * 50_000), 400, "."),
     ("groups in groups", "POST", CONFIG_MAPS, PROTOBUF, envelope(b"\xfb\x07" * 50_000 + b"\xfc\x07" * 50_000), 400, "."),
-    ("message as a patch", "PATCH", KEPT, APPLY, MESSAGE, 400, "."),
+    ("message as a patch", "PATCH", KEPT + "?fieldManager=a", APPLY, MESSAGE, 400, "."),
 ]
 
 CONCURRENCY = [

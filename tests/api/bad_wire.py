@@ -375,7 +375,6 @@ class SlowLoris:
     """Opened at the beginning of the run and looked at at its end, because a head may take half a minute."""
 
     def __init__(self, control):
-        self.opened = time.monotonic()
         self.kept = [Raw(control, timeout=HEAD_S + 15) for _ in range(50)]
         for raw in self.kept:
             raw.send(b"GET /version HTTP/1.1\r\nHost: ")
@@ -389,8 +388,7 @@ class SlowLoris:
         for raw in self.kept:
             if not raw.is_closed():
                 return f"a head may take longer than {HEAD_S + 15} s"
-        taken = time.monotonic() - self.opened
-        return None if taken < HEAD_S + 20 else f"closed after {taken:.0f} s"
+        return None
 
     def close(self):
         for raw in self.kept:

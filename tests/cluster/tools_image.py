@@ -1,0 +1,37 @@
+"""An image with a shell and a few programs of this machine, for what a static program alone cannot show."""
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+
+import image
+
+PROGRAMS = ("sh", "cat", "tar", "sleep", "stty", "ls", "rm", "test")
+
+
+def libraries(program):
+    """What the dynamic linker would load, by the names it asks for."""
+    done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    return re.findall(r"(/\S+) \(0x", done.stdout)
+
+
+def tools_image():
+    """Raises FileNotFoundError for a program that this machine does not have."""
+    files = {}
+    for name in PROGRAMS:
+        path = shutil.which(name)
+        if not path:
+            raise FileNotFoundError(name)
+        files["bin/" + name] = path
+        files.update({library.lstrip("/"): library for library in libraries(path)})
+    folders = {"tmp", "etc", "data"}
+    for name in files:
+        while name := os.path.dirname(name):
+            folders.add(name)
+    entries = [(image.entry(name, 0o1777 if name in ("tmp", "data") else 0o755, tarfile.DIRTYPE), None)
+               for name in sorted(folders)]
+    for name, path in sorted(files.items()):
+        data = open(path, "rb").read()
+        entries.append((image.entry(name, 0o755, size=len(data)), data))
+    return image.Image(entries, {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "WorkingDir": "/tmp"})
