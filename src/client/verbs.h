@@ -4,7 +4,16 @@
 
 #include "client/command.h"
 
-extern const struct command command_get, command_describe, command_apply, command_delete,
-	command_logs, command_label, command_annotate, command_scale, command_patch, command_wait;
+extern const struct command command_get, command_describe, command_create, command_create_budget,
+	command_create_cluster_role, command_create_cluster_role_binding, command_create_config_map,
+	command_create_cron_job, command_create_deployment, command_create_ingress,
+	command_create_job, command_create_namespace, command_create_priority, command_create_quota,
+	command_create_role, command_create_role_binding, command_create_secret,
+	command_create_service, command_create_service_account, command_create_token, command_apply,
+	command_delete, command_edit, command_replace, command_patch, command_label,
+	command_annotate, command_scale, command_rollout_history, command_rollout_pause,
+	command_rollout_restart, command_rollout_resume, command_rollout_status,
+	command_rollout_undo, command_wait, command_logs, command_exec, command_attach,
+	command_port_forward, command_cordon, command_uncordon, command_drain, command_taint;
 
 #endif

@@ -1,0 +1,232 @@
+/* skeg edit, replace: whole objects anew, from an editor or from files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "client/api_path.h"
+#include "client/change.h"
+#include "client/delete_wait.h"
+#include "client/resources.h"
+#include "client/verbs.h"
+#include "codec/yaml.h"
+#include "io/file.h"
+#include "io/spawn.h"
+
+#define EDIT_BYTES_MAX (16u << 20)
+#define WORDS_MAX      16
+
+struct edit_options {
+	struct client_options client;
+	struct resource_options resources;
+	struct change_options change;
+	const char *subresource;
+	bool is_forced;
+};
+
+static const char head[] =
+	"# Please edit the object below. Lines beginning with a '#' will be ignored,\n"
+	"# and an empty file will abort the edit. If an error occurs while saving this file will be\n"
+	"# reopened with the relevant failures.\n#\n";
+
+/* $KUBE_EDITOR, $EDITOR or vi; its words are cut at spaces, no shell reads them. */
+static enum rc run_editor(struct verb *v, const char *path, struct err *err)
+{
+	const char *own = getenv("KUBE_EDITOR"), *any = getenv("EDITOR");
+	struct str rest = str_of(own && *own ? own : any && *any ? any : "vi"), word;
+	const char *argv[WORDS_MAX + 2];
+	size_t count = 0;
+	struct spawn_result result = {};
+	while (rest.len && count < WORDS_MAX) {
+		str_cut(rest, ' ', &word, &rest);
+		if (word.len)
+			argv[count++] = arena_cstr(v->arena, word);
+	}
+	argv[count++] = path;
+	argv[count] = NULL;
+	const struct spawn_opts opts = {.argv = argv, .inherit_stdio = true};
+	enum rc rc = spawn_run(&opts, &result, err);
+	int code = result.exit_code;
+	spawn_result_done(&result);
+	if (rc == RC_NOT_FOUND)
+		return err_set(err, rc, "there is no editor '%s'; name one by KUBE_EDITOR",
+			       argv[0]);
+	TRY(rc);
+	return code ? err_set(err, RC_BAD_REQUEST,
+			      "there was a problem with the editor \"%s\" (exit code %d)", argv[0],
+			      code)
+		    : RC_OK;
+}
+
+static enum rc write_file(struct str text, const char *why, char path[64], struct err *err)
+{
+	CLEANUP_BUF out = BUF_INIT(EDIT_BYTES_MAX + 4096);
+	snprintf(path, 64, "/tmp/skeg-edit-XXXXXX.yaml");
+	CLEANUP(close_fd_p) int fd = mkostemps(path, 5, O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, RC_IO, errno, "make a file in /tmp");
+	buf_add_cstr(&out, head);
+	if (why)
+		buf_printf(&out, "# %s\n#\n", why);
+	buf_add_str(&out, text);
+	if (write(fd, out.data, out.len) != (ssize_t)out.len)
+		return err_sys(err, RC_IO, errno, "write '%s'", path);
+	return RC_OK;
+}
+
+struct edit {
+	const struct edit_options *options;
+	struct change change;
+};
+
+static enum rc send(struct edit *e, struct resource *r, struct json *edited, struct err *err)
+{
+	struct json *after;
+	struct json *patch = merge_patch_between(e->change.arena, r->tree, edited);
+	if (!patch) {
+		printf("Edit cancelled, no changes made.\n");
+		return RC_OK;
+	}
+	TRY(change_patch(&e->change, r->kind, r->namespace, r->name, e->options->subresource,
+			 PATCH_MERGE, patch, &after, err));
+	return change_tell(&e->change, r->kind, after, "edited", err);
+}
+
+/* What the server refuses is edited again, with its words on top, until it is left unchanged. */
+static enum rc edit_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
+{
+	struct edit *e = ctx;
+	CLEANUP_BUF yaml = BUF_INIT(EDIT_BYTES_MAX);
+	struct err why = {};
+	object_drop_managed_fields(r->tree);
+	json_sort_keys(r->tree);
+	yaml_write(&yaml, r->tree);
+	struct str text = arena_str(v->arena, buf_str(&yaml));
+	for (;;) {
+		char path[64];
+		struct str edited;
+		struct yaml_document *documents;
+		size_t count;
+		for (char *c = why.text; *c; c++)
+			*c = *c == '\n' ? ' ' : *c;
+		TRY(write_file(text, why.rc ? why.text : NULL, path, err));
+		enum rc rc = run_editor(v, path, err);
+		if (rc == RC_OK)
+			rc = file_read(path, EDIT_BYTES_MAX, v->arena, &edited, err);
+		unlink(path);
+		TRY(rc);
+		rc = yaml_parse(v->arena, edited, &documents, &count, NULL, &why);
+		if (rc == RC_OK && (count == 0 || documents[0].tree->type != JSON_OBJECT)) {
+			printf("Edit cancelled, saved file was empty.\n");
+			return RC_OK;
+		}
+		struct str same = text;
+		text = edited;
+		if (rc == RC_OK)
+			rc = send(e, r, documents[0].tree, &why);
+		if (rc == RC_OK)
+			return RC_OK;
+		if (str_eq(same, edited))
+			return err_set(err, rc, "%s", why.text);
+	}
+}
+
+static enum rc edit_body(struct verb *v, struct err *err)
+{
+	struct edit e = {.options = v->line->values};
+	struct resources r;
+	const struct resource_query q = {.options = &e.options->resources,
+					 .words = verb_words(v, 0)};
+	TRY(change_open(&v->client, &e.options->change, "kubectl-edit", &e.change, err));
+	TRY(resources_find(v, &q, &r, err));
+	resources_each(v, &r, edit_one, &e);
+	return RC_OK;
+}
+
+/* ---- replace ---- */
+
+static enum rc delete_first(struct verb *v, struct resource *r, struct err *err)
+{
+	struct json *reply;
+	struct str path = api_path(v->arena, r->kind, r->namespace, r->name, NULL);
+	enum rc rc = api_client_send(&v->client, v->arena, "DELETE", path, NULL, NULL, &reply, err);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	TRY(rc);
+	printf("%.*s \"%.*s\" deleted\n", STR_FMT(resource_type_label(v->arena, r->kind)),
+	       STR_FMT(r->name));
+	const struct deleted_object gone = {r->kind, r->namespace, r->name, (struct str){}};
+	return delete_wait(&v->client, &gone, 0, err);
+}
+
+static enum rc replace_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
+{
+	struct edit *e = ctx;
+	struct json *after;
+	if (e->options->is_forced) {
+		TRY(delete_first(v, r, err));
+		TRY(change_create(&e->change, r->kind, r->namespace, r->file->tree, &after, err));
+	} else {
+		TRY(change_replace(&e->change, r->kind, r->namespace, r->file->tree, &after, err));
+	}
+	return change_tell(&e->change, r->kind, after, "replaced", err);
+}
+
+static enum rc replace_body(struct verb *v, struct err *err)
+{
+	struct edit e = {.options = v->line->values};
+	struct resources r;
+	const struct resource_query q = {.options = &e.options->resources, .is_local = true};
+	if (e.options->resources.files.count == 0 && !e.options->resources.kustomize)
+		return err_set(err, RC_BAD_REQUEST, "must specify one of -f and -k");
+	TRY(change_open(&v->client, &e.options->change, "kubectl-replace", &e.change, err));
+	TRY(resources_find(v, &q, &r, err));
+	resources_each(v, &r, replace_one, &e);
+	return RC_OK;
+}
+
+static int run_edit(struct command_line *line)
+{
+	const struct edit_options *o = line->values;
+	return verb_run(line, &o->client, edit_body);
+}
+
+static int run_replace(struct command_line *line)
+{
+	const struct edit_options *o = line->values;
+	return verb_run(line, &o->client, replace_body);
+}
+
+#define AT(member) offsetof(struct edit_options, member)
+static const struct option options[] = {
+	{"subresource", 0, OPTION_TEXT, AT(subresource), "NAME", "status, scale, resize"},
+	CHANGE_OPTIONS(struct edit_options, change),
+	RESOURCE_FILE_OPTIONS(struct edit_options, resources),
+	RESOURCE_SELECTOR_OPTIONS(struct edit_options, resources),
+	CLIENT_OPTIONS(struct edit_options, client),
+};
+static const struct option replace_options[] = {
+	{"force", 0, OPTION_FLAG, AT(is_forced), NULL, "delete it first and make it again"},
+	CHANGE_OPTIONS(struct edit_options, change),
+	RESOURCE_FILE_OPTIONS(struct edit_options, resources),
+	CLIENT_OPTIONS(struct edit_options, client),
+};
+
+const struct command command_edit = {
+	.name = "edit",
+	.arguments = "TYPE NAME | TYPE/NAME",
+	.summary = "Change an object in an editor",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct edit_options),
+	.run = run_edit,
+};
+
+const struct command command_replace = {
+	.name = "replace",
+	.arguments = "-f FILE",
+	.summary = "Put whole objects in the place of others",
+	.options = replace_options,
+	.option_count = ARRAY_LEN(replace_options),
+	.values_size = sizeof(struct edit_options),
+	.run = run_replace,
+};

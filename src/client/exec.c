@@ -1,0 +1,167 @@
+/* skeg exec, attach: talk to what runs in a container. */
+#include <stdio.h>
+
+#include "client/api_path.h"
+#include "client/exec_session.h"
+#include "client/logs_pod.h"
+#include "client/verb.h"
+#include "client/verbs.h"
+
+struct exec_options {
+	struct client_options client;
+	const char *container;
+	bool has_input, is_terminal, is_quiet;
+};
+
+/* POD | TYPE/NAME */
+static enum rc find_pod(struct verb *v, const struct json **ret_pod, struct err *err)
+{
+	struct resource_targets targets;
+	const struct text_list one = {.at = v->line->words.at, .count = 1};
+	struct resource_target target = {resource_type_find(STR("pods")),
+					 str_of(v->line->words.at[0])};
+	if (strchr(v->line->words.at[0], '/')) {
+		TRY(resource_targets_parse(v->arena, &one, &targets, err));
+		target = targets.items[0];
+	}
+	return logs_pod_find(&v->client, &target, ret_pod, err);
+}
+
+static struct str find_container(struct verb *v, const struct exec_options *o,
+				 const struct json *pod)
+{
+	bool is_guess;
+	struct str chosen = logs_default_container(pod, &is_guess);
+	if (o->container)
+		return str_of(o->container);
+	if (is_guess && !o->is_quiet)
+		fprintf(stderr, "Defaulted container \"%.*s\" out of: %.*s\n", STR_FMT(chosen),
+			STR_FMT(logs_container_names(v->arena, pod)));
+	return chosen;
+}
+
+static enum rc check_state(const struct json *pod, const char *what, struct err *err)
+{
+	struct str phase = json_path_str(pod, "status.phase");
+	if (!str_is(phase, "Succeeded") && !str_is(phase, "Failed"))
+		return RC_OK;
+	return err_set(err, RC_BAD_REQUEST,
+		       "cannot %s a container in a completed pod; current phase is %.*s", what,
+		       STR_FMT(phase));
+}
+
+/* Without a terminal of our own -t asks for nothing. */
+static bool wants_terminal(const struct exec_options *o)
+{
+	if (!o->is_terminal || isatty(STDIN_FILENO))
+		return o->is_terminal;
+	if (!o->is_quiet)
+		fprintf(stderr,
+			"Unable to use a TTY - input is not a terminal or the right kind of "
+			"file\n");
+	return false;
+}
+
+static enum rc talk(struct verb *v, const char *subresource, const struct text_list *command,
+		    struct err *err)
+{
+	const struct exec_options *o = v->line->values;
+	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
+	const struct json *pod;
+	TRY(find_pod(v, &pod, err));
+	TRY(check_state(pod, subresource, err));
+	struct str container = find_container(v, o, pod);
+	bool is_terminal = wants_terminal(o);
+	buf_add_str(&url, api_path(v->arena, resource_type_find(STR("pods")), v->client.namespace,
+				   json_path_str(pod, "metadata.name"), subresource));
+	for (size_t i = 0; i < command->count; i++)
+		query_add(&url, "command", str_of(command->at[i]));
+	query_add(&url, "container", container);
+	query_add(&url, "stdin", o->has_input ? STR("true") : STR(""));
+	query_add(&url, "stdout", STR("true"));
+	query_add(&url, "stderr", is_terminal ? STR("") : STR("true"));
+	query_add(&url, "tty", is_terminal ? STR("true") : STR(""));
+	TRY(buf_check(&url, "the command line", err));
+	const struct exec_session session = {
+		.client = &v->client,
+		.path = buf_str(&url),
+		.in_fd = o->has_input ? STDIN_FILENO : -1,
+		.out_fd = STDOUT_FILENO,
+		.err_fd = STDERR_FILENO,
+		.is_terminal = is_terminal,
+	};
+	return exec_session_run(&session, &v->code, err);
+}
+
+static enum rc exec_body(struct verb *v, struct err *err)
+{
+	const struct command_line *line = v->line;
+	size_t from = line->has_dash ? line->words_before_dash : 1;
+	struct text_list command = verb_words(v, from);
+	if (line->words.count == 0 || from == 0)
+		return err_set(err, RC_BAD_REQUEST,
+			       "pod, type/name or --filename must be specified");
+	if (command.count == 0)
+		return err_set(err, RC_BAD_REQUEST,
+			       "you must specify at least one command for the container");
+	if (!line->has_dash || from > 1)
+		return err_set(err, RC_BAD_REQUEST,
+			       "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- "
+			       "[COMMAND] instead");
+	TRY(talk(v, "exec", &command, err));
+	if (v->code)
+		fprintf(stderr, "command terminated with exit code %d\n", v->code);
+	return RC_OK;
+}
+
+static enum rc attach_body(struct verb *v, struct err *err)
+{
+	const struct exec_options *o = v->line->values;
+	if (v->line->words.count != 1)
+		return err_set(err, RC_BAD_REQUEST,
+			       "at least 1 argument is required for attach: POD or TYPE/NAME");
+	if (!o->is_quiet)
+		fprintf(stderr, "If you don't see a command prompt, try pressing enter.\n");
+	return talk(v, "attach", &(struct text_list){}, err);
+}
+
+static int run_exec(struct command_line *line)
+{
+	const struct exec_options *o = line->values;
+	return verb_run(line, &o->client, exec_body);
+}
+
+static int run_attach(struct command_line *line)
+{
+	const struct exec_options *o = line->values;
+	return verb_run(line, &o->client, attach_body);
+}
+
+#define AT(member) offsetof(struct exec_options, member)
+static const struct option options[] = {
+	{"container", 'c', OPTION_TEXT, AT(container), "NAME", "which one of the pod (the first)"},
+	{"stdin", 'i', OPTION_FLAG, AT(has_input), NULL, "pass standard input"},
+	{"tty", 't', OPTION_FLAG, AT(is_terminal), NULL, "with a terminal"},
+	{"quiet", 'q', OPTION_FLAG, AT(is_quiet), NULL, "only what the command writes"},
+	CLIENT_OPTIONS(struct exec_options, client),
+};
+
+const struct command command_exec = {
+	.name = "exec",
+	.arguments = "POD | TYPE/NAME -- COMMAND…",
+	.summary = "Run a command in a container",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct exec_options),
+	.run = run_exec,
+};
+
+const struct command command_attach = {
+	.name = "attach",
+	.arguments = "POD | TYPE/NAME",
+	.summary = "Join the streams of a container's own process",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct exec_options),
+	.run = run_attach,
+};
