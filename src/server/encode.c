@@ -6,7 +6,6 @@
 #include "api/protobuf.h"
 #include "codec/protobuf.h"
 #include "codec/yaml.h"
-#include "server/route.h"
 
 #define INDENT_COLUMNS 2
 #define LIST_HEAD_MAX  (64u << 10)
@@ -19,7 +18,7 @@ struct encoder encoder_for(struct request *r, struct buf *out)
 		.pieces = &r->reply.pieces,
 		.output = &r->output,
 		.kind = r->route.kind,
-		.include = query_get(&r->arena, r->query, "includeObject"),
+		.include = r->options.include_object,
 		.now_us = world_wall_us(),
 		.is_pretty = r->options.wants_pretty,
 		.has_columns = true,

@@ -67,7 +67,7 @@ struct route {
 /* Query parameters of all verbs. */
 struct options {
 	struct str field_manager, field_validation, label_selector, field_selector;
-	struct str resource_version, resource_version_match, continue_token;
+	struct str resource_version, resource_version_match, continue_token, include_object;
 	int64_t limit, timeout_s;
 	bool is_watch, is_dry_run, is_force, has_force, wants_pretty, allow_bookmarks,
 		send_initial_events, has_send_initial_events;

@@ -52,46 +52,89 @@ struct str query_get(struct arena *a, struct str query, const char *name)
 	return query_next(a, query, name, &pos);
 }
 
+/* ---- options ---- */
+
 static bool is_true(struct str value)
 {
 	return value.at && !str_is(value, "false") && !str_is(value, "0");
 }
 
-/* One pass over the query; most requests have a handful of parameters. */
+static void read_text(struct str value, void *ret_text)
+{
+	*(struct str *)ret_text = value;
+}
+
+static void read_number(struct str value, void *ret_number)
+{
+	str_to_i64(value, ret_number);
+}
+
+static void read_truth(struct str value, void *ret_truth)
+{
+	*(bool *)ret_truth = is_true(value);
+}
+
+static void read_presence(struct str value, void *ret_presence)
+{
+	*(bool *)ret_presence = true;
+}
+
+static void read_not_empty(struct str value, void *ret_not_empty)
+{
+	*(bool *)ret_not_empty = value.len > 0;
+}
+
+static void read_go_truth(struct str value, void *ret_truth)
+{
+	static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		*(bool *)ret_truth |= str_is(value, words[i]);
+}
+
+static const struct option_row {
+	const char *name;
+	size_t offset;
+	void (*read)(struct str value, void *ret_value);
+} option_rows[] = {
+	{"allowWatchBookmarks", offsetof(struct options, allow_bookmarks), read_truth},
+	{"continue", offsetof(struct options, continue_token), read_text},
+	{"dryRun", offsetof(struct options, is_dry_run), read_not_empty},
+	{"fieldManager", offsetof(struct options, field_manager), read_text},
+	{"fieldSelector", offsetof(struct options, field_selector), read_text},
+	{"fieldValidation", offsetof(struct options, field_validation), read_text},
+	{"force", offsetof(struct options, has_force), read_presence},
+	{"force", offsetof(struct options, is_force), read_truth},
+	{"includeObject", offsetof(struct options, include_object), read_text},
+	{"labelSelector", offsetof(struct options, label_selector), read_text},
+	{"limit", offsetof(struct options, limit), read_number},
+	{"pretty", offsetof(struct options, wants_pretty), read_go_truth},
+	{"resourceVersion", offsetof(struct options, resource_version), read_text},
+	{"resourceVersionMatch", offsetof(struct options, resource_version_match), read_text},
+	{"sendInitialEvents", offsetof(struct options, has_send_initial_events), read_presence},
+	{"sendInitialEvents", offsetof(struct options, send_initial_events), read_truth},
+	{"timeoutSeconds", offsetof(struct options, timeout_s), read_number},
+	{"watch", offsetof(struct options, is_watch), read_truth},
+};
+
+/* One pass over the query; of a parameter that is given twice the first counts. */
 static void parse_options(struct request *r)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} texts[] = {
-		{"fieldManager", offsetof(struct options, field_manager)},
-		{"fieldValidation", offsetof(struct options, field_validation)},
-		{"labelSelector", offsetof(struct options, label_selector)},
-		{"fieldSelector", offsetof(struct options, field_selector)},
-		{"resourceVersion", offsetof(struct options, resource_version)},
-		{"resourceVersionMatch", offsetof(struct options, resource_version_match)},
-		{"continue", offsetof(struct options, continue_token)},
-	};
-	struct options *o = &r->options;
-	if (r->query.len == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*(struct str *)((char *)o + texts[i].offset) =
-			query_get(&r->arena, r->query, texts[i].name);
-	str_to_i64(query_get(&r->arena, r->query, "limit"), &o->limit);
-	str_to_i64(query_get(&r->arena, r->query, "timeoutSeconds"), &o->timeout_s);
-	o->is_watch = is_true(query_get(&r->arena, r->query, "watch"));
-	o->is_dry_run = query_get(&r->arena, r->query, "dryRun").len > 0;
-	struct str force = query_get(&r->arena, r->query, "force");
-	o->has_force = force.at != NULL;
-	o->is_force = is_true(force);
-	struct str pretty = query_get(&r->arena, r->query, "pretty");
-	o->wants_pretty = str_is(pretty, "1") || str_is(pretty, "true") || str_is(pretty, "t") ||
-			  str_is(pretty, "T") || str_is(pretty, "TRUE") || str_is(pretty, "True");
-	o->allow_bookmarks = is_true(query_get(&r->arena, r->query, "allowWatchBookmarks"));
-	struct str initial = query_get(&r->arena, r->query, "sendInitialEvents");
-	o->has_send_initial_events = initial.at != NULL;
-	o->send_initial_events = is_true(initial);
+	bool is_read[ARRAY_LEN(option_rows)] = {};
+	struct str rest = r->query, pair, key, value;
+	while (rest.len) {
+		str_cut(rest, '&', &pair, &rest);
+		if (!str_cut(pair, '=', &key, &value))
+			value = STR("");
+		key = percent_decode(&r->arena, key, true);
+		value = percent_decode(&r->arena, value, true);
+		for (size_t i = 0; i < ARRAY_LEN(option_rows); i++) {
+			const struct option_row *row = &option_rows[i];
+			if (is_read[i] || !str_is(key, row->name))
+				continue;
+			row->read(value, (char *)&r->options + row->offset);
+			is_read[i] = true;
+		}
+	}
 }
 
 /* Path segments without their slashes; -1 when there are too many or an empty one inside. */

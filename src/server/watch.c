@@ -5,7 +5,6 @@
 #include "server/encode.h"
 #include "server/filter.h"
 #include "server/pipeline.h"
-#include "server/route.h"
 
 struct watcher {
 	struct list link;
@@ -284,7 +283,7 @@ enum step watch_start(struct watch_set *set, struct request *r)
 		return request_fail_err(r, &err);
 	w->set = set;
 	w->request = r;
-	w->include = query_get(&r->arena, r->query, "includeObject");
+	w->include = r->options.include_object;
 	w->is_first_table = true;
 	r->ctx = w;
 	if (list_is_empty(&set->watchers))
