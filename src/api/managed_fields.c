@@ -255,6 +255,18 @@ static bool is_reset(const struct json *managed)
 		(managed->array.count == 1 && json_count(managed->array.items[0]) == 0));
 }
 
+/* Entries of this version name nothing that the kind does not have. */
+static bool are_declared(const struct managing *m)
+{
+	for (size_t i = 0; i < m->entries.count; i++) {
+		const struct managed_entry *e = &m->entries.items[i];
+		if (str_eq(e->api_version, m->q->kind->api_version) &&
+		    !typed_declares(m->q->schema, &e->set))
+			return false;
+	}
+	return true;
+}
+
 /* Entries the write starts from.  false: they are to be forgotten. */
 static bool read_entries(struct managing *m, const struct json *old_tree,
 			 const struct json *new_tree)
@@ -266,6 +278,10 @@ static bool read_entries(struct managing *m, const struct json *old_tree,
 		return false;
 	bool is_mine = !m->q->subresource.len && json_count(mine) &&
 		       managed_read(m->a, mine, &m->entries, NULL) == RC_OK && m->entries.count;
+	if (is_mine && !are_declared(m)) {
+		m->entries = (struct managed_entries){};
+		return false;
+	}
 	if (!is_mine && managed_read(m->a, json_path(old_tree, "metadata.managedFields"),
 				     &m->entries, NULL) != RC_OK)
 		m->entries = (struct managed_entries){};

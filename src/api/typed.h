@@ -79,6 +79,9 @@ ptrdiff_t typed_items_find(const struct typed_items *items, const struct path_el
 [[nodiscard]] struct field_set typed_set(struct arena *a, struct schema_ref ref,
 					 const struct json *value);
 
+/* Every field that set names is declared, as far as the schema is closed. */
+bool typed_declares(struct schema_ref ref, const struct field_set *set);
+
 struct typed_diff {
 	struct field_set added, modified, removed;
 };

@@ -77,6 +77,26 @@ struct field_set typed_named_members(struct arena *a, struct schema_ref ref,
 	return out;
 }
 
+bool typed_declares(struct schema_ref ref, const struct field_set *set)
+{
+	struct atom atom = schema_atom(ref, NULL);
+	if (atom.kind == ATOM_SCALAR || atom.is_atomic)
+		return true;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct field_node *n = &set->nodes[i];
+		struct schema_ref child = schema_element(ref);
+		bool is_field = atom.kind == ATOM_MAP;
+		if (is_field && n->element.step != STEP_FIELD)
+			return false;
+		if (is_field && !schema_child(ref, n->element.text, &child) &&
+		    schema_is_closed(ref))
+			return false;
+		if (!typed_declares(child, &n->below))
+			return false;
+	}
+	return true;
+}
+
 /* ---- Differences ---- */
 
 struct marks {

@@ -53,6 +53,12 @@ static void clients_write_entries(void **state)
 			   "\"FieldsV1\",\"fieldsV1\":{\"k:{\":{}}") "]",
 		 "one"},
 		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v9\"," FIELDS) "]", ""},
+		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":"
+			   "\"FieldsV1\",\"fieldsV1\":{\"f:foo\":{}}") "]",
+		 ""},
+		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":"
+			   "\"FieldsV1\",\"fieldsV1\":{\"f:data\":{\"f:foo\":{}}}") "]",
+		 "hand"},
 	};
 	const struct api_kind *kind = kind_named("v1", "ConfigMap");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
