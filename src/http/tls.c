@@ -247,4 +247,8 @@ void tls_identity_get(struct ssl_st *ssl, struct arena *a, struct tls_identity *
 								&ret_identity->organizations);
 	ret_identity->not_after_us = openssl_time_us(X509_get0_notAfter(cert));
 	X509_digest(cert, EVP_sha256(), ret_identity->sha256, NULL);
+	STACK_OF(X509) *chain = ret_identity->is_verified ? SSL_get0_verified_chain(ssl) : NULL;
+	if (sk_X509_num(chain) > 0)
+		X509_digest(sk_X509_value(chain, sk_X509_num(chain) - 1), EVP_sha256(),
+			    ret_identity->authority_sha256, NULL);
 }

@@ -46,9 +46,10 @@ struct tls_identity {
 	struct str common_name;
 	const struct str *organizations;
 	size_t organization_count;
-	int64_t not_after_us;	   /* check it on every request: connections are long */
-	unsigned char sha256[32];  /* of the DER */
-	struct str verify_problem; /* why not, "" when verified */
+	int64_t not_after_us;		    /* check it on every request: connections are long */
+	unsigned char sha256[32];	    /* of the DER */
+	unsigned char authority_sha256[32]; /* of the end of the chain, when verified */
+	struct str verify_problem;	    /* why not, "" when verified */
 };
 
 /* For stream.c: a connection's TLS state, and the identity into an arena. */

@@ -44,10 +44,13 @@ static enum rc open_keys(struct server *s, struct err *err)
 	struct str issuer =
 		arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain);
 	s->tokens = token_cache_new(s->keys, issuer);
+	TRY(request_headers_new(&s->config.request_headers, &s->request_headers, err));
 	struct tls_server_opts serving = {
 		.cert_pem = s->keys->serving.cert_pem,
 		.key_pem = s->keys->serving.key_pem,
-		.client_ca_pem = s->keys->client_ca.cert_pem,
+		.client_ca_pem =
+			arena_printf(&a, "%.*s\n%.*s", STR_FMT(s->keys->client_ca.cert_pem),
+				     STR_FMT(request_headers_authority(s->request_headers))),
 	};
 	struct tls_client_opts kubelet = {
 		.ca_pem = s->keys->server_ca.cert_pem,
@@ -179,6 +182,7 @@ void server_free(struct server *s)
 	audit_free(s->audit);
 	request_metrics_free(s->metrics);
 	token_cache_free(s->tokens);
+	request_headers_free(s->request_headers);
 	history_done(&s->history);
 	if (s->store)
 		store_close(s->store);

@@ -11,6 +11,7 @@
 #include "server/audit.h"
 #include "server/authz.h"
 #include "server/history.h"
+#include "server/request_header.h"
 #include "server/tokens.h"
 #include "store/store.h"
 
@@ -27,6 +28,7 @@ struct server_config {
 	const char *const *sans;    /* more names of the serving certificate */
 	size_t san_count;
 	struct audit_options audit;
+	struct request_header_options request_headers;
 	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */
 	void (*on_fatal)(void *ctx, const struct err *err);
 	void *ctx;
@@ -52,6 +54,7 @@ struct server {
 	struct tls_context *serving_tls;
 	struct tls_context *kubelet_tls; /* for dialling nodes */
 	struct bootstrap *bootstrap;
+	struct request_headers *request_headers; /* NULL: no proxy is trusted */
 	struct signer *signer;
 	struct account_secrets *account_secrets;
 	_Atomic bool is_ready;

@@ -371,7 +371,7 @@ static enum step unauthorized(struct request *r)
 static bool take_certificate(struct request *r, const struct tls_identity *id)
 {
 	struct str node;
-	if (!id->has_certificate)
+	if (!id->has_certificate || request_headers_is_proxy(r->server->request_headers, id))
 		return false;
 	r->user.name = id->common_name;
 	for (size_t i = 0; i < id->organization_count; i++)
@@ -442,6 +442,14 @@ enum step stage_authenticate(struct request *r)
 	struct str token = bearer_of(r);
 	if (id->has_certificate && (!id->is_verified || id->not_after_us < world_wall_us()))
 		return unauthorized(r);
+	switch (request_headers_take(r->server->request_headers, r, id)) {
+	case HEADER_TAKEN:
+		return STEP_NEXT;
+	case HEADER_REFUSED:
+		return unauthorized(r);
+	case HEADER_NONE:
+		break;
+	}
 	if (take_certificate(r, id))
 		return STEP_NEXT;
 	if (token.len)
