@@ -320,15 +320,29 @@ static const struct api_type *view_type(const struct api_kind *kind)
 	return api_type(api, is_builtin ? kind->type : TYPE_META_V1_PARTIAL_OBJECT_METADATA);
 }
 
-static struct view_holder *holder_new(const struct object *o)
+static struct view_holder *holder_make(struct arena *a, const struct object *o,
+				       const struct json *tree)
 {
-	struct arena a = {};
-	struct view_holder *holder = ARENA_NEW(&a, struct view_holder);
+	struct view_holder *holder = ARENA_NEW(a, struct view_holder);
 	const struct api_type *type = view_type(o->kind);
 	const struct api_field *meta = api_field(type, STR("metadata"));
 	ASSERT(meta);
-	holder->view = view_from_tree(&a, type, object_tree(&a, o));
+	holder->view = view_from_text(a, type, tree, document(o));
 	holder->meta = (const struct object_meta *)((char *)holder->view + meta->view_offset);
+	return holder;
+}
+
+/* Made twice: once to see how large it is, then in one block of that size, since many are kept. */
+static struct view_holder *holder_new(const struct object *o)
+{
+	CLEANUP_ARENA scratch = {};
+	struct arena a = {};
+	struct json *tree = object_tree(&scratch, o);
+	json_remove(json_get(tree, STR("metadata")), STR("managedFields"));
+	size_t before = scratch.used_bytes;
+	(void)holder_make(&scratch, o, tree);
+	arena_reserve(&a, scratch.used_bytes - before);
+	struct view_holder *holder = holder_make(&a, o, tree);
 	holder->arena = a;
 	return holder;
 }

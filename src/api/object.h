@@ -11,8 +11,8 @@
  * so that GET, LIST and WATCH hand out segments without encoding anything again, and forms without
  * managedFields or with metadata only are made by leaving segments out.
  *
- * Owns: its bytes and, once asked for, its view and its row of a Table.  Threads: refcount is atomic; an object may be
- * read by all threads once it is published.  Limits: OBJECT_MAX_BYTES. */
+ * Owns: its bytes and, once asked for, its view and its row of a Table.  Threads: refcount is
+ * atomic; an object may be read by all threads once it is published.  Limits: OBJECT_MAX_BYTES. */
 #ifndef SKEG_API_OBJECT_H
 #define SKEG_API_OBJECT_H
 
@@ -64,7 +64,8 @@ struct json *object_tree(struct arena *a, const struct object *o);
 struct str object_label(const struct object *o, struct str key); /* absent when there is none */
 
 /* The view in the storage version, e.g. `const struct pod *pod = object_view(o);` (see views.h);
- * lives as long as o.  Of a custom resource: a `struct partial_object_metadata`. */
+ * lives as long as o.  It is without managedFields.  Of a custom resource: a `struct
+ * partial_object_metadata`. */
 const void *object_view(const struct object *o);
 const struct object_meta *object_meta(const struct object *o);
 

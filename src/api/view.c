@@ -70,13 +70,25 @@ static double number_of(const struct json *v)
 
 /* ---- From the tree ---- */
 
-static void struct_from_tree(struct arena *a, const struct api_type *type, const struct json *tree,
+struct making {
+	struct arena *arena;
+	bool is_shared;	 /* strings and documents of the tree may be pointed to */
+	struct str text; /* else only strings in here */
+};
+
+static struct str kept(struct making *m, struct str s)
+{
+	bool is_inside = s.at >= m->text.at && s.at < m->text.at + m->text.len;
+	return m->is_shared || is_inside ? s : arena_str(m->arena, s);
+}
+
+static void struct_from_tree(struct making *m, const struct api_type *type, const struct json *tree,
 			     char *ret_view);
 
-static struct str bytes_from_tree(struct arena *a, const struct json *v)
+static struct str bytes_from_tree(struct making *m, const struct json *v)
 {
 	struct str bytes = {};
-	if (v->type == JSON_STRING && !base64_decode(a, v->string, &bytes))
+	if (v->type == JSON_STRING && !base64_decode(m->arena, v->string, &bytes))
 		return (struct str){};
 	return bytes;
 }
@@ -87,7 +99,7 @@ static int64_t time_from_tree(const struct json *v)
 	return time_parse(json_str(v), &time_us) ? time_us : 0;
 }
 
-static void value_from_tree(struct arena *a, const struct api_field *f, const struct json *v,
+static void value_from_tree(struct making *m, const struct api_field *f, const struct json *v,
 			    void *ret_value)
 {
 	switch ((enum field_form)f->form) {
@@ -110,95 +122,108 @@ static void value_from_tree(struct arena *a, const struct api_field *f, const st
 	case FORM_STRING:
 	case FORM_DURATION:
 	case FORM_QUANTITY:
-		*(struct str *)ret_value = json_str(v);
+		*(struct str *)ret_value = kept(m, json_str(v));
 		return;
 	case FORM_BYTES:
-		*(struct str *)ret_value = bytes_from_tree(a, v);
+		*(struct str *)ret_value = bytes_from_tree(m, v);
 		return;
 	case FORM_INT_OR_STRING:
 		*(struct int_or_string *)ret_value = (struct int_or_string){
 			.is_string = v->type == JSON_STRING,
 			.number = (int32_t)json_i64(v),
-			.text = json_str(v),
+			.text = kept(m, json_str(v)),
 		};
 		return;
 	case FORM_RAW:
 	case FORM_SCHEMA_OR_BOOL:
 	case FORM_SCHEMA_OR_ARRAY:
 	case FORM_SCHEMA_OR_STRINGS:
-		*(const struct json **)ret_value = v;
+		*(const struct json **)ret_value = m->is_shared ? v : json_copy(m->arena, v);
 		return;
 	case FORM_STRUCT:
-		struct_from_tree(a, type_of(f), v, ret_value);
+		struct_from_tree(m, type_of(f), v, ret_value);
 		return;
 	}
 }
 
-static struct items list_from_tree(struct arena *a, const struct api_field *f, const struct json *v)
+static struct items list_from_tree(struct making *m, const struct api_field *f,
+				   const struct json *v)
 {
 	if (v->type != JSON_ARRAY)
 		return (struct items){};
 	size_t size = value_size(f);
-	struct items list = {arena_alloc(a, v->array.count * size), (uint32_t)v->array.count};
+	struct items list = {arena_alloc(m->arena, v->array.count * size),
+			     (uint32_t)v->array.count};
 	for (uint32_t i = 0; i < list.count; i++)
-		value_from_tree(a, f, v->array.items[i], (char *)list.at + i * size);
+		value_from_tree(m, f, v->array.items[i], (char *)list.at + i * size);
 	return list;
 }
 
-static struct items map_from_tree(struct arena *a, const struct api_field *f, const struct json *v)
+static struct items map_from_tree(struct making *m, const struct api_field *f, const struct json *v)
 {
 	if (v->type != JSON_OBJECT)
 		return (struct items){};
 	size_t size = pair_size(f);
-	struct items map = {arena_alloc(a, v->object.count * size), (uint32_t)v->object.count};
+	struct items map = {arena_alloc(m->arena, v->object.count * size),
+			    (uint32_t)v->object.count};
 	for (uint32_t i = 0; i < map.count; i++) {
 		char *pair = (char *)map.at + i * size;
-		*(struct str *)pair = v->object.members[i].key;
+		*(struct str *)pair = kept(m, v->object.members[i].key);
 		if (f->shape == SHAPE_MAP_OF_LISTS)
 			*(struct items *)(pair + PAIR_VALUE_OFFSET) =
-				list_from_tree(a, f, v->object.members[i].value);
+				list_from_tree(m, f, v->object.members[i].value);
 		else
-			value_from_tree(a, f, v->object.members[i].value, pair + PAIR_VALUE_OFFSET);
+			value_from_tree(m, f, v->object.members[i].value, pair + PAIR_VALUE_OFFSET);
 	}
 	return map;
 }
 
-static void field_from_tree(struct arena *a, const struct api_field *f, const struct json *v,
+static void field_from_tree(struct making *m, const struct api_field *f, const struct json *v,
 			    void *ret_slot)
 {
 	if (v->type == JSON_NULL)
 		return;
 	if (f->shape == SHAPE_LIST) {
-		*(struct items *)ret_slot = list_from_tree(a, f, v);
+		*(struct items *)ret_slot = list_from_tree(m, f, v);
 	} else if (f->shape != SHAPE_ONE) {
-		*(struct items *)ret_slot = map_from_tree(a, f, v);
+		*(struct items *)ret_slot = map_from_tree(m, f, v);
 	} else if (is_boxed(f)) {
-		void *box = arena_alloc(a, value_size(f));
-		value_from_tree(a, f, v, box);
+		void *box = arena_alloc(m->arena, value_size(f));
+		value_from_tree(m, f, v, box);
 		*(void **)ret_slot = box;
 	} else {
-		value_from_tree(a, f, v, ret_slot);
+		value_from_tree(m, f, v, ret_slot);
 	}
 }
 
-static void struct_from_tree(struct arena *a, const struct api_type *type, const struct json *tree,
+static void struct_from_tree(struct making *m, const struct api_type *type, const struct json *tree,
 			     char *ret_view)
 {
 	uint32_t hint = 0;
 	if (!tree || tree->type != JSON_OBJECT)
 		return;
 	for (size_t i = 0; i < tree->object.count; i++) {
-		const struct json_member *m = &tree->object.members[i];
-		const struct api_field *f = api_field_near(type, m->key, &hint);
+		const struct json_member *member = &tree->object.members[i];
+		const struct api_field *f = api_field_near(type, member->key, &hint);
 		if (f)
-			field_from_tree(a, f, m->value, ret_view + f->view_offset);
+			field_from_tree(m, f, member->value, ret_view + f->view_offset);
 	}
 }
 
 void *view_from_tree(struct arena *a, const struct api_type *type, const struct json *tree)
 {
+	struct making m = {.arena = a, .is_shared = true};
 	char *view = arena_alloc(a, type->view_size);
-	struct_from_tree(a, type, tree, view);
+	struct_from_tree(&m, type, tree, view);
+	return view;
+}
+
+void *view_from_text(struct arena *a, const struct api_type *type, const struct json *tree,
+		     struct str text)
+{
+	struct making m = {.arena = a, .text = text};
+	char *view = arena_alloc(a, type->view_size);
+	struct_from_tree(&m, type, tree, view);
 	return view;
 }
 

@@ -95,6 +95,10 @@ struct int_or_string {
  * has been checked before). Strings point into the tree. */
 [[nodiscard]] void *view_from_tree(struct arena *a, const struct api_type *type,
 				   const struct json *tree);
+/* The same for a view that outlives the tree: strings point into the text that the tree was parsed
+ * from, or are copied. */
+[[nodiscard]] void *view_from_text(struct arena *a, const struct api_type *type,
+				   const struct json *tree, struct str text);
 /* The tree in Go's field order with omitempty applied. Strings are not copied. */
 [[nodiscard]] struct json *view_to_tree(struct arena *a, const struct api_type *type,
 					const void *view);

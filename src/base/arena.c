@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define CHUNK_MIN_BYTES 4096u
 #define CHUNK_MAX_BYTES (1u << 20)
 #define ALIGN_BYTES	16u
@@ -37,11 +39,8 @@ void arena_reset(struct arena *a)
 	a->used_bytes = 0;
 }
 
-static void add_chunk(struct arena *a, size_t at_least)
+static void add_chunk(struct arena *a, size_t size)
 {
-	size_t size = a->chunks ? MIN(a->chunks->size_bytes * 2, (size_t)CHUNK_MAX_BYTES)
-				: CHUNK_MIN_BYTES - sizeof(struct arena_chunk);
-	size = MAX(size, at_least);
 	struct arena_chunk *c = mem_resize(NULL, sizeof(*c) + size);
 	c->older = a->chunks;
 	c->size_bytes = size;
@@ -50,11 +49,30 @@ static void add_chunk(struct arena *a, size_t at_least)
 	a->end = c->data + size;
 }
 
+/* The wish doubles with each chunk, up to a limit. */
+static size_t next_chunk_bytes(const struct arena *a, size_t at_least)
+{
+	size_t wish = a->chunks ? MIN(a->chunks->size_bytes * 2, (size_t)CHUNK_MAX_BYTES)
+				: CHUNK_MIN_BYTES - sizeof(struct arena_chunk);
+	return MAX(wish, at_least);
+}
+
+static size_t aligned(size_t size_bytes)
+{
+	return (size_bytes + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
+}
+
+void arena_reserve(struct arena *a, size_t size_bytes)
+{
+	ASSERT(!a->chunks);
+	add_chunk(a, aligned(size_bytes));
+}
+
 static void *take(struct arena *a, size_t size_bytes)
 {
-	size_bytes = (size_bytes + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
+	size_bytes = aligned(size_bytes);
 	if (size_bytes > (size_t)(a->end - a->next))
-		add_chunk(a, size_bytes);
+		add_chunk(a, next_chunk_bytes(a, size_bytes));
 	void *p = a->next;
 	a->next += size_bytes;
 	a->used_bytes += size_bytes;

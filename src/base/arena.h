@@ -22,6 +22,9 @@ struct arena {
 void arena_done(struct arena *a);
 void arena_reset(struct arena *a); /* keeps its first chunk */
 
+/* Of an empty arena: its first chunk holds that much and no more. */
+void arena_reserve(struct arena *a, size_t size_bytes);
+
 /* Zeroed and aligned for any type; never NULL. */
 [[nodiscard]] void *arena_alloc(struct arena *a, size_t size_bytes);
 [[nodiscard]] void *arena_copy(struct arena *a, const void *p, size_t size_bytes);

@@ -54,6 +54,24 @@ static void a_pod_is_read(void **state)
 	assert_null(c->lifecycle);
 }
 
+static void a_view_outlives_its_tree(void **state)
+{
+	static const char text[] =
+		"{\"metadata\":{\"name\":\"plain\",\"labels\":{\"k\":\"v\"},\"annotations\":"
+		"{\"a\\n\":\"x\\ty\"},\"managedFields\":[{\"fieldsV1\":{\"f:a\":{}}}]}}";
+	CLEANUP_ARENA a = {};
+	struct arena parsing = {};
+	const struct api_type *type = api_type(api_builtin(), TYPE_CORE_V1_POD);
+	const struct pod *pod = view_from_text(&a, type, parse(&parsing, text), str_of(text));
+	arena_done(&parsing);
+	assert_true(str_is(pod->metadata.name, "plain"));
+	assert_in_range((uintptr_t)pod->metadata.name.at, (uintptr_t)text,
+			(uintptr_t)text + sizeof(text));
+	assert_true(str_is(str_map_cget(&pod->metadata.annotations, "a\n"), "x\ty"));
+	assert_int_equal(
+		json_count(json_get(pod->metadata.managed_fields.at[0].fields_v1, STR("f:a"))), 0);
+}
+
 static void wrong_types_stay_zero(void **state)
 {
 	static const char *const rows[] = {
@@ -117,9 +135,8 @@ static void zero_values_follow_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pod_is_read),
-		cmocka_unit_test(wrong_types_stay_zero),
-		cmocka_unit_test(views_lose_nothing),
+		cmocka_unit_test(a_pod_is_read),	 cmocka_unit_test(a_view_outlives_its_tree),
+		cmocka_unit_test(wrong_types_stay_zero), cmocka_unit_test(views_lose_nothing),
 		cmocka_unit_test(zero_values_follow_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
