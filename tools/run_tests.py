@@ -135,8 +135,8 @@ SUITES = {  # in this order: what is quick and says most comes first
     "asan": lambda: meson("build-asan", "unit"),
     "cluster": suite_cluster,
     "demo": suite_demo,
-    "day": suite_day,
     "clients": lambda: script("tests/clients/run.py"),
+    "day": suite_day,  # with what "clients" has fetched
 }
 
 

@@ -27,6 +27,7 @@ from cluster_api import Cluster, is_ready, wait_for  # noqa: E402
 from own_server import free_port  # noqa: E402
 
 UP_MAX_S = 60  # the bar is 25 s on a machine that does nothing else; see make bench
+CONFIG_MAPS = f"/api/v1/namespaces/{demo.NAMESPACE}/configmaps"
 PODS = f"/api/v1/namespaces/{demo.NAMESPACE}/pods"
 OTHER_KUBECONFIG = """apiVersion: v1
 kind: Config
@@ -220,6 +221,79 @@ def test_stop_and_up(stage):
     assert after == before, f"before {before}\nafter {after}"
 
 
+class Load:
+    """Writers of ConfigMaps, each with one name and a number that only grows, and requests to the service."""
+
+    def __init__(self, stage, writers=8):
+        self.stage, self.address = stage, service_address(stage)
+        self.acknowledged, self.unanswered, self.answers, self.failures = [0] * writers, 0, 0, []
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.write, args=[i]) for i in range(writers)] + [threading.Thread(target=self.ask)]
+
+    def write(self, i):
+        cluster, number = self.stage.cluster(), 0
+        while not self.is_over.is_set():
+            number += 1
+            try:
+                code, _ = cluster.call("PATCH", f"{CONFIG_MAPS}/load-{i}", {"data": {"n": str(number)}}, "application/merge-patch+json")
+                if code == 200:
+                    self.acknowledged[i] = number
+            except OSError:  # control is away
+                self.unanswered += 1
+                time.sleep(0.05)
+
+    def ask(self):
+        while not self.is_over.is_set():
+            try:
+                demo.ask(self.address, 80)
+                self.answers += 1
+            except OSError as error:
+                self.failures.append(str(error))
+            time.sleep(0.01)
+
+    def lost(self):
+        """Names whose last acknowledged number is not there."""
+        found = self.stage.cluster().get(CONFIG_MAPS)["items"]
+        numbers = {c["metadata"]["name"]: int(c["data"]["n"]) for c in found if c["metadata"]["name"].startswith("load-")}
+        return [f"load-{i}: {numbers.get(f'load-{i}')} < {n}" for i, n in enumerate(self.acknowledged) if numbers.get(f"load-{i}", -1) < n]
+
+    def goes_on(self):
+        """Waits until everybody has written and asked since now."""
+        writes, answers = list(self.acknowledged), self.answers
+        wait_for("the load", lambda: self.answers > answers and all(n > w for n, w in zip(self.acknowledged, writes)), 20)
+
+    def __enter__(self):
+        cluster = self.stage.cluster()
+        for i in range(len(self.acknowledged)):
+            cluster.create(CONFIG_MAPS, {"metadata": {"name": f"load-{i}"}, "data": {"n": "0"}})
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_killed_under_load(stage):
+    """Agents and control die by turns while others write and ask; no pod, no acknowledged write and no request is lost."""
+    before = identity(stage.pods())
+    with Load(stage) as load:
+        for name in ("control", "node2", "control", "node3", "control"):
+            load.goes_on()
+            old = stage.children()[name]
+            os.kill(old, signal.SIGKILL)
+            wait_for(f"a new {name}", lambda: stage.children().get(name, old) != old, 20)
+            wait_for("ready pods", lambda: all_ready(stage), 40)
+    after = identity(wait_for("ready pods", lambda: all_ready(stage), 40))
+    assert after == before, f"before {before}\nafter {after}"
+    assert not load.lost(), load.lost()
+    assert not load.failures, f"{len(load.failures)} of {load.answers} requests failed: {load.failures[:3]}"
+    assert sum(load.acknowledged) > 100, load.acknowledged
+    return f"{sum(load.acknowledged)} writes acknowledged, {load.unanswered} unanswered, {load.answers} requests answered"
+
+
 def test_pod_deleted(stage):
     """A pod is replaced, and no request fails meanwhile."""
     address, is_over, failures, count = service_address(stage), threading.Event(), [], [0]
@@ -270,7 +344,8 @@ def test_down(stage):
     assert found == ["same"], "\n".join(found)
 
 
-TESTS = [test_up, test_readiness_delay, test_logs, test_again, test_agent_killed, test_control_killed, test_stop_and_up,
+TESTS = [test_up, test_readiness_delay, test_logs, test_again, test_agent_killed, test_control_killed, test_killed_under_load,
+         test_stop_and_up,
          test_pod_deleted, test_container_killed, test_down]
 
 
