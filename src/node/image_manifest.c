@@ -19,8 +19,8 @@ enum rc image_descriptor_read(const struct json *tree, struct image_descriptor *
 	struct str digest = json_str(json_get(tree, STR("digest")));
 	int64_t size_bytes = json_i64(json_get(tree, STR("size")));
 	if (!image_digest_is_valid(digest))
-		return err_set(err, RC_INVALID, "digest '%.80s' is not of the form sha256:<hex>",
-			       digest.at ? digest.at : "");
+		return err_set(err, RC_INVALID, "digest '%.*s' is not of the form sha256:<hex>",
+			       (int)MIN(digest.len, 80u), digest.at ? digest.at : "");
 	if (size_bytes < 0)
 		return err_set(err, RC_INVALID, "size of %.*s is negative", STR_FMT(digest));
 	*ret = (struct image_descriptor){
