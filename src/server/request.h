@@ -94,7 +94,7 @@ struct reply {
 	struct object *object;		  /* referenced */
 	struct json *tree;		  /* any document; used when object is NULL */
 	const struct api_kind *tree_kind; /* for its protobuf form; NULL: JSON and YAML only */
-	struct str text; /* plain text with content_type; used when tree is NULL too */
+	struct str text;      /* plain text with content_type; used when tree is NULL too */
 	struct pieces pieces; /* already encoded; when there are any they go before all others */
 	struct str content_type;
 	bool makes_scale;      /* object is sent as its Scale */
