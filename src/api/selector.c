@@ -210,7 +210,9 @@ static enum rc parse_values(struct parser *p, struct values *v)
 	parser_next(p);
 	if (!is_word(p) && p->token != TOKEN_COMMA && p->token != TOKEN_CLOSE)
 		return found(p, ", expected: ',', ')' or identifier");
-	if (p->token != TOKEN_CLOSE)
+	if (p->token == TOKEN_CLOSE) /* upstream: "()" holds the empty value */
+		values_insert(p->arena, v, STR(""));
+	else
 		TRY(parse_list(p, v));
 	parser_next(p);
 	return RC_OK;

@@ -16,11 +16,26 @@
 #define FOREGROUND  "foregroundDeletion"
 #define ORPHAN	    "orphan"
 #define CATCH_UP_MS 50
+/* Owners that wait are looked at when their crowd of events has passed: one look then answers all,
+ * and whoever asked for the deletion can still see what it waits for, as upstream's queues let
+ * them. */
+#define WAITING_MS 150
+
+static struct str key_of(struct arena *a, const struct object *o)
+{
+	return arena_printf(a, "%u %.*s", o->stored_id, STR_FMT(o->name));
+}
 
 static void add_key(struct keys *keys, const struct object *o)
 {
 	CLEANUP_ARENA a = {};
-	keys_add(keys, o->namespace, arena_printf(&a, "%u %.*s", o->stored_id, STR_FMT(o->name)));
+	keys_add(keys, o->namespace, key_of(&a, o));
+}
+
+static void add_waiting(struct keys *keys, const struct object *o)
+{
+	CLEANUP_ARENA a = {};
+	keys_add_after(keys, o->namespace, key_of(&a, o), WAITING_MS);
 }
 
 static const struct object *object_of_key(const struct plan *p, struct str namespace,
@@ -291,7 +306,8 @@ static void map_any(struct keys *keys, const struct cache *cache, const struct o
 	if (!new)
 		return;
 	if (new->is_deleting) {
-		add_key(keys, new);
+		if (has_finalizer(new, ORPHAN) || has_finalizer(new, FOREGROUND))
+			add_waiting(keys, new);
 		if (!old || !old->is_deleting)
 			add_dependents(keys, cache, new);
 	} else if (object_owners(new)->count && (!old || !owners_eq(old, new))) {

@@ -5,6 +5,9 @@
 #include "control/controllers.h"
 
 #define AGAIN_MS    1000
+/* Upstream gives a namespace five seconds before it looks, for servers that still create in it; we
+ * have one order of writes, so what is left is the time for clients to see that it ends. */
+#define GRACE_MS    250
 #define DELETES_MAX 1000 /* a plan */
 
 struct remains {
@@ -202,6 +205,14 @@ static void plan_namespace(struct plan *p, struct str unused, struct str name)
 		p->requeue_ms = AGAIN_MS;
 }
 
+static void map_namespace(struct keys *keys, const struct cache *cache, const struct object *old,
+			  const struct object *new)
+{
+	if (new && new->is_deleting)
+		keys_add_after(keys, STR(""), new->name,
+			       old && old->is_deleting ? 0 : GRACE_MS);
+}
+
 /* The end of anything in a namespace that is being deleted. */
 static void map_content(struct keys *keys, const struct cache *cache, const struct object *old,
 			const struct object *new)
@@ -213,7 +224,7 @@ static void map_content(struct keys *keys, const struct cache *cache, const stru
 		keys_add(keys, STR(""), ns->name);
 }
 
-static const struct controller_watch watches[] = {{KIND_NAMESPACE, NULL},
+static const struct controller_watch watches[] = {{KIND_NAMESPACE, map_namespace},
 						  {WATCH_ANY_KIND, map_content}};
 
 const struct controller namespace_controller = {

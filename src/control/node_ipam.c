@@ -4,6 +4,9 @@
 #include "control/common.h"
 #include "control/controllers.h"
 
+/* Nodes come in crowds; one run serves all that came within this time. */
+#define CROWD_MS 100
+
 #define NODE_MASK_V4 24
 #define NODE_MASK_V6 64
 #define PARTS_MAX    65536 /* of one cluster CIDR */
@@ -117,7 +120,7 @@ static void map_node(struct keys *keys, const struct cache *cache, const struct 
 		     const struct object *new)
 {
 	if (new && !((const struct node *)object_view(new))->spec.pod_cidr.len)
-		keys_add(keys, STR(""), STR("nodes"));
+		keys_add_after(keys, STR(""), STR("nodes"), CROWD_MS);
 }
 
 static const struct controller_watch watches[] = {{KIND_NODE, map_node}};

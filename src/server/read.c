@@ -96,7 +96,8 @@ static enum step open_continued(struct request *r, struct page *p)
 		p->snapshot = snapshot_ref(request_snapshot(r));
 		return STEP_NEXT;
 	}
-	p->snapshot = history_find(&r->server->history, p->from.revision, world_mono_ms());
+	p->snapshot = history_find(&r->server->history, p->from.revision, p->filter.kind->stored_id,
+				   world_mono_ms());
 	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == p->from.revision)
 		p->snapshot = snapshot_ref(request_snapshot(r));
 	return p->snapshot ? STEP_NEXT : expired_page(r, &p->from);
@@ -106,13 +107,19 @@ static enum step open_exact(struct request *r, struct page *p)
 {
 	int64_t wanted = 0;
 	str_to_i64(r->options.resource_version, &wanted);
-	p->snapshot = history_find(&r->server->history, wanted, world_mono_ms());
-	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == wanted)
-		p->snapshot = snapshot_ref(request_snapshot(r));
-	if (!p->snapshot)
+	if (store_snapshot_at(r->server->store, p->filter.kind->stored_id, wanted, &p->snapshot,
+			      NULL) != RC_OK)
 		return request_fail(r, RC_EXPIRED,
 				    "The resourceVersion for the provided list is too old.");
 	return STEP_NEXT;
+}
+
+/* A page at a revision is of exactly that one, unless something else was asked for. */
+static bool wants_exact(const struct options *o)
+{
+	if (o->resource_version_match.len || o->limit <= 0)
+		return str_is(o->resource_version_match, "Exact");
+	return o->resource_version.len && !str_is(o->resource_version, "0");
 }
 
 static enum step open_page(struct request *r, struct page *p)
@@ -124,7 +131,7 @@ static enum step open_page(struct request *r, struct page *p)
 		return open_continued(r, p);
 	if (check_revision(r) == STEP_DONE)
 		return STEP_DONE;
-	if (str_is(r->options.resource_version_match, "Exact"))
+	if (wants_exact(&r->options))
 		return open_exact(r, p);
 	p->snapshot = snapshot_ref(request_snapshot(r));
 	return STEP_NEXT;
@@ -150,7 +157,8 @@ static void end_page(struct request *r, struct page *p, struct snapshot_iter *it
 		next.namespace = STR("");
 	meta->continue_token = continue_token_write(&r->arena, &next);
 	if (!p->is_continued)
-		history_keep(&r->server->history, p->snapshot, world_mono_ms());
+		history_keep(&r->server->history, p->snapshot, p->filter.kind->stored_id,
+			     world_mono_ms());
 }
 
 static void write_page(struct request *r, struct page *p, struct encoder *e, struct list_meta *meta)
@@ -158,12 +166,14 @@ static void write_page(struct request *r, struct page *p, struct encoder *e, str
 	struct snapshot_iter it;
 	struct str after = p->is_continued ? p->from.name : (struct str){};
 	struct object *last = NULL;
+	/* Any state will do: upstream gives what it has at hand, whole. */
+	int64_t limit = str_is(r->options.resource_version, "0") ? 0 : r->options.limit;
 	snapshot_iter_init(&it, p->snapshot, p->filter.kind->stored_id, p->filter.namespace,
 			   p->from.namespace, after);
 	for (struct object *o; (o = snapshot_next(&it));) {
 		if (!filter_matches(&p->filter, o))
 			continue;
-		if (r->options.limit > 0 && (int64_t)e->item_count == r->options.limit) {
+		if (limit > 0 && (int64_t)e->item_count == limit) {
 			end_page(r, p, &it, last, meta);
 			return;
 		}

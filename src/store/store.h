@@ -67,6 +67,10 @@ size_t snapshot_count(const struct snapshot *s, uint16_t stored_id);
  * the rest. */
 struct snapshot *snapshot_narrow(const struct snapshot *s, const uint16_t *stored_ids,
 				 size_t count);
+/* What a kind was at a revision, as far back as its ring goes; everything else looks empty.
+ * RC_EXPIRED: that is forgotten; RC_TIMEOUT: it lies in the future. */
+[[nodiscard]] enum rc store_snapshot_at(struct store *store, uint16_t stored_id, int64_t revision,
+					struct snapshot **ret_snapshot, struct err *err);
 /* Has the kind not changed between the two?  Costs a comparison: unchanged trees are shared. */
 bool snapshot_kind_is_same(const struct snapshot *a, const struct snapshot *b, uint16_t stored_id);
 
