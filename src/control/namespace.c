@@ -4,7 +4,7 @@
 #include "control/common.h"
 #include "control/controllers.h"
 
-#define AGAIN_MS    1000
+#define AGAIN_MS 1000
 /* Upstream gives a namespace five seconds before it looks, for servers that still create in it; we
  * have one order of writes, so what is left is the time for clients to see that it ends. */
 #define GRACE_MS    250
@@ -208,9 +208,8 @@ static void plan_namespace(struct plan *p, struct str unused, struct str name)
 static void map_namespace(struct keys *keys, const struct cache *cache, const struct object *old,
 			  const struct object *new)
 {
-	if (new && new->is_deleting)
-		keys_add_after(keys, STR(""), new->name,
-			       old && old->is_deleting ? 0 : GRACE_MS);
+	if (new &&new->is_deleting)
+		keys_add_after(keys, STR(""), new->name, old && old->is_deleting ? 0 : GRACE_MS);
 }
 
 /* The end of anything in a namespace that is being deleted. */

@@ -1,5 +1,7 @@
 /* Discovery, legacy and aggregated, from the kind tables.
  * Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
+#include "base/encode.h"
+#include "http/pki.h"
 #include "server/documents.h"
 #include "server/negotiate.h"
 #include "server/pipeline.h"
@@ -81,6 +83,21 @@ static struct json *group_entry(struct arena *a, uint32_t first, struct json *in
 	return into;
 }
 
+#define STORAGE_HASH_BYTES 8
+
+/* Of the group, version and kind in which objects are stored. */
+static struct str storage_hash(struct arena *a, const struct api_kind *k)
+{
+	unsigned char digest[32];
+	const struct api_kind *stored = api_by_stored(api_builtin(), k->stored_id);
+	pki_sha256(arena_printf(a, "%.*s/%.*s/%.*s", STR_FMT(stored->group),
+				STR_FMT(stored->version), STR_FMT(stored->kind)),
+		   digest);
+	CLEANUP_BUF out = BUF_INIT(64);
+	base64_add(&out, str_n((const char *)digest, STORAGE_HASH_BYTES));
+	return arena_str(a, buf_str(&out));
+}
+
 static struct json *resource_entry(struct arena *a, const struct api_kind *k)
 {
 	struct json *e = json_object(a);
@@ -93,6 +110,8 @@ static struct json *resource_entry(struct arena *a, const struct api_kind *k)
 		json_set(a, e, STR("shortNames"), words(a, k->short_names));
 	if (k->categories.len)
 		json_set(a, e, STR("categories"), words(a, k->categories));
+	if (k->stored_id)
+		json_set_str(a, e, STR("storageVersionHash"), storage_hash(a, k));
 	return e;
 }
 
@@ -122,7 +141,7 @@ static enum step reply_document(struct request *r, struct json *tree)
 {
 	struct offers offers = {.has_protobuf = false};
 	if (!negotiate(&r->arena, r->accept, &offers, &r->output)) {
-		r->output = (struct output){.content_type = STR("application/json")};
+		negotiate_error(r);
 		return request_fail(
 			r, RC_NOT_ACCEPTABLE,
 			"only the following media types are accepted: application/json, "

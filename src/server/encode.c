@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "api/convert.h"
+#include "api/decode.h"
 #include "api/print.h"
 #include "api/protobuf.h"
 #include "codec/protobuf.h"
@@ -20,7 +21,7 @@ struct encoder encoder_for(struct request *r, struct buf *out)
 		.kind = r->route.kind,
 		.include = r->options.include_object,
 		.now_us = world_wall_us(),
-		.is_pretty = r->options.wants_pretty,
+		.is_pretty = r->options.wants_pretty || r->output.is_pretty,
 		.has_columns = true,
 	};
 }
@@ -334,12 +335,25 @@ static void open_list(struct encoder *e, struct buf *out, struct str metadata)
 	buf_add_cstr(out, ",\"items\":[");
 }
 
+/* Upstream's table for kinds without one of their own has no rows at all when it is empty. */
+static bool has_null_rows(const struct encoder *e)
+{
+	return e->output->shape == AS_TABLE && e->item_count == 0 && e->kind->column_count == 2 &&
+	       str_is(e->kind->columns[1].name, "Created At");
+}
+
 void encode_list_end(struct encoder *e, const struct list_meta *meta)
 {
 	CLEANUP_BUF head = BUF_INIT(LIST_HEAD_MAX);
 	struct pieces *pieces = e->pieces;
 	open_list(e, &head, list_metadata(e, meta));
-	buf_add_cstr(e->out, is_plain_json(e) ? "]}\n" : "]}");
+	if (has_null_rows(e)) {
+		buf_cut(&head, head.len - 1);
+		buf_add_cstr(e->out, "null");
+	} else {
+		buf_add_char(e->out, ']');
+	}
+	buf_add_cstr(e->out, is_plain_json(e) ? "}\n" : "}");
 	pieces_add(pieces, e->out);
 	pieces_first(pieces, &head);
 	if (is_plain_json(e) || pieces->is_full)
@@ -379,6 +393,16 @@ void encode_event(struct encoder *e, const char *type, const struct object *o, i
 	encode_event_tree(e, type, parsed(e, &text), e->kind);
 }
 
+/* As Go writes an object with nothing in it but metadata. */
+static struct json *with_zero_values(struct encoder *e, struct json *tree)
+{
+	struct json *full;
+	const struct api_type *type = api_type(api_builtin(), e->kind->type);
+	enum rc rc = api_normalise(e->arena, type, tree, NULL, &full, NULL);
+	ASSERT(rc == RC_OK); /* it is our own */
+	return full;
+}
+
 void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial)
 {
 	CLEANUP_BUF text = BUF_INIT(64u << 10);
@@ -403,5 +427,8 @@ void encode_bookmark(struct encoder *e, int64_t revision, bool is_end_of_initial
 	buf_printf(&text, "%.*s}", STR_FMT(meta));
 	if (e->output->shape == AS_TABLE)
 		buf_add_cstr(&text, "}]}");
-	encode_event_tree(e, "BOOKMARK", parsed(e, &text), e->kind);
+	struct json *tree = parsed(e, &text);
+	if (e->output->shape == AS_OBJECT)
+		tree = with_zero_values(e, tree);
+	encode_event_tree(e, "BOOKMARK", tree, e->kind);
 }

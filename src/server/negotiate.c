@@ -1,6 +1,7 @@
 #include "server/negotiate.h"
 
 #include "server/pipeline.h"
+#include "server/route.h"
 
 struct str media_base(struct str media_type)
 {
@@ -27,15 +28,17 @@ static const struct {
 } known_media[] = {
 	{"application/json", MEDIA_JSON},
 	{"*/*", MEDIA_JSON},
+	{"application/*", MEDIA_JSON},
 	{"application/yaml", MEDIA_YAML},
 	{"application/vnd.kubernetes.protobuf", MEDIA_PROTOBUF},
 };
 
+/* Upstream's first layer refuses a header with nothing but the wildcard of "application". */
 static bool is_known_media(struct str base)
 {
 	for (size_t i = 0; i < ARRAY_LEN(known_media); i++)
 		if (str_is(base, known_media[i].name))
-			return true;
+			return !str_is(base, "application/*");
 	return false;
 }
 
@@ -81,22 +84,112 @@ static void name_content_type(const struct offers *offers, struct output *out)
 				    : str_of(names[out->media]);
 }
 
+/* ---- the order of clauses ---- */
+
+#define CLAUSES_MAX 32
+
+struct clause {
+	struct str text, base;
+	double quality;
+};
+
+static double quality_of(struct arena *a, struct str text)
+{
+	struct str value = media_parameter(text, "q");
+	return value.len ? strtod(arena_cstr(a, value), NULL) : 1;
+}
+
+static bool comes_before(const struct clause *x, const struct clause *y)
+{
+	if (x->quality != y->quality)
+		return x->quality > y->quality;
+	if (str_has_prefix(x->base, STR("*/")) != str_has_prefix(y->base, STR("*/")))
+		return str_has_prefix(y->base, STR("*/"));
+	return !str_has_suffix(x->base, STR("/*")) && str_has_suffix(y->base, STR("/*"));
+}
+
+/* What the client likes best comes first; of equals the one that was named first. */
+static size_t sort_clauses(struct arena *a, struct str accept, struct clause clauses[CLAUSES_MAX])
+{
+	size_t count = 0;
+	struct str rest = accept.len ? accept : STR("*/*");
+	while (rest.at && count < CLAUSES_MAX) {
+		struct clause c = {};
+		str_cut(rest, ',', &c.text, &rest);
+		c.base = media_base(c.text);
+		c.quality = quality_of(a, c.text);
+		size_t at = count++;
+		for (; at > 0 && comes_before(&c, &clauses[at - 1]); at--)
+			clauses[at] = clauses[at - 1];
+		clauses[at] = c;
+	}
+	return count;
+}
+
 bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 	       struct output *ret_output)
 {
-	struct output out = {};
-	struct str rest = accept.len ? accept : STR("*/*");
-	while (rest.at) {
-		struct str clause;
-		str_cut(rest, ',', &clause, &rest);
-		if (!pick_media(media_base(clause), offers, &out) ||
-		    !pick_shape(clause, offers, &out))
+	struct clause clauses[CLAUSES_MAX];
+	size_t count = sort_clauses(a, accept, clauses);
+	for (size_t i = 0; i < count; i++) {
+		struct output out = {};
+		if (!pick_media(clauses[i].base, offers, &out) ||
+		    !pick_shape(clauses[i].text, offers, &out))
 			continue;
+		out.is_pretty = str_is(media_parameter(clauses[i].text, "pretty"), "1");
 		name_content_type(offers, &out);
 		*ret_output = out;
 		return true;
 	}
 	return false;
+}
+
+void negotiate_error(struct request *r)
+{
+	static const struct offers documents = {.has_protobuf = true};
+	if (!negotiate(&r->arena, r->accept, &documents, &r->output))
+		r->output =
+			(struct output){.content_type = STR("application/json"), .is_pretty = true};
+}
+
+/* ---- forms that an object or a list cannot have ---- */
+
+/* As upstream names its internal types: "*core.ConfigMapList". */
+static struct str go_type_name(struct arena *a, const struct api_kind *kind, bool is_list)
+{
+	struct str package, rest;
+	str_cut(kind->group, '.', &package, &rest);
+	bool is_core = package.len == 0 || str_is(package, "events");
+	return arena_printf(a, "*%.*s.%.*s", STR_FMT(is_core ? STR("core") : package),
+			    STR_FMT(is_list ? kind->list_kind : kind->kind));
+}
+
+enum step request_check_shape(struct request *r, bool is_list)
+{
+	static const char *const includes[] = {"Metadata", "Object", "None"};
+	const struct api_kind *kind = r->route.kind;
+	if (r->output.shape == AS_PARTIAL && is_list)
+		return request_fail(
+			r, RC_NOT_ACCEPTABLE,
+			"you requested PartialObjectMetadata, but the requested object is a list (%.*s)",
+			STR_FMT(go_type_name(&r->arena, kind, true)));
+	if (r->output.shape == AS_PARTIAL_LIST && !is_list)
+		return request_fail(
+			r, RC_NOT_ACCEPTABLE,
+			"you requested PartialObjectMetadataList, but the requested object is not a "
+			"list (%.*s)",
+			STR_FMT(go_type_name(&r->arena, kind, false)));
+	struct str include = r->options.include_object;
+	bool is_known = include.len == 0 || r->output.shape != AS_TABLE;
+	for (size_t i = 0; i < ARRAY_LEN(includes); i++)
+		is_known = is_known || str_is(include, includes[i]);
+	if (is_known)
+		return STEP_NEXT;
+	return request_fail(
+		r, RC_BAD_REQUEST,
+		"Unable to convert to Table as requested: includeObject: Invalid value: "
+		"\"%.*s\": must be 'Metadata', 'Object', 'None', or empty",
+		STR_FMT(include));
 }
 
 /* Two layers answer upstream: one that knows no media type of the header at all, one that knows it
@@ -119,11 +212,7 @@ static enum step not_acceptable(struct request *r, const struct offers *offers)
 	static const char streams[] =
 		"application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 	bool is_list = r->route.verb == DO_LIST || r->route.verb == DO_WATCH;
-	bool is_yaml = str_is(media_base(r->accept), "application/yaml");
-	r->output = (struct output){.content_type = STR("application/json")};
-	if (is_yaml)
-		r->output = (struct output){.media = MEDIA_YAML,
-					    .content_type = STR("application/yaml")};
+	negotiate_error(r);
 	if (has_known_media(r->accept))
 		return request_fail(r, RC_NOT_ACCEPTABLE,
 				    "only the following media types are accepted: %s",
@@ -227,6 +316,8 @@ enum step stage_negotiate(struct request *r)
 		.has_protobuf = true,
 		.is_stream = r->route.verb == DO_WATCH,
 	};
-	return negotiate(&r->arena, r->accept, &offers, &r->output) ? STEP_NEXT
-								    : not_acceptable(r, &offers);
+	bool is_refused = r->accept.len && !has_known_media(r->accept);
+	return !is_refused && negotiate(&r->arena, r->accept, &offers, &r->output)
+		       ? STEP_NEXT
+		       : not_acceptable(r, &offers);
 }

@@ -1,5 +1,6 @@
 /* negotiate: what a client accepts, from its Accept header.
- * Source: RFC 9110 §12.5.1 as upstream reads it: the first clause that can be served wins;
+ * Source: RFC 9110 §12.5.1 as upstream reads it: of the clauses that can be served the
+ * one of the highest quality wins, and of equals the first;
  * parameters as, v and g ask for Table, PartialObjectMetadata and PartialObjectMetadataList of
  * meta.k8s.io. */
 #ifndef SKEG_SERVER_NEGOTIATE_H
@@ -16,6 +17,11 @@ struct offers {
 /* false: nothing fits (406). */
 bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 	       struct output *ret_output);
+/* Errors and other documents have no Table or partial form: sets r->output by what is accepted
+ * besides, else to indented JSON. */
+void negotiate_error(struct request *r);
+/* STEP_DONE with the refusal when what is found cannot have the form that was asked for. */
+enum step request_check_shape(struct request *r, bool is_list);
 /* A parameter of a media type ("as" in "application/json;as=Table"), absent when it is not there.
  */
 struct str media_parameter(struct str media_type, const char *name);

@@ -4,6 +4,7 @@
 #include "server/filter.h"
 #include "server/io_thread.h"
 #include "server/list_options.h"
+#include "server/negotiate.h"
 #include "server/pipeline.h"
 #include "server/route.h"
 #include "server/server.h"
@@ -187,6 +188,10 @@ static enum step read_list(struct request *r)
 	struct page p = {};
 	if (list_options_check(r) == STEP_DONE || open_page(r, &p) == STEP_DONE)
 		return STEP_DONE;
+	if (request_check_shape(r, true) == STEP_DONE) {
+		snapshot_unref(p.snapshot);
+		return STEP_DONE;
+	}
 	CLEANUP_BUF out = BUF_INIT(LIST_MAX_BYTES);
 	r->reply.pieces.max_bytes = LIST_MAX_BYTES;
 	struct encoder e = encoder_for(r, &out);

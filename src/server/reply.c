@@ -3,6 +3,7 @@
 #include "server/audit.h"
 #include "server/encode.h"
 #include "server/fairness.h"
+#include "server/negotiate.h"
 #include "server/pipeline.h"
 #include "server/request_metrics.h"
 #include "server/route.h"
@@ -51,12 +52,17 @@ static void encode_body(struct request *r, struct buf *out)
  * accepted. */
 static void settle_output(struct request *r)
 {
+	if (r->reply.object)
+		request_check_shape(r, false);
 	bool is_plain = !r->reply.object && !r->reply.pieces.count && r->output.shape != AS_OBJECT;
 	if (is_plain) {
 		static const char *const names[] = {"application/json", "application/yaml",
 						    "application/vnd.kubernetes.protobuf"};
+		bool is_error = r->reply.status >= 400;
 		r->output.shape = AS_OBJECT;
 		r->output.content_type = str_of(names[r->output.media]);
+		if (is_error)
+			negotiate_error(r);
 	}
 	if (r->output.media == MEDIA_PROTOBUF && r->reply.tree && !r->reply.object &&
 	    !encode_has_message(r->reply.tree_kind, r->reply.tree))

@@ -82,6 +82,7 @@ struct output {
 	enum output_shape shape;
 	struct str meta_version; /* "v1" or "v1beta1" of Table and PartialObjectMetadata */
 	struct str content_type;
+	bool is_pretty; /* pretty=1 of the media type, or an error for nobody's form */
 };
 
 struct warning {

@@ -87,6 +87,8 @@ static void read_not_empty(struct str value, void *ret_not_empty)
 static void read_go_truth(struct str value, void *ret_truth)
 {
 	static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
+	if (value.len)
+		*(bool *)ret_truth = false;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		*(bool *)ret_truth |= str_is(value, words[i]);
 }
@@ -116,10 +118,21 @@ static const struct option_row {
 	{"watch", offsetof(struct options, is_watch), read_truth},
 };
 
+/* Browsers and tools of the command line: what they get is read by people. */
+static bool is_by_hand(struct str user_agent)
+{
+	static const char *const names[] = {"curl", "Wget", "Mozilla/5.0"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_has_prefix(user_agent, str_of(names[i])))
+			return true;
+	return false;
+}
+
 /* One pass over the query; of a parameter that is given twice the first counts. */
 static void parse_options(struct request *r)
 {
 	bool is_read[ARRAY_LEN(option_rows)] = {};
+	r->options.wants_pretty = is_by_hand(r->user_agent);
 	struct str rest = r->query, pair, key, value;
 	while (rest.len) {
 		str_cut(rest, '&', &pair, &rest);

@@ -4,6 +4,7 @@
 #include "server/audit.h"
 #include "server/encode.h"
 #include "server/filter.h"
+#include "server/negotiate.h"
 #include "server/pipeline.h"
 
 struct watcher {
@@ -20,6 +21,7 @@ struct watcher {
 	struct loop_timer end_timer;
 	int64_t last_sent;   /* revision of the last event or bookmark */
 	bool is_full;	     /* its client reads slowly */
+	bool is_over;	     /* what comes next has no form that was asked for */
 	bool is_first_table; /* column definitions go with the first row only */
 };
 
@@ -70,6 +72,12 @@ static const char *event_type(bool was_in, bool is_in)
 	return was_in ? "DELETED" : NULL;
 }
 
+/* An event carries one object: upstream ends the stream at the first that should be a list. */
+static bool has_no_form(const struct watcher *w)
+{
+	return w->request->output.shape == AS_PARTIAL_LIST;
+}
+
 static void add_event(struct watcher *w, struct encoder *e, const struct store_event *event)
 {
 	bool was_in = filter_matches(&w->filter, event->old);
@@ -79,6 +87,9 @@ static void add_event(struct watcher *w, struct encoder *e, const struct store_e
 		return;
 	/* One that left, or was deleted, is shown as it was before, at the revision of the change.
 	 */
+	w->is_over = has_no_form(w);
+	if (w->is_over)
+		return;
 	encode_event(e, type, is_in ? event->new : event->old, event->revision);
 	w->is_first_table = e->has_columns = false;
 	w->last_sent = event->revision;
@@ -96,6 +107,10 @@ static void fail_stream(struct watcher *w, const struct err *err)
 
 static void send_bookmark(struct watcher *w, int64_t revision, bool is_end_of_initial)
 {
+	if (has_no_form(w)) {
+		w->is_over = true;
+		return;
+	}
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF out = BUF_INIT(64u << 10);
 	struct encoder e = encoder_of(w, &a, &out);
@@ -123,6 +138,9 @@ static void send_initial(struct watcher *w)
 	while (out.len < WATCH_WRITE_BYTES && (o = snapshot_next(&w->at))) {
 		if (!filter_matches(&w->filter, o))
 			continue;
+		w->is_over = has_no_form(w);
+		if (w->is_over)
+			return;
 		encode_event(&e, "ADDED", o, o->revision);
 		w->is_first_table = e.has_columns = false;
 	}
@@ -138,7 +156,7 @@ static void send_held(struct watcher *w)
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF out = BUF_INIT(WATCH_EVENT_MAX);
 	struct encoder e = encoder_of(w, &a, &out);
-	while (w->held_at < w->held_count && out.len < WATCH_WRITE_BYTES) {
+	while (!w->is_over && w->held_at < w->held_count && out.len < WATCH_WRITE_BYTES) {
 		struct store_event *event = &w->held[w->held_at++];
 		add_event(w, &e, event);
 		store_event_done(event);
@@ -172,6 +190,10 @@ static void pump(struct watcher *w)
 			send_held(w);
 		else if (!has_more || !read_events(w, &has_more))
 			return;
+		if (w->is_over) {
+			watcher_end(w);
+			return;
+		}
 	}
 }
 
@@ -281,6 +303,8 @@ enum step watch_start(struct watch_set *set, struct request *r)
 	struct watcher *w = ARENA_NEW(&r->arena, struct watcher);
 	if (filter_init(r, &w->filter, &err) != RC_OK)
 		return request_fail_err(r, &err);
+	if (r->output.shape == AS_TABLE && request_check_shape(r, false) == STEP_DONE)
+		return STEP_DONE;
 	w->set = set;
 	w->request = r;
 	w->include = r->options.include_object;
