@@ -8,6 +8,7 @@
 #include "server/admission.h"
 #include "server/admission_certificates.h"
 #include "server/allocator.h"
+#include "server/encode.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -44,6 +45,20 @@ static bool has_revision(const struct request *r)
 	       revision != 0;
 }
 
+/* What is not stored gets no revision, so a dry run shows the one that was sent. */
+static void show_sent_revision(struct request *r, struct str revision)
+{
+	if (!r->reply.object || !r->options.is_dry_run || !revision.len ||
+	    r->output.shape != AS_OBJECT)
+		return;
+	struct json *tree = served_tree(&r->arena, r->route.kind, r->reply.object);
+	json_set_str(&r->arena, json_need_object(&r->arena, tree, STR("metadata")),
+		     STR("resourceVersion"), revision);
+	object_unref(TAKE_PTR(r->reply.object));
+	r->reply.tree = tree;
+	r->reply.tree_kind = r->route.kind;
+}
+
 /* Signers decide by who asked, so nobody else may say it. */
 static void set_requester(struct request *r, struct json *spec)
 {
@@ -66,6 +81,7 @@ enum step write_create(struct request *r)
 	const struct api_kind *storage = write_storage_kind(r);
 	struct field_errors errors = {.arena = a};
 	bool is_revised = has_revision(r);
+	struct str revision = json_path_str(r->tree, "metadata.resourceVersion");
 	if (!write_meta_create(r, r->tree))
 		return STEP_DONE;
 	api_default(a, r->route.kind, r->tree);
@@ -108,5 +124,7 @@ enum step write_create(struct request *r)
 		return refuse_existing(r, there);
 	}
 	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
-	return write_commit(r, tree, NULL, 201);
+	enum step step = write_commit(r, tree, NULL, 201);
+	show_sent_revision(r, r->route.verb == DO_CREATE ? revision : STR(""));
+	return step;
 }
