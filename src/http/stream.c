@@ -158,6 +158,7 @@ static void linger_over(struct loop_timer *timer)
 	handle_close(CONTAINER_OF(timer, struct stream, timer));
 }
 
+/* Whoever still has it: nothing would free it any more. */
 static void loop_ends(struct loop_msg *msg)
 {
 	handle_close(CONTAINER_OF(msg, struct stream, at_end));
@@ -176,8 +177,6 @@ void stream_finish(struct stream *s)
 	}
 	s->is_paused = false;
 	s->is_end_wanted = true;
-	s->at_end.fn = loop_ends;
-	loop_at_end(s->loop, &s->at_end);
 	loop_timer_start(s->loop, &s->timer, STREAM_FINISH_MS, linger_over);
 	write_finish(s);
 	poll_update(s);
@@ -494,6 +493,8 @@ struct stream *stream_new(struct loop *loop, int own_fd, struct tls_context *con
 	s->fd = own_fd;
 	s->queue.max_bytes = s->unread.max_bytes = STREAM_QUEUE_MAX;
 	s->soon.fn = soon_on;
+	s->at_end.fn = loop_ends;
+	loop_at_end(loop, &s->at_end);
 	s->poll.data = s;
 	stream_set(s, ops, user);
 	socklen_t len = sizeof(s->peer);
