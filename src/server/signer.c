@@ -38,33 +38,120 @@ static bool has_condition(const struct certificate_signing_request *csr, const c
 	return false;
 }
 
-static bool is_in(const struct str_array *groups, const char *group)
+static bool is_in(const struct str_array *list, const char *text)
 {
-	for (uint32_t i = 0; i < groups->count; i++)
-		if (str_is(groups->at[i], group))
+	for (uint32_t i = 0; i < list->count; i++)
+		if (str_is(list->at[i], text))
 			return true;
 	return false;
 }
 
-static bool is_node_subject(const struct pki_csr *p)
+/* ---- what a signer takes ---- */
+
+/* "digital signature" and the use are needed, "key encipherment" may come with them. */
+static bool has_usages(const struct certificate_signing_request *csr, const char *use)
 {
-	return str_has_prefix(p->common_name, STR("system:node:")) && p->organization_count == 1 &&
-	       str_is(p->organizations[0], "system:nodes");
+	uint32_t known = is_in(&csr->spec.usages, "digital signature") +
+			 is_in(&csr->spec.usages, use) +
+			 is_in(&csr->spec.usages, "key encipherment");
+	return is_in(&csr->spec.usages, "digital signature") && is_in(&csr->spec.usages, use) &&
+	       known == csr->spec.usages.count;
 }
 
-static bool may_approve(const struct certificate_signing_request *csr, const struct pki_csr *p)
+/* Any of them, "client auth" among them. */
+static bool has_client_usages(const struct certificate_signing_request *csr)
 {
-	bool is_own = str_eq(csr->spec.username, p->common_name);
+	static const char *const allowed[] = {"client auth", "digital signature",
+					      "key encipherment"};
+	uint32_t known = 0;
+	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+		known += is_in(&csr->spec.usages, allowed[i]);
+	return is_in(&csr->spec.usages, "client auth") && known == csr->spec.usages.count;
+}
+
+static const char *node_subject_problem(const struct pki_csr *p)
+{
+	if (p->organization_count != 1 || !str_is(p->organizations[0], "system:nodes"))
+		return "subject organization is not system:nodes";
+	if (p->email_count)
+		return "email subjectAltNames are not allowed";
+	if (p->uri_count)
+		return "URI subjectAltNames are not allowed";
+	if (!str_has_prefix(p->common_name, STR("system:node:")))
+		return "subject common name does not begin with system:node: ";
+	return NULL;
+}
+
+static const char *kubelet_client_problem(const struct certificate_signing_request *csr,
+					  const struct pki_csr *p)
+{
+	if (p->dns_name_count)
+		return "DNS subjectAltNames are not allowed";
+	if (p->address_count)
+		return "IP subjectAltNames are not allowed";
+	const char *problem = node_subject_problem(p);
+	if (problem)
+		return problem;
+	return has_usages(csr, "client auth")
+		       ? NULL
+		       : "usages did not match [client auth digital signature key encipherment]";
+}
+
+static const char *kubelet_serving_problem(const struct certificate_signing_request *csr,
+					   const struct pki_csr *p)
+{
+	const char *problem = node_subject_problem(p);
+	if (problem)
+		return problem;
+	if (p->dns_name_count + p->address_count == 0)
+		return "DNS or IP subjectAltName is required";
+	return has_usages(csr, "server auth")
+		       ? NULL
+		       : "usages did not match [digital signature key encipherment server auth]";
+}
+
+/* What forbids to sign it, whoever has approved it; NULL: nothing. */
+static const char *problem_of(const struct certificate_signing_request *csr,
+			      const struct pki_csr *p)
+{
 	switch (kind_of(csr->spec.signer_name)) {
 	case SIGN_KUBELET_CLIENT:
-		return is_node_subject(p) && p->dns_name_count == 0 && p->address_count == 0 &&
-		       (is_own || is_in(&csr->spec.groups, "system:bootstrappers"));
+		return kubelet_client_problem(csr, p);
 	case SIGN_KUBELET_SERVING:
-		return is_node_subject(p) && is_own && p->dns_name_count + p->address_count > 0;
+		return kubelet_serving_problem(csr, p);
+	case SIGN_CLIENT:
+		return has_client_usages(csr) ? NULL
+					      : "usages are not valid for a client certificate";
 	default:
-		return false;
+		return "no such signer";
 	}
 }
+
+/* Why it is approved without a human, as upstream says it; NULL: a human decides. */
+static const char *approval_of(const struct certificate_signing_request *csr,
+			       const struct pki_csr *p)
+{
+	bool is_own = str_eq(csr->spec.username, p->common_name);
+	if (problem_of(csr, p))
+		return NULL;
+	switch (kind_of(csr->spec.signer_name)) {
+	case SIGN_KUBELET_CLIENT:
+		if (is_own)
+			return "Auto approving self kubelet client certificate after "
+			       "SubjectAccessReview.";
+		return is_in(&csr->spec.groups, "system:bootstrappers")
+			       ? "Auto approving kubelet client certificate after "
+				 "SubjectAccessReview."
+			       : NULL;
+	case SIGN_KUBELET_SERVING:
+		return is_own ? "Auto approving kubelet serving certificate of the node itself."
+			      : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* ---- acts ---- */
 
 static void answered(void *ctx, const struct client_reply *reply)
 {
@@ -85,20 +172,37 @@ static void submit(struct signer *s, const struct object *o, const char *subreso
 	s->server->local->ops->submit(s->server->local, &q, answered, s);
 }
 
-static void approve(struct signer *s, struct arena *a, const struct object *o)
+/* Adds a condition that is true now. */
+static void add_condition(struct arena *a, struct json *tree, const char *type, const char *reason,
+			  const char *message)
 {
-	struct json *tree = object_tree(a, o), *status = json_need_object(a, tree, STR("status"));
-	struct json *list = json_array(a), *c = json_object(a);
-	json_set_str(a, c, STR("type"), STR("Approved"));
+	struct json *status = json_need_object(a, tree, STR("status")), *c = json_object(a);
+	struct json *list = json_get(status, STR("conditions"));
+	if (!list) {
+		list = json_array(a);
+		json_set(a, status, STR("conditions"), list);
+	}
+	json_set_str(a, c, STR("type"), str_of(type));
 	json_set_str(a, c, STR("status"), STR("True"));
-	json_set_str(a, c, STR("reason"), STR("AutoApproved"));
-	json_set_str(a, c, STR("message"),
-		     STR("Auto approving kubelet certificate after SubjectAccessReview."));
+	json_set_str(a, c, STR("reason"), str_of(reason));
+	json_set_str(a, c, STR("message"), str_of(message));
 	json_set_time(a, c, "lastUpdateTime", world_wall_us());
 	json_set_time(a, c, "lastTransitionTime", world_wall_us());
 	json_append(a, list, c);
-	json_set(a, status, STR("conditions"), list);
+}
+
+static void approve(struct signer *s, struct arena *a, const struct object *o, const char *message)
+{
+	struct json *tree = object_tree(a, o);
+	add_condition(a, tree, "Approved", "AutoApproved", message);
 	submit(s, o, "approval", tree);
+}
+
+static void fail(struct signer *s, struct arena *a, const struct object *o, const char *message)
+{
+	struct json *tree = object_tree(a, o);
+	add_condition(a, tree, "Failed", "SignerValidationFailure", message);
+	submit(s, o, "status", tree);
 }
 
 static int64_t validity_of(const struct certificate_signing_request *csr)
@@ -159,10 +263,13 @@ static void on_event(void *ctx, struct object *old, struct object *new)
 	struct pki_csr p;
 	if (pki_csr_parse(&a, csr->spec.request, &p, NULL) != RC_OK)
 		return;
-	if (has_condition(csr, "Approved"))
+	const char *problem = problem_of(csr, &p), *approval = approval_of(csr, &p);
+	if (!has_condition(csr, "Approved") && approval)
+		approve(s, &a, new, approval);
+	else if (has_condition(csr, "Approved") && problem)
+		fail(s, &a, new, problem);
+	else if (has_condition(csr, "Approved"))
 		sign(s, &a, new, csr, &p);
-	else if (may_approve(csr, &p))
-		approve(s, &a, new);
 }
 
 static const struct client_watch_ops ops = {.on_event = on_event};

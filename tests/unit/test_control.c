@@ -386,6 +386,45 @@ static void accounts_and_root_ca(void **state)
 	cache_free(c);
 }
 
+/* --- aggregated roles --- */
+
+#define CLUSTER_ROLE(name, label, rest)                                                            \
+	"---\nkind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: " name \
+	", labels: {part: " label "}}\n" rest
+#define AGGREGATED                                                                                 \
+	CLUSTER_ROLE("sum", "none",                                                                \
+		     "aggregationRule: {clusterRoleSelectors: [{matchLabels: "                     \
+		     "{part: a}}, {matchLabels: {part: b}}]}\n")
+#define ONE_RULE(verb) "{verbs: [" verb "], apiGroups: [''], resources: [pods]}"
+
+static void aggregated_roles(void **state)
+{
+	static const struct row rows[] = {
+		{"gathered", AGGREGATED CLUSTER_ROLE("x", "a", "rules: [" ONE_RULE("get") "]\n"),
+		 "", "sum", "update ClusterRole /sum\n"},
+		{"as it should be",
+		 AGGREGATED "rules: [" ONE_RULE("get") "]\n" CLUSTER_ROLE(
+			 "x", "a", "rules: [" ONE_RULE("get") "]\n"),
+		 "", "sum", ""},
+		{"nothing is selected any more", AGGREGATED "rules: [" ONE_RULE("get") "]\n", "",
+		 "sum", "update ClusterRole /sum\n"},
+		{"no aggregation", CLUSTER_ROLE("x", "a", "rules: [" ONE_RULE("get") "]\n"), "",
+		 "x", ""},
+	};
+	check_rows(&cluster_role_aggregation_controller, NULL, rows, ARRAY_LEN(rows));
+	CLEANUP_ARENA a = {};
+	struct cache *c = literal_cache(
+		AGGREGATED CLUSTER_ROLE("z", "a",
+					"rules: [" ONE_RULE("list") ", " ONE_RULE("get") "]\n")
+			CLUSTER_ROLE("x", "b", "rules: [" ONE_RULE("get") "]\n"));
+	struct plan p = literal_plan(&a, c, &cluster_role_aggregation_controller, NULL, "", "sum");
+	assert_string_equal(
+		literal_at(&p, 0, "rules"),
+		"[{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]},"
+		"{\"verbs\":[\"list\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}]");
+	cache_free(c);
+}
+
 /* --- garbage --- */
 
 #define MAP(name, meta) "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: " name meta "}\n"
@@ -694,6 +733,7 @@ int main(void)
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(accounts_and_root_ca),
+		cmocka_unit_test(aggregated_roles),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(pod_cidrs),
 		cmocka_unit_test(node_life_cycle),
