@@ -94,8 +94,6 @@ bool is_ip(struct str text);
 void check_ip(struct check *v, const struct path *at, struct str text);
 void check_cidr(struct check *v, const struct path *at, struct str text);
 void check_cidr_strictly(struct check *v, const struct path *at, struct str text);
-struct ipaddr;
-bool parse_ip(struct str text, struct ipaddr *ret_addr); /* as lenient as check_ip */
 
 /* ---- shared structures (validate_meta.c, validate_resources.c) ---- */
 void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule);
@@ -208,7 +206,8 @@ typedef void part_rules(struct check *v, const struct json *old, const struct js
 			const char *subresource);
 part_rules pod_part_rules, namespace_part_rules, service_part_rules, ingress_part_rules,
 	deployment_part_rules, replica_set_part_rules, stateful_set_part_rules,
-	autoscaler_part_rules, csr_part_rules;
+	autoscaler_part_rules, csr_part_rules, job_part_rules, daemon_set_part_rules,
+	quota_part_rules, budget_part_rules;
 
 /* ---- tables of kinds ---- */
 #define NAME_GENERIC                                                                               \

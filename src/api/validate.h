@@ -22,6 +22,10 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 			 const struct json *tree, const char *subresource,
 			 struct field_errors *errors);
 
+struct ipaddr;
+/* An address as the older fields take it: leading zeros in IPv4 are skipped. */
+bool api_parse_ip(struct str text, struct ipaddr *ret_addr);
+
 /* Only clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy of a Service: what its allocator must
  * be able to rely on. */
 void api_validate_service_addresses(const struct json *tree, struct field_errors *errors);

@@ -219,7 +219,7 @@ static struct str without_zeros(struct str text, char out[IPNET_TEXT_MAX])
 	return str_n(out, len);
 }
 
-bool parse_ip(struct str text, struct ipaddr *ret_addr)
+bool api_parse_ip(struct str text, struct ipaddr *ret_addr)
 {
 	char plain[IPNET_TEXT_MAX];
 	return ipaddr_parse(without_zeros(text, plain), ret_addr);
@@ -228,7 +228,7 @@ bool parse_ip(struct str text, struct ipaddr *ret_addr)
 bool is_ip(struct str text)
 {
 	struct ipaddr addr;
-	return parse_ip(text, &addr);
+	return api_parse_ip(text, &addr);
 }
 
 void check_ip(struct check *v, const struct path *at, struct str text)

@@ -130,6 +130,14 @@ void quota_update_rules(struct check *v, const struct json *old, const struct js
 	check_immutable(v, MEMBER(ROOT("spec"), "scopes"), is, was);
 }
 
+void quota_part_rules(struct check *v, const struct json *old, const struct json *tree,
+		      const char *subresource)
+{
+	const struct json *status = GET(tree, "status");
+	check_hard(v, MEMBER(ROOT("status"), "hard"), GET(status, "hard"));
+	check_hard(v, MEMBER(ROOT("status"), "used"), GET(status, "used"));
+}
+
 /* ---- LimitRange ---- */
 
 struct limit {

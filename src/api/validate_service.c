@@ -101,7 +101,7 @@ static void check_ip_family(struct check *v, const struct path *at, struct str t
 			    struct str family, size_t i)
 {
 	struct ipaddr addr;
-	if (parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(family, "IPv4"))
+	if (api_parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(family, "IPv4"))
 		bad_text(v, at, text, "expected an %.*s value as indicated by `ipFamilies[%zu]`",
 			 STR_FMT(family), i);
 }
@@ -111,9 +111,9 @@ static void check_ip_pair(struct check *v, const struct path *at, const struct j
 			  const struct json *families, size_t before)
 {
 	struct ipaddr a, b;
-	if (json_count(ips) > 1 &&
-	    (!parse_ip(json_str(json_at(ips, 0)), &a) || !parse_ip(json_str(json_at(ips, 1)), &b) ||
-	     a.family == b.family || json_count(ips) > 2))
+	if (json_count(ips) > 1 && (!api_parse_ip(json_str(json_at(ips, 0)), &a) ||
+				    !api_parse_ip(json_str(json_at(ips, 1)), &b) ||
+				    a.family == b.family || json_count(ips) > 2))
 		bad(v, at, ips, "may specify no more than one IP for each IP family");
 	if (v->errors->count > before)
 		return;
@@ -164,7 +164,7 @@ void api_validate_service_addresses(const struct json *tree, struct field_errors
 static void check_plain_ip(struct check *v, const struct path *at, struct str text)
 {
 	struct ipaddr addr;
-	if (!parse_ip(text, &addr)) {
+	if (!api_parse_ip(text, &addr)) {
 		check_ip(v, at, text);
 		return;
 	}
@@ -381,7 +381,7 @@ static void check_slice_address(struct check *v, const struct path *list_at, siz
 	if (!text_in(type, "IPv4,IPv6"))
 		return;
 	check_plain_ip(v, at, text);
-	if (parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(type, "IPv4"))
+	if (api_parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(type, "IPv4"))
 		bad_text(v, list_at, text, "must be an %.*s address", STR_FMT(type));
 }
 

@@ -76,6 +76,28 @@ void stateful_set_part_rules(struct check *v, const struct json *old, const stru
 	check_not_over(v, status, "availableReplicas", "readyReplicas", "status.readyReplicas");
 }
 
+void daemon_set_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			   const char *subresource)
+{
+	static const char *const counts[] = {"currentNumberScheduled", "numberMisscheduled",
+					     "desiredNumberScheduled", "numberReady",
+					     "observedGeneration",     "updatedNumberScheduled",
+					     "numberAvailable",	       "numberUnavailable",
+					     "collisionCount"};
+	if (is_for(subresource, "status"))
+		check_counts(v, GET(tree, "status"), counts, ARRAY_LEN(counts));
+}
+
+void budget_part_rules(struct check *v, const struct json *old, const struct json *tree,
+		       const char *subresource)
+{
+	static const char *const counts[] = {"disruptionsAllowed", "currentHealthy",
+					     "desiredHealthy", "expectedPods"};
+	const struct json *status = GET(tree, "status");
+	check_conditions(v, MEMBER(ROOT("status"), "conditions"), GET(status, "conditions"));
+	check_counts(v, status, counts, ARRAY_LEN(counts));
+}
+
 void autoscaler_part_rules(struct check *v, const struct json *old, const struct json *tree,
 			   const char *subresource)
 {

@@ -1,7 +1,9 @@
 #include "api/warnings.h"
 
 #include "api/names.h"
+#include "api/validate.h"
 #include "base/encode.h"
+#include "base/ipaddr.h"
 
 void warn(const struct warnings *w, const char *fmt, ...)
 {
@@ -52,12 +54,15 @@ static void pod_template(const struct warnings *w, const struct json *old, const
 
 /* ---- services ---- */
 
+static void service_ips(const struct warnings *w, const struct json *spec);
+
 static void service(const struct warnings *w, const struct json *old, const struct json *tree)
 {
 	const struct json *spec = json_get(tree, STR("spec"));
 	bool is_external = str_is(json_path_str(spec, "type"), "ExternalName");
 	bool is_headless = str_is(json_path_str(spec, "clusterIP"), "None");
 	struct str affinity = json_path_str(spec, "sessionAffinity");
+	service_ips(w, spec);
 	if (is_headless && affinity.len && !str_is(affinity, "None"))
 		warn(w, "spec.SessionAffinity is ignored for headless services");
 	if (is_headless && json_path_str(spec, "loadBalancerIP").len)
@@ -73,9 +78,58 @@ static void service(const struct warnings *w, const struct json *old, const stru
 			"\"PreferSameZone\"");
 }
 
+/* Addresses in another form than the one that everybody reads alike. */
+static void address(const struct warnings *w, const char *at, struct str text)
+{
+	char plain[IPADDR_TEXT_MAX];
+	struct ipaddr addr;
+	if (!api_parse_ip(text, &addr))
+		return;
+	size_t len = ipaddr_format(addr, plain);
+	if (str_eq(text, str_n(plain, len)))
+		return;
+	if (addr.family == IP_V4)
+		warn(w,
+		     "%s: non-standard IP address \"%.*s\" will be considered invalid in a future "
+		     "Kubernetes release: use \"%s\"",
+		     at, STR_FMT(text), plain);
+	else
+		warn(w, "%s: IPv6 address \"%.*s\" should be in RFC 5952 canonical format (\"%s\")",
+		     at, STR_FMT(text), plain);
+}
+
+static void slice_addresses(const struct warnings *w, const struct json *tree)
+{
+	const struct json *endpoints = json_get(tree, STR("endpoints"));
+	for (size_t i = 0; i < json_count(endpoints); i++) {
+		const struct json *list = json_get(json_at(endpoints, i), STR("addresses"));
+		for (size_t k = 0; k < json_count(list); k++)
+			address(w,
+				arena_cstr(w->arena,
+					   arena_printf(w->arena, "endpoints[%zu].addresses[%zu]",
+							i, k)),
+				json_str(json_at(list, k)));
+	}
+}
+
+static void service_ips(const struct warnings *w, const struct json *spec)
+{
+	static const char *const lists[] = {"clusterIPs", "externalIPs"};
+	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+		const struct json *list = json_get(spec, str_of(lists[l]));
+		for (size_t i = 0; i < json_count(list); i++)
+			address(w,
+				arena_cstr(w->arena,
+					   arena_printf(w->arena, "spec.%s[%zu]", lists[l], i)),
+				json_str(json_at(list, i)));
+	}
+}
+
 static void endpoint_slice(const struct warnings *w, const struct json *old,
 			   const struct json *tree)
 {
+	if (!str_is(json_path_str(tree, "addressType"), "FQDN"))
+		slice_addresses(w, tree);
 	if (!old && str_is(json_path_str(tree, "addressType"), "FQDN"))
 		warn(w, "spec.addressType: FQDN endpoints are deprecated");
 }
