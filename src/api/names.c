@@ -132,6 +132,15 @@ static void check_dns_subdomain(struct faults *f, struct str s)
 		fault(f, dns_subdomain_text);
 }
 
+/* Upstream's declarative rules count in bytes. */
+static void check_long_name(struct faults *f, struct str s)
+{
+	if (s.len > 253)
+		fault(f, "must be no more than 253 bytes");
+	if (!is_dns_subdomain(s))
+		fault(f, dns_subdomain_text);
+}
+
 /* _?[a-z0-9]([-_a-z0-9]*[a-z0-9])? for each label */
 static bool is_underscore_label(struct str s)
 {
@@ -354,6 +363,7 @@ static void (*const checks[])(struct faults *f, struct str s) = {
 	[NAME_NONE] = check_nothing,
 	[NAME_DNS_LABEL] = check_dns_label,
 	[NAME_DNS_SUBDOMAIN] = check_dns_subdomain,
+	[NAME_LONG] = check_long_name,
 	[NAME_DNS_SUBDOMAIN_UNDERSCORE] = check_dns_underscore,
 	[NAME_DNS_1035] = check_dns_1035,
 	[NAME_WILDCARD_SUBDOMAIN] = check_wildcard,

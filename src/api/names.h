@@ -23,6 +23,7 @@ enum name_rule {
 	NAME_NONE,		       /* anything */
 	NAME_DNS_LABEL,		       /* RFC 1123 label, 63 */
 	NAME_DNS_SUBDOMAIN,	       /* RFC 1123 subdomain, 253 */
+	NAME_LONG,		       /* the same, its length in other words */
 	NAME_DNS_SUBDOMAIN_UNDERSCORE, /* DNS search paths */
 	NAME_DNS_1035,		       /* RFC 1035 label: starts with a letter */
 	NAME_WILDCARD_SUBDOMAIN,       /* "*.example.com" */

@@ -358,7 +358,7 @@ static void slice_update_rules_of_devices(struct check *v, const struct json *ol
 #define RESOURCE "resource.k8s.io"
 
 const struct kind_rules validate_device[] = {
-	{RESOURCE, "DeviceClass", NAME_DNS_SUBDOMAIN, class_rules, NULL, false, NULL},
+	{RESOURCE, "DeviceClass", NAME_LONG, class_rules, NULL, false, NULL},
 	{RESOURCE, "ResourceClaim", NAME_DNS_SUBDOMAIN, claim_rules_of_devices,
 	 claim_update_rules_of_devices, false, NULL},
 	{RESOURCE, "ResourceClaimTemplate", NAME_DNS_SUBDOMAIN, template_rules,

@@ -172,6 +172,98 @@ static void test_updates(void **state)
 	}
 }
 
+static void test_status(void **state)
+{
+	static const struct {
+		const char *api_version, *kind, *spec, *status, *expected;
+	} rows[] = {
+		{"batch/v1", "Job", TEMPLATE,
+		 "{\"conditions\":[{\"type\":\"Complete\",\"status\":\"True\"}]}",
+		 "status.completionTime: Required value: completionTime is required for Complete "
+		 "jobs\nstatus.conditions: Invalid value: cannot set Complete=True condition "
+		 "without the SuccessCriteriaMet=true condition\nstatus.startTime: Required value: "
+		 "startTime is required for finished job"},
+		{"batch/v1", "Job", TEMPLATE, "{\"active\":1,\"ready\":2}",
+		 "status.ready: Invalid value: 2: cannot set more ready pods than active"},
+		{"batch/v1", "Job", TEMPLATE, "{\"completionTime\":\"2026-01-01T00:00:00Z\"}",
+		 "status.completionTime: Invalid value: \"2026-01-01T00:00:00Z\": cannot set "
+		 "completionTime when there is no Complete=True condition"},
+		{"apps/v1", "DaemonSet", "\"selector\":{\"matchLabels\":{\"a\":\"b\"}}," TEMPLATE,
+		 "{\"numberReady\":-1}",
+		 "status.numberReady: Invalid value: -1: must be greater than or equal to 0"},
+		{"policy/v1", "PodDisruptionBudget", "\"minAvailable\":1",
+		 "{\"currentHealthy\":-1}",
+		 "status.currentHealthy: Invalid value: -1: must be greater than or equal to 0"},
+		{"v1", "ReplicationController", "\"selector\":{\"a\":\"b\"}," TEMPLATE,
+		 "{\"replicas\":1,\"readyReplicas\":2}",
+		 "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		struct field_errors errors = {.arena = &a};
+		const struct api_kind *kind = kind_named(rows[i].api_version, rows[i].kind);
+		struct str text = arena_printf(&a, "{" META ",\"spec\":{%s}}", rows[i].spec);
+		struct json *old = prepared(&a, kind, arena_cstr(&a, text));
+		struct json *tree = json_copy(&a, old);
+		json_set(&a, tree, STR("status"), parsed(&a, rows[i].status));
+		tree = normal(&a, kind, tree);
+		api_validate_update(kind, old, tree, "status", &errors);
+		assert_message(&errors, rows[i].expected);
+	}
+}
+
+#define SCHEMA "spec.validation.openAPIV3Schema.properties[spec]"
+
+/* The schema of `spec` in the only version of a CustomResourceDefinition. */
+static void test_schemas(void **state)
+{
+	static const struct {
+		const char *schema, *expected;
+	} rows[] = {
+		{"{\"type\":\"integer\",\"default\":1}", ""},
+		{"{\"type\":\"integer\",\"default\":\"x\"}",
+		 SCHEMA ".default: Invalid value: \"string\":  in body must be of type integer: "
+			"\"string\""},
+		{"{\"type\":\"integer\",\"default\":1,\"minimum\":2}", SCHEMA
+		 ".default: Invalid value: 1:  in body should be greater than or equal to 2"},
+		{"{\"type\":\"object\",\"default\":{\"b\":1}}",
+		 SCHEMA ".default: Invalid value: {\"b\":1}: must not have unknown fields"},
+		{"{}",
+		 SCHEMA ".type: Required value: must not be empty for specified object fields"},
+		{"{\"$ref\":\"x\"}", SCHEMA ".$ref: Forbidden: $ref is not supported"},
+		{"{\"type\":\"array\"}", SCHEMA ".items: Required value: must be specified"},
+		{"{\"type\":\"array\",\"items\":{\"type\":\"object\"},"
+		 "\"x-kubernetes-list-type\":\"set\"}",
+		 SCHEMA ".items.x-kubernetes-map-type: Invalid value: null: must be atomic as item "
+			"of a list with x-kubernetes-list-type=set"},
+		{"{\"type\":\"string\",\"x-kubernetes-list-map-keys\":[\"a\"]}",
+		 SCHEMA ".x-kubernetes-list-type: Required value: must be map if "
+			"x-kubernetes-list-map-keys is non-empty"},
+		{"{\"x-kubernetes-embedded-resource\":true}", SCHEMA
+		 ".properties: Required value: must not be empty if "
+		 "x-kubernetes-embedded-resource is true without "
+		 "x-kubernetes-preserve-unknown-fields\n" SCHEMA
+		 ".type: Required value: must be object if x-kubernetes-embedded-resource is "
+		 "true"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_ARENA a = {};
+		struct field_errors errors = {.arena = &a};
+		const struct api_kind *kind =
+			kind_named("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+		struct str text = arena_printf(
+			&a,
+			"{\"metadata\":{\"name\":\"things.a.test\",\"uid\":\"u\"},\"spec\":{\"group\":"
+			"\"a.test\",\"scope\":\"Cluster\",\"names\":{\"plural\":\"things\",\"kind\":"
+			"\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,"
+			"\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"spec\":"
+			"%s}}}}]}}",
+			rows[i].schema);
+		api_validate_create(kind, prepared(&a, kind, arena_cstr(&a, text)), &errors);
+		assert_message(&errors, rows[i].expected);
+	}
+}
+
 static void test_the_sentence_says_things_once(void **state)
 {
 	CLEANUP_ARENA a = {};
@@ -193,6 +285,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_creates),
 		cmocka_unit_test(test_updates),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_schemas),
 		cmocka_unit_test(test_the_sentence_says_things_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
