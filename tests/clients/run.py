@@ -2,7 +2,7 @@
 """Programs on the clients that people use, against a control plane of their own with simulated nodes: the Python client and client-go.
 
     run.py [--build build-release] [--only python|go]
-    run.py --kubeconfig FILE [--shell NAMESPACE/NAME] [--web NAMESPACE/NAME]     # a cluster that runs already
+    run.py --kubeconfig FILE [--shell NAMESPACE/NAME] [--web NAMESPACE/NAME] [--image NAME]     # a cluster that runs already
 
 What they need is fetched once, by pip and go, into the build folder; without the tool, or without a way to what it fetches,
 that client counts as skipped. Ends with `N passed, N failed, N skipped`.
@@ -84,13 +84,14 @@ def main():
     parser.add_argument("--kubeconfig")
     parser.add_argument("--shell", help="NAMESPACE/NAME of a pod that has a shell")
     parser.add_argument("--web", help="NAMESPACE/NAME of a pod that answers at port 8080")
+    parser.add_argument("--image", help="that the nodes of the cluster have, with a shell")
     args = parser.parse_args()
     folder = os.path.join(os.path.abspath(args.build), "clients")
     os.makedirs(folder, exist_ok=True)
     counts = [0, 0, 0]
     for name in [args.only] if args.only else CLIENTS:
         if args.kubeconfig:
-            own = {"kubeconfig": args.kubeconfig, "shell": args.shell, "web": args.web if name == "go" else None}
+            own = {"kubeconfig": args.kubeconfig, "shell": args.shell, **({"web": args.web} if name == "go" else {"image": args.image})}
             row = run(name, folder, own)
         else:
             with OwnControl(args.build, is_memory=True) as control:

@@ -293,7 +293,7 @@ def step_debug(day):
 def step_clients(day):
     """The same programs as tests/clients, where there are real pods."""
     done = subprocess.run([os.path.join(TOP, "tests/clients/run.py"), "--build", day.stage.args.build, "--kubeconfig",
-                           day.stage.kubeconfig, "--shell", f"{SPACE}/shell", "--web", f"{WEB}/{day.web_pod()}"],
+                           day.stage.kubeconfig, "--shell", f"{SPACE}/shell", "--web", f"{WEB}/{day.web_pod()}", "--image", IMAGE],
                           capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     return done.stdout.strip() if "skipped: " in done.stdout else None

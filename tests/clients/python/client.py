@@ -1,6 +1,6 @@
 """What programs built on the `kubernetes` package do, against a cluster that runs.
 
-    client.py --kubeconfig FILE [--shell NAMESPACE/NAME]
+    client.py --kubeconfig FILE [--shell NAMESPACE/NAME] [--image NAME]
 
 Ends with `N passed, N failed, N skipped`.
 """
@@ -21,9 +21,9 @@ def labelled(name, data=None):
     return client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name, labels={"test": "python"}), data=data or {"a": "1"})
 
 
-def deployment(replicas=2):
+def deployment(image, replicas=2):
     labels = {"app": "web"}
-    spec = client.V1PodSpec(containers=[client.V1Container(name="web", image="registry.test/web:1")], termination_grace_period_seconds=1)
+    spec = client.V1PodSpec(containers=[client.V1Container(name="web", image=image, command=["sh", "-c", "sleep 1000"])], termination_grace_period_seconds=1)
     template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=labels), spec=spec)
     return client.V1Deployment(metadata=client.V1ObjectMeta(name="web"), spec=client.V1DeploymentSpec(
         replicas=replicas, selector=client.V1LabelSelector(match_labels=labels), template=template))
@@ -105,9 +105,9 @@ def watched(core, _):
     assert seen == [(kind, "watched") for kind in ("ADDED", "MODIFIED", "DELETED")], seen
 
 
-def workload(core, _):
+def workload(core, args):
     apps = client.AppsV1Api(core.api_client)
-    apps.create_namespaced_deployment(SPACE, deployment())
+    apps.create_namespaced_deployment(SPACE, deployment(args.image))
     until("two ready pods", lambda: apps.read_namespaced_deployment_status("web", SPACE).status.ready_replicas == 2)
     apps.patch_namespaced_deployment_scale("web", SPACE, {"spec": {"replicas": 3}})
     until("three ready pods", lambda: apps.read_namespaced_deployment("web", SPACE).status.ready_replicas == 3)
@@ -153,10 +153,10 @@ def rights(core, _):
     refused(403, "Forbidden", lambda: client.CoreV1Api(client.ApiClient(weak)).list_namespaced_secret(SPACE))
 
 
-def executed(core, pod):
-    if not pod:
+def executed(core, args):
+    if not args.shell:
         return SKIP
-    namespace, name = pod.split("/")
+    namespace, name = args.shell.split("/")
     said = stream(core.connect_get_namespaced_pod_exec, name, namespace, command=["sh", "-c", "echo out; echo err >&2"], stdin=False,
                   stdout=True, stderr=True, tty=False)
     assert sorted(said.split()) == ["err", "out"], said
@@ -176,6 +176,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--shell", help="NAMESPACE/NAME of one that has a shell")
+    parser.add_argument("--image", default="registry.test/web:1", help="of pods; has a shell where nodes are real")
     args = parser.parse_args()
     config.load_kube_config(args.kubeconfig)
     core = client.CoreV1Api()
@@ -184,7 +185,7 @@ def main():
     counts = [0, 0, 0]
     for check in CHECKS:
         try:
-            counts[2 if check(core, args.shell) is SKIP else 0] += 1
+            counts[2 if check(core, args) is SKIP else 0] += 1
         except Exception as error:  # the next checks say more
             counts[1] += 1
             print(f"FAIL {check.__name__}: {type(error).__name__}: {error}", flush=True)
