@@ -71,6 +71,52 @@ static int run_family(int argc, char **argv)
 	return argc > 2 ? EXIT_OK : EXIT_USAGE;
 }
 
+/* Options of the client may stand before the verb: "skeg -n x get pods".  How many words. */
+static size_t leading_options(int argc, char **argv)
+{
+	static const char *const valued[] = {"--kubeconfig", "--context", "--namespace",
+					     "-n",	     "--server",  "-s",
+					     "--token",	     "--as",	  "--as-group"};
+	int at = 1;
+	while (at < argc && argv[at][0] == '-') {
+		struct str name, value;
+		bool is_known = false, has_value = str_cut(str_of(argv[at]), '=', &name, &value);
+		for (size_t i = 0; i < ARRAY_LEN(valued); i++)
+			is_known |= str_is(name, valued[i]);
+		if (!is_known)
+			return 0;
+		at += has_value ? 1 : 2;
+	}
+	return at < argc ? (size_t)at - 1 : 0;
+}
+
+static char **verb_first(int argc, char **argv, size_t options)
+{
+	char **out = mem_alloc(((size_t)argc + 1) * sizeof(*out));
+	size_t from = options + 1, count = 0;
+	size_t words = command_is_family(argv[from]) && from + 1 < (size_t)argc &&
+				       argv[from + 1][0] != '-'
+			       ? 2
+			       : 1;
+	out[count++] = argv[0];
+	for (size_t i = 0; i < words; i++)
+		out[count++] = argv[from + i];
+	for (size_t i = 0; i < options; i++)
+		out[count++] = argv[1 + i];
+	for (size_t i = from + words; i < (size_t)argc; i++)
+		out[count++] = argv[i];
+	return out;
+}
+
+static int run_named(int argc, char **argv)
+{
+	if (command_is_family(argv[1]))
+		return run_family(argc, argv);
+	const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+	const struct command *c = command_find(name);
+	return c ? run(c, argc - 2, argv + 2) : unknown_command(argv[1]);
+}
+
 /* Bodies and lists of megabytes go back to the system when they are through, instead of staying in
  * the heap of the thread that had them. */
 #define OWN_PAGES_BYTES (512 << 10)
@@ -83,9 +129,7 @@ int main(int argc, char **argv)
 		commands_help();
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}
-	if (command_is_family(argv[1]))
-		return run_family(argc, argv);
-	const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-	const struct command *c = command_find(name);
-	return c ? run(c, argc - 2, argv + 2) : unknown_command(argv[1]);
+	size_t options = leading_options(argc, argv);
+	CLEANUP(free_p) char **sorted = options ? verb_first(argc, argv, options) : NULL;
+	return run_named(argc, sorted ? sorted : argv);
 }

@@ -168,8 +168,8 @@ static enum rc create_body(struct verb *v, struct err *err)
 		struct str text = str_of(cause.text), prefix, rest;
 		if (!str_cut(text, ')', &prefix, &rest) || !str_has_prefix(rest, STR(": ")))
 			return rc;
-		return err_set(err, rc, "%.*s): failed to create %.*s: %.*s", STR_FMT(prefix),
-			       STR_FMT(kind->singular), STR_FMT(str_skip(rest, 2)));
+		return err_set(err, rc, "failed to create %.*s: %.*s", STR_FMT(kind->singular),
+			       STR_FMT(str_skip(rest, 2)));
 	}
 	return change_tell(&ch, kind, after, "created", err);
 }

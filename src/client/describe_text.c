@@ -83,7 +83,7 @@ void describe_map(struct describe *d, int level, const char *label, const struct
 	if (count == 0)
 		describe_line(d, level, "%s:\t<none>", label);
 	for (size_t i = 0; i < count; i++)
-		describe_line(d, level, "%s%s\t%.*s%s%.*s", i ? "" : label, i ? "" : ":",
+		describe_line(d, i ? 0 : level, "%s%s\t%.*s%s%.*s", i ? "" : label, i ? "" : ":",
 			      STR_FMT(sorted[i].key), separator,
 			      STR_FMT(describe_value(d->arena, sorted[i].value)));
 }

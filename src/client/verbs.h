@@ -13,7 +13,9 @@ extern const struct command command_get, command_describe, command_create, comma
 	command_delete, command_edit, command_replace, command_patch, command_label,
 	command_annotate, command_scale, command_rollout_history, command_rollout_pause,
 	command_rollout_restart, command_rollout_resume, command_rollout_status,
-	command_rollout_undo, command_wait, command_logs, command_exec, command_attach,
-	command_port_forward, command_cordon, command_uncordon, command_drain, command_taint;
+	command_rollout_undo, command_set_image, command_expose, command_wait, command_logs,
+	command_exec, command_attach, command_port_forward, command_events, command_top,
+	command_cordon, command_uncordon, command_drain, command_taint, command_api_resources,
+	command_api_versions, command_auth_can_i, command_auth_whoami, command_cluster_info;
 
 #endif

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""skeg's own client verbs against two simulated nodes: what they say, and that kubectl says the same.
+
+    client_verbs.py [--kubectl PATH] [--build build-release] [-v]
+
+A step is a command and a regular expression (re.search, multi-line) that its output must match; a leading '!' means that it must fail. Steps of
+SAME change nothing; where there is a kubectl, its output and exit code must be those of skeg.
+"""
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+
+from own_server import OwnServer  # noqa: E402
+
+STEPS = [
+    ("create namespace day", r"namespace/day created"),
+    ("create configmap c --from-literal=a=1 -n day", r"configmap/c created"),
+    ("!create configmap c --from-literal=a=1 -n day", r"failed to create configmap: configmaps \"c\" already exists"),
+    ("create secret generic s --from-literal=p=q -n day", r"secret/s created"),
+    ("create serviceaccount robot -n day", r"serviceaccount/robot created"),
+    ("create role reader --verb=get,list --resource=pods,pods/log -n day", r"role\.rbac\.authorization\.k8s\.io/reader created"),
+    ("create rolebinding reads --role=reader --serviceaccount=day:robot -n day", r"reads created"),
+    ("create token robot -n day", r"^ey"),
+    ("create deployment web --image=registry.example/web:1 --replicas=3 -n day", r"deployment\.apps/web created"),
+    ("create cronjob nightly --image=registry.example/job:1 --schedule=@daily -n day", r"cronjob\.batch/nightly created"),
+    ("create ingress site --rule=site.example/*=web:80 -n day", r"site created"),
+    ("rollout status deployment/web -n day --timeout=30s", r"successfully rolled out"),
+    ("expose deployment web --port=80 --target-port=8080 -n day", r"service/web exposed"),
+    ("scale deployment web --replicas=4 -n day", r"deployment\.apps/web scaled"),
+    ("!scale deployment web --replicas=4 --current-replicas=9 -n day", r"error: Expected replicas to be 9, was 4"),
+    ("set image deployment/web web=registry.example/web:2 -n day", r"image updated"),
+    ("rollout status deployment/web -n day --timeout=60s", r"successfully rolled out"),
+    ("rollout undo deployment/web -n day", r"rolled back"),
+    ("rollout restart deployment/web -n day", r"restarted"),
+    ("rollout pause deployment/web -n day", r"paused"),
+    ("!rollout pause deployment/web -n day", r"already paused"),
+    ("rollout resume deployment/web -n day", r"resumed"),
+    ("rollout status deployment/web -n day --timeout=60s", r"successfully rolled out"),
+    ("label deployment web tier=front -n day", r"deployment\.apps/web labeled"),
+    ("!label deployment web tier=back -n day", r"error: 'tier' already has a value \(front\), and --overwrite is false"),
+    ("label deployment web tier- -n day", r"unlabeled"),
+    ("annotate deployment web note=hello -n day", r"annotated"),
+    ('patch deployment web -n day -p {"spec":{"minReadySeconds":0}}', r"patched \(no change\)"),
+    ("taint nodes n2 a=b:NoExecute", r"node/n2 tainted"),
+    ("taint nodes n2 a-", r"node/n2 untainted"),
+    ("cordon n2", r"node/n2 cordoned"),
+    ("cordon n2", r"node/n2 already cordoned"),
+    ("uncordon n2", r"node/n2 uncordoned"),
+    ("drain n2 --force", r"(?s)node/n2 cordoned.*node/n2 drained"),
+    ("uncordon n2", r"uncordoned"),
+    ("wait deployment/web -n day --for=condition=Available --timeout=30s", r"deployment\.apps/web condition met"),
+    ("!wait deployment/web -n day --for=jsonpath={.spec.replicas}=9 --timeout=1s", r"timed out waiting for the condition on deployments/web"),
+    ("apply -f examples/prerequisites.yaml", r"(?s)namespace/production created.*configmap/redis-config created"),
+    ("apply -f examples/prerequisites.yaml", r"(?s)namespace/production unchanged.*configmap/redis-config unchanged"),
+    ("apply --server-side -f examples/prerequisites.yaml --force-conflicts", r"serverside-applied"),
+    ("!get pods -o go-template={{.x}}", r"jsonpath"),
+    ("!get pods -o xml", r"allowed formats are: "),
+    ("get pods -n day --sort-by=.metadata.name -o jsonpath={.items[*].metadata.name}", r"^web-"),
+    ("--namespace day get deploy", r"^web "),
+]
+
+SAME = [
+    "get nodes -o wide",
+    "get pods -n day -o wide",
+    "get pods -n day --show-labels",
+    "get pods -n day -L app --sort-by=.metadata.name",
+    "get deploy,svc,cm -n day",
+    "get deploy web -n day -o yaml",
+    "get deploy web -n day -o json",
+    "get pods -n day -o custom-columns=NAME:.metadata.name,NODE:.spec.nodeName",
+    "get pods -n day -o jsonpath={range.items[*]}{.metadata.name}{end}",
+    "get pods nothere -n day",
+    "describe node n1",
+    "describe deployment web -n day",
+    "describe rs -n day",
+    "describe service web -n day",
+    "describe cm -n day",
+    "describe secret s -n day",
+    "describe cronjob nightly -n day",
+    "describe ingress site -n day",
+    "describe sa robot -n day",
+    "describe namespace day",
+    "rollout status deployment/web -n day",
+    "rollout history deployment/web -n day",
+    "rollout history deployment/web --revision=3 -n day",
+    "auth can-i list pods -n day",
+    "auth can-i delete pods -n day --as=system:serviceaccount:day:robot",
+    "auth whoami",
+    "api-versions",
+    "api-resources",
+    "api-resources --namespaced=false",
+    "top nodes",
+    "create quota q --hard=pods=4 -n day --dry-run=server",
+    "drain n1 --dry-run=client --force",
+]
+
+AGES = re.compile(r"\b\d+[smhd](\d+[smh])?\b")
+
+
+def words_of(command):
+    return command.split(" ") if "{" in command else shlex.split(command)
+
+
+def run(program, kubeconfig, command):
+    words = [program, *words_of(command), "--kubeconfig", kubeconfig]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=90, cwd=TOP)
+    except subprocess.TimeoutExpired:
+        return None, "no end after 90 s"
+    return done.returncode, done.stdout + done.stderr
+
+
+def plain(text):
+    """Ages differ by a second between two runs, and the width of their column with them."""
+    return re.sub(r"[ \t]+", " ", AGES.sub("<age>", text))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kubectl", default=shutil.which("kubectl"))
+    parser.add_argument("--build", default=os.path.join(TOP, "build-release"))
+    parser.add_argument("-v", action="store_true")
+    args = parser.parse_args()
+    passed = failed = 0
+    with OwnServer(args.build) as server:
+        for command, pattern in STEPS:
+            must_fail = command.startswith("!")
+            code, text = run(server.skeg, server.kubeconfig, command.lstrip("!"))
+            is_right = code is not None and (code != 0) == must_fail and bool(re.search(pattern, text, re.MULTILINE))
+            passed, failed = passed + is_right, failed + (not is_right)
+            if args.v or not is_right:
+                print(f"{'ok  ' if is_right else 'FAIL'} skeg {command.lstrip('!')} (code {code}): {text.strip()[:600]}", flush=True)
+        for command in SAME:
+            code, text = run(server.skeg, server.kubeconfig, command)
+            other_code, other = run(args.kubectl, server.kubeconfig, command) if args.kubectl else (code, text)
+            is_right = code is not None and code == other_code and plain(text) == plain(other)
+            passed, failed = passed + is_right, failed + (not is_right)
+            if args.v or not is_right:
+                print(f"{'ok  ' if is_right else 'FAIL'} {command}: skeg ({code}):\n{text}\nkubectl ({other_code}):\n{other}", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
