@@ -128,6 +128,28 @@ static void test_snapshot_never_changes(void **state)
 	assert_int_equal(get(f, KIND_POD, "n", "b"), 2);
 }
 
+static void test_past_of_a_kind_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct snapshot *then;
+	put_wait(f, KIND_POD, "n", "a", 1, EXPECT_ANY);
+	put_wait(f, KIND_POD, "n", "gone", 1, EXPECT_ANY);
+	int64_t at = revision(f);
+	put_wait(f, KIND_POD, "n", "a", 2, EXPECT_ANY);
+	put_wait(f, KIND_POD, "n", "a", 3, EXPECT_ANY);
+	put_wait(f, KIND_POD, "n", "new", 4, EXPECT_ANY);
+	drop_wait(f, KIND_POD, "n", "gone", EXPECT_ANY);
+	assert_int_equal(store_snapshot_at(f->store, KIND_POD, at, &then, &f->err), RC_OK);
+	assert_int_equal(snapshot_revision(then), at);
+	assert_int_equal(snapshot_count(then, KIND_POD), 2);
+	assert_int_equal(object_value(snapshot_get(then, KIND_POD, STR("n"), STR("a"))), 1);
+	assert_int_equal(object_value(snapshot_get(then, KIND_POD, STR("n"), STR("gone"))), 1);
+	snapshot_unref(then);
+	assert_int_equal(get(f, KIND_POD, "n", "a"), 3);
+	assert_int_equal(store_snapshot_at(f->store, KIND_POD, 1 << 30, &then, &f->err),
+			 RC_TIMEOUT);
+}
+
 static int list_names(const struct snapshot *s, struct str namespace, struct str after_namespace,
 		      struct str after_name, char *out, size_t size)
 {
@@ -770,6 +792,7 @@ int main(void)
 		ON_ALL(test_commit_is_all_or_nothing),
 		ON_ALL(test_bad_keys_and_floods_are_refused),
 		ON_ALL(test_snapshot_never_changes),
+		ON_ALL(test_past_of_a_kind_comes_back),
 		ON_ALL(test_iteration_is_ordered_and_continues),
 		ON_ALL(test_cursor_reads_in_order_from_where_it_was_opened),
 		ON_ALL(test_events_of_one_revision_are_all_delivered),
