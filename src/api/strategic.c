@@ -141,21 +141,42 @@ static enum rc keys_check(const struct json *list, struct str key, struct err *e
 	return RC_OK;
 }
 
-/* Upstream's stable sort by the place in order; what has no place goes before all it meets. */
-static void sort_by(struct json *list, const struct json *order, struct str key)
+/* Where the items of list stand in order, -1 for those that do not.  Mostly they stand in that
+ * order already, so the search goes on from the last place. */
+static ptrdiff_t *places(struct arena *a, const struct json *list, const struct json *order,
+			 struct str key)
 {
-	for (size_t i = 1; i < list->array.count; i++) {
+	size_t count = json_count(order), from = 0;
+	ptrdiff_t *found = ARENA_ARRAY(a, ptrdiff_t, json_count(list) + 1);
+	for (size_t i = 0; i < json_count(list); i++) {
+		found[i] = -1;
+		for (size_t k = 0; k < count && found[i] < 0; k++) {
+			size_t at = from + k < count ? from + k : from + k - count;
+			if (same_item(json_at(order, at), json_at(list, i), key))
+				found[i] = (ptrdiff_t)at;
+		}
+		if (found[i] >= 0)
+			from = (size_t)found[i];
+	}
+	return found;
+}
+
+/* Upstream's stable sort by the place in order; what has no place goes before all it meets. */
+static void sort_by(struct arena *a, struct json *list, const struct json *order, struct str key)
+{
+	ptrdiff_t *place = places(a, list, order, key);
+	for (size_t i = 1; i < json_count(list); i++) {
 		struct json *item = list->array.items[i];
-		ptrdiff_t place = item_index(order, item, key);
+		ptrdiff_t mine = place[i];
 		size_t at = i;
-		while (at > 0) {
-			ptrdiff_t before = item_index(order, list->array.items[at - 1], key);
-			if (place >= 0 && before >= 0 && place >= before)
+		for (; at > 0; at--) {
+			if (mine >= 0 && place[at - 1] >= 0 && mine >= place[at - 1])
 				break;
 			list->array.items[at] = list->array.items[at - 1];
-			at--;
+			place[at] = place[at - 1];
 		}
 		list->array.items[at] = item;
+		place[at] = mine;
 	}
 }
 
@@ -166,20 +187,18 @@ static struct json *order_enforced(struct arena *a, const struct json *merged,
 				   struct str key)
 {
 	struct json *mine = json_array(a), *theirs = json_array(a), *all = json_array(a);
+	const ptrdiff_t *is_named = places(a, merged, patch_order, key);
 	for (size_t i = 0; i < json_count(merged); i++)
-		json_append(a,
-			    item_index(patch_order, json_at(merged, i), key) >= 0 ? mine : theirs,
-			    json_at(merged, i));
-	sort_by(mine, patch_order, key);
-	sort_by(theirs, server_order, key);
+		json_append(a, is_named[i] >= 0 ? mine : theirs, json_at(merged, i));
+	sort_by(a, mine, patch_order, key);
+	sort_by(a, theirs, server_order, key);
+	const ptrdiff_t *left = places(a, theirs, server_order, key);
+	const ptrdiff_t *right = places(a, mine, server_order, key);
 	size_t m = 0, t = 0;
 	while (m < json_count(mine) || t < json_count(theirs)) {
 		bool takes_theirs = m == json_count(mine);
-		if (m < json_count(mine) && t < json_count(theirs)) {
-			ptrdiff_t left = item_index(server_order, json_at(theirs, t), key);
-			ptrdiff_t right = item_index(server_order, json_at(mine, m), key);
-			takes_theirs = left >= 0 && right >= 0 && left < right;
-		}
+		if (m < json_count(mine) && t < json_count(theirs))
+			takes_theirs = left[t] >= 0 && right[m] >= 0 && left[t] < right[m];
 		json_append(a, all, takes_theirs ? json_at(theirs, t++) : json_at(mine, m++));
 	}
 	return all;
@@ -249,8 +268,14 @@ static enum rc merge_items(struct arena *a, const struct list_rule *rule, struct
 }
 
 static enum rc merge_scalars(struct arena *a, struct json *original, struct json *patch,
-			     bool is_deletion, struct json **ret_list)
+			     bool is_deletion, struct json **ret_list, struct err *err)
 {
+	if (json_count(original) > STRATEGIC_MAX_VALUES)
+		return err_set(
+			err, RC_TOO_LARGE,
+			"a list of more than the limit of %u values is not merged; replace it "
+			"by a merge patch",
+			STRATEGIC_MAX_VALUES);
 	struct json *merged = json_array(a);
 	struct str none = {};
 	for (size_t i = 0; i < json_count(original); i++) {
@@ -277,7 +302,7 @@ static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct 
 	}
 	TRY(items_check(original, patch, &are_maps, err));
 	if (!are_maps)
-		return merge_scalars(a, original, patch, is_deletion, ret_list);
+		return merge_scalars(a, original, patch, is_deletion, ret_list, err);
 	if (!rule->merge_key.at)
 		return err_set(err, RC_INTERNAL, "cannot merge lists without merge key");
 	TRY(special_items(original, patch, rule->merge_key, &replaces, err));
@@ -431,6 +456,33 @@ static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *ori
 	return RC_OK;
 }
 
+/* ---- what a merge may cost ---- */
+
+/* Every part of the patch is looked for in at most the largest of all objects and lists. */
+static void measure(const struct json *tree, uint64_t *parts, uint64_t *largest)
+{
+	uint64_t count = json_count(tree);
+	*parts += count;
+	*largest = MAX(*largest, count);
+	for (size_t i = 0; i < count; i++)
+		measure(tree->type == JSON_OBJECT ? tree->object.members[i].value
+						  : tree->array.items[i],
+			parts, largest);
+}
+
+static enum rc check_cost(const struct json *original, const struct json *patch, struct err *err)
+{
+	uint64_t parts = 0, others = 0, largest = 0;
+	measure(patch, &parts, &largest);
+	measure(original, &others, &largest);
+	if (parts * largest > STRATEGIC_MAX_STEPS)
+		return err_set(err, RC_TOO_LARGE,
+			       "the patch may take more than the limit of %u steps in this object; "
+			       "send a merge patch",
+			       STRATEGIC_MAX_STEPS);
+	return RC_OK;
+}
+
 enum rc strategic_merge(struct arena *a, const struct api_type *type, struct json *original,
 			struct json *patch, struct json **ret_tree, struct field_errors *errors,
 			struct err *err)
@@ -443,6 +495,7 @@ enum rc strategic_merge(struct arena *a, const struct api_type *type, struct jso
 			err, RC_BAD_REQUEST,
 			"json: cannot unmarshal %s into Go value of type map[string]interface {}",
 			go_kind_of_json(patch));
+	TRY(check_cost(original, patch, err));
 	TRY(merge_map(a, (struct map_rule){.type = type}, original, patch, &result, err));
 	TRY(strategic_check_types(type, result, shown, errors, err));
 	*ret_tree = result;

@@ -7,7 +7,9 @@
  *
  * Errors as upstream has them: RC_BAD_REQUEST for a malformed directive, RC_INTERNAL (500) for
  * other faults of the patch, RC_INVALID with a field error of "patch" when the result can not have
- * the types of the kind.  Threads: pure functions.  Limits: depth as of json.h. Source:
+ * the types of the kind.  Threads: pure functions.  Limits: depth as of json.h;
+ * STRATEGIC_MAX_STEPS members and items looked at, STRATEGIC_MAX_VALUES in a list of scalars that
+ * is merged (RC_TOO_LARGE). Source:
  * apimachinery pkg/util/strategicpatch. */
 #ifndef SKEG_API_STRATEGIC_H
 #define SKEG_API_STRATEGIC_H
@@ -17,6 +19,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "codec/json.h"
+
+#define STRATEGIC_MAX_STEPS  (50u << 20)
+#define STRATEGIC_MAX_VALUES 10000u
 
 /* original is changed in place and shared with the result; patch is consumed (its directives are
  * taken out), so give copies of what is used again. */

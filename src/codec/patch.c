@@ -10,6 +10,7 @@ struct patcher {
 	struct json *root;
 	uint64_t steps;
 	uint64_t copied_bytes;
+	bool is_spent;	       /* the limit of steps is passed */
 	struct json **reached; /* containers on the way of a path, repeated */
 	size_t reached_count, reached_cap;
 };
@@ -35,8 +36,9 @@ static enum rc reject(struct patcher *p, const char *fmt, struct str what)
 static enum rc spend(struct patcher *p, uint64_t steps)
 {
 	p->steps += steps;
-	if (p->steps > PATCH_MAX_STEPS)
-		return err_set(p->err, RC_INVALID,
+	p->is_spent = p->steps > PATCH_MAX_STEPS;
+	if (p->is_spent)
+		return err_set(p->err, RC_TOO_LARGE,
 			       "the patch takes more than the limit of %u steps in this document",
 			       PATCH_MAX_STEPS);
 	return RC_OK;
@@ -433,7 +435,7 @@ enum rc json_patch_apply(struct arena *a, struct json **target, const struct jso
 		TRY(decode(&p, patch->array.items[i], &operation));
 		if (run(&p, &operation) != RC_OK) {
 			err_wrap(err, "operation %zu", i);
-			return RC_INVALID;
+			return p.is_spent ? RC_TOO_LARGE : RC_INVALID;
 		}
 	}
 	TRY(check_depth(p.root, err));

@@ -29,8 +29,8 @@
 #define PATCH_REJECTED "the server rejected our request due to an error in our request"
 
 /* RC_BAD_REQUEST ("error decoding patch: ...") when patch is no list of operations, RC_TOO_LARGE
- * when it has too many, RC_INVALID when an operation fails; the error names it by its number from
- * 0.  A null patch changes nothing. */
+ * when it has too many or takes too many steps, RC_INVALID when an operation fails; the error names
+ * it by its number from 0.  A null patch changes nothing. */
 [[nodiscard]] enum rc json_patch_apply(struct arena *a, struct json **target,
 				       const struct json *patch, struct err *err);
 

@@ -258,7 +258,7 @@ static void test_json_patch_limits(void **state)
 		       "exceeds the depth of 512 levels");
 	assert_refused(&a, wide_object(&a, 20000, 1, 1),
 		       many(&a, "{\"op\":\"add\",\"path\":\"/a%d\",\"value\":%d}", 10000),
-		       RC_INVALID, "more than the limit of 52428800 steps");
+		       RC_TOO_LARGE, "more than the limit of 52428800 steps");
 }
 
 static void test_ten_thousand_operations(void **state)

@@ -142,11 +142,31 @@ static void test_bad_patches(void **state)
 	}
 }
 
+/* A patch that would keep the server busy for long is refused before it begins. */
+static void test_large_patches(void **state)
+{
+	CLEANUP_ARENA a = {};
+	struct field_errors errors = {.arena = &a};
+	struct json *patch = parsed(&a, "{\"metadata\":{}}"), *tree;
+	struct json *labels = json_need_object(&a, json_get(patch, STR("metadata")), STR("labels"));
+	struct err err;
+	for (int i = 0; i < 10000; i++)
+		json_add(&a, labels, arena_printf(&a, "k%d", i), json_null(&a));
+	CLEANUP_BUF text = BUF_INIT(1u << 20);
+	json_write(&text, patch);
+	assert_int_equal(merge(&a, text.data, &tree, &errors, &err), RC_TOO_LARGE);
+	labels->object.count = 1000;
+	buf_reset(&text);
+	json_write(&text, patch);
+	assert_int_equal(merge(&a, text.data, &tree, &errors, &err), RC_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_merges),
 		cmocka_unit_test(test_bad_patches),
+		cmocka_unit_test(test_large_patches),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
