@@ -38,6 +38,9 @@ BARS = {
     "create, 16 clients": ("/s", None),
     "create, 64 clients": ("/s", None),
     "create, server CPU": ("µs", 120),
+    "apply of a Deployment, unchanged, server CPU": ("µs", 250),
+    "create of a Deployment, dry run, server CPU": ("µs", 250),
+    "create of a Deployment, with its controllers": ("µs", None),
     "get, 16 clients": ("/s", None),
     "get, server CPU": ("µs", None),
     "GET h2 64 clients 1 KB, server CPU": ("µs", None),
@@ -66,7 +69,7 @@ class Figures:
         mark = "" if bar is None else "ok" if value <= bar else "MISSED"
         self.missed += mark == "MISSED"
         self.rows.append({"name": name, "value": value, "unit": unit, "bar": bar})
-        print(f"{name:<42} {value:>12.3f} {unit:<4} {'≤ %g' % bar if bar is not None else '':<8} {mark}", flush=True)
+        print(f"{name:<46} {value:>12.3f} {unit:<4} {'≤ %g' % bar if bar is not None else '':<8} {mark}", flush=True)
 
 
 # ---------------------------------------------------------------- reading /proc
@@ -192,7 +195,7 @@ def h2load(url, requests, clients, headers=(), options=()):
         command += ["-H", header]
     text = subprocess.run(command + [url], capture_output=True, text=True, check=True).stdout
     if f"{requests} succeeded" not in text:
-        raise RuntimeError(f"h2load {url}: {text}")
+        raise ConnectionError(f"h2load {url}: {text}")
     return float(re.search(r"([\d.]+) req/s", text).group(1))
 
 
@@ -203,13 +206,17 @@ def measured(pid, work):
     return result, cpu_s(pid) - before
 
 
+def h2load_body(server, path, body, requests, clients, content_type="application/json", options=()):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(body, file)
+        file.flush()
+        return h2load(f"https://127.0.0.1:{server.port}{path}", requests, clients,
+                      [f"authorization: Bearer {server.token()}", f"content-type: {content_type}"], ["-d", file.name, *options])
+
+
 def h2load_create(server, requests, clients):
     """The same body each time: the server makes the names."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
-        json.dump({"metadata": {"generateName": "load-"}, "data": {"text": "x" * 700}}, body)
-        body.flush()
-        return h2load(f"https://127.0.0.1:{server.port}{CONFIG_MAPS}", requests, clients,
-                      [f"authorization: Bearer {server.token()}", "content-type: application/json"], ["-d", body.name])
+    return h2load_body(server, CONFIG_MAPS, {"metadata": {"generateName": "load-"}, "data": {"text": "x" * 700}}, requests, clients)
 
 
 def bench_writes(args, figures, server):
@@ -220,6 +227,49 @@ def bench_writes(args, figures, server):
     rate, cpu = measured(server.control_pid(), lambda: h2load_create(server, 10 * count, 64))
     figures.add("create, 64 clients", rate)
     figures.add("create, server CPU", cpu / (10 * count) * 1e6)
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+APPLY = "application/apply-patch+yaml"
+
+
+def deployment(**metadata):
+    """Without replicas: no pods come of it."""
+    container = {"name": "main", "image": "registry.example/web:1", "ports": [{"name": "http", "containerPort": 8080}],
+                 "env": [{"name": "MODE", "value": "bench"}], "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
+                 "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": template}}
+
+
+def bench_deployments(args, figures, server):
+    """What controllers do for each new one goes on behind the replies: the clock stops when the last has been looked at."""
+    count, pid, cluster = 500 if args.quick else 5000, server.control_pid(), server.cluster()
+    path = f"{DEPLOYMENTS}/applied?fieldManager=bench&force=true"
+
+    def apply(requests, clients):
+        return h2load_body(server, path, deployment(name="applied"), requests, clients, APPLY, ["-H", ":method: PATCH"])
+
+    def is_observed(name):
+        return cluster.get(f"{DEPLOYMENTS}/{name}").get("status", {}).get("observedGeneration")
+
+    def create(query=""):
+        h2load_body(server, DEPLOYMENTS + query, deployment(generateName="load-"), count, 64)
+
+    def create_and_wait():
+        create()
+        cluster.create(DEPLOYMENTS, deployment(name="last"))
+        wait_for("the controller", lambda: is_observed("last"), 60, 0.1)
+
+    apply(1, 1)
+    wait_for("the controller", lambda: is_observed("applied"), 10)
+    _, cpu = measured(pid, lambda: apply(4 * count, 64))
+    figures.add("apply of a Deployment, unchanged, server CPU", cpu / (4 * count) * 1e6)
+    _, cpu = measured(pid, lambda: create("?dryRun=All"))
+    figures.add("create of a Deployment, dry run, server CPU", cpu / count * 1e6)
+    _, cpu = measured(pid, create_and_wait)
+    figures.add("create of a Deployment, with its controllers", cpu / count * 1e6)
 
 
 def bench_reads(args, figures, server):
@@ -334,6 +384,8 @@ def bench_load(args, figures):
     with OwnServer(args.build, is_memory=False) as server:
         for part in (bench_writes, bench_reads, bench_h2, bench_list, bench_watch):
             part(args, figures, server)
+    with OwnServer(args.build, is_memory=False) as server:
+        bench_deployments(args, figures, server)
 
 
 # ---------------------------------------------------------------- with real pods
