@@ -1,8 +1,9 @@
 /* skeg completion: scripts for shells, made from the same tables as --help. */
 #include <stdio.h>
+#include <string.h>
 
-#include "client/resource_types.h"
 #include "cli/verbs.h"
+#include "client/resource_types.h"
 
 /* Text within single quotes of the shell. */
 static void print_quoted(const char *text, const char *quote)
@@ -34,8 +35,9 @@ static void print_types(void)
 static void print_verbs(void)
 {
 	for (size_t i = 0; i < command_count; i++)
-		if (!commands[i]->is_internal)
+		if (!commands[i]->is_internal && !strchr(commands[i]->name, ' '))
 			printf(" %s", commands[i]->name);
+	printf(" rollout auth set");
 }
 
 static void print_options(const struct command *c)
@@ -51,11 +53,11 @@ static void print_bash(void)
 	print_types();
 	printf("\"\n\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\twords=\"");
 	print_verbs();
-	printf("\"\n\telse\n\t\tcase \"${COMP_WORDS[1]}\" in\n");
+	printf("\"\n\telse\n\t\tcase \"${COMP_WORDS[1]} ${COMP_WORDS[2]} \" in\n");
 	for (size_t i = 0; i < command_count; i++) {
 		if (commands[i]->is_internal)
 			continue;
-		printf("\t\t%s) words=\"%s", commands[i]->name,
+		printf("\t\t'%s '*) words=\"%s", commands[i]->name,
 		       takes_types(commands[i]) ? "$types" : "");
 		print_options(commands[i]);
 		printf(" --help\" ;;\n");
@@ -86,11 +88,11 @@ static void print_zsh(void)
 		print_quoted(commands[i]->summary, "'\\''");
 		putchar('\'');
 	}
-	printf(")\n\t\t_describe command entries\n\t\treturn\n\tfi\n\tcase $words[2] in\n");
+	printf(")\n\t\t_describe command entries\n\t\treturn\n\tfi\n\tcase \"$words[2] $words[3] \" in\n");
 	for (size_t i = 0; i < command_count; i++) {
 		if (commands[i]->is_internal)
 			continue;
-		printf("\t%s) entries=(", commands[i]->name);
+		printf("\t'%s '*) entries=(", commands[i]->name);
 		print_zsh_options(commands[i]);
 		printf(")%s ;;\n", takes_types(commands[i]) ? "; compadd -a types" : "");
 	}
@@ -114,7 +116,7 @@ static void print_fish(void)
 		const struct command *c = commands[i];
 		if (c->is_internal)
 			continue;
-		printf("complete -c skeg -n __fish_use_subcommand -a %s -d '", c->name);
+		printf("complete -c skeg -n __fish_use_subcommand -a '%s' -d '", c->name);
 		print_quoted(c->summary, "\\'");
 		printf("'\n");
 		for (size_t k = 0; k < c->option_count; k++)
