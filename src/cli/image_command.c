@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "cli/cluster_files.h"
+#include "cli/verbs.h"
 #include "client/progress.h"
 #include "client/text_table.h"
-#include "cli/verbs.h"
 #include "io/file.h"
 #include "node/image_archive.h"
 #include "node/image_store.h"

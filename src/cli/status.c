@@ -1,13 +1,13 @@
 /* skeg status: what runs here. */
 #include <stdio.h>
 
-#include "client/api_client.h"
-#include "client/api_path.h"
 #include "cli/cluster_files.h"
 #include "cli/cluster_processes.h"
+#include "cli/verbs.h"
+#include "client/api_client.h"
+#include "client/api_path.h"
 #include "client/kubeconfig.h"
 #include "client/resource_types.h"
-#include "cli/verbs.h"
 
 #define STATUS_TIMEOUT_MS 5000
 

@@ -3,9 +3,9 @@
 #include <time.h>
 
 #include "cli/cluster_files.h"
-#include "client/progress.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
+#include "client/progress.h"
 
 #define STOP_TIMEOUT_MS 60000
 #define LOOK_EVERY_MS	50

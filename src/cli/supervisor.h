@@ -5,8 +5,8 @@
 #ifndef SKEG_CLI_SUPERVISOR_H
 #define SKEG_CLI_SUPERVISOR_H
 
-#include "client/command.h"
 #include "cli/option_value.h"
+#include "client/command.h"
 
 #define NODES_MAX 64
 

@@ -7,11 +7,11 @@
 #include <sys/wait.h>
 
 #include "cli/cluster_files.h"
-#include "client/kubeconfig.h"
 #include "cli/option_value.h"
-#include "client/progress.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
+#include "client/kubeconfig.h"
+#include "client/progress.h"
 #include "io/file.h"
 #include "node/runtime_programs.h"
 

@@ -96,7 +96,6 @@ static struct str handler_text(struct arena *a, const struct json *p)
 {
 	const struct json *h = json_get(p, STR("httpGet"));
 	if (h) {
-		CLEANUP_ARENA scratch = {};
 		struct str scheme = json_path_str(h, "scheme");
 		char low[16] = "http";
 		for (size_t i = 0; i < MIN(scheme.len, sizeof(low) - 1); i++)

@@ -57,7 +57,7 @@ static int compare_keys(const struct json *a, const struct json *b)
 {
 	struct quantity x, y;
 	if (!a || !b)
-		return (a == NULL) - (b == NULL) ? (a ? 1 : -1) : 0;
+		return (a != NULL) - (b != NULL); /* those without the field go first */
 	if (a->type == JSON_STRING && b->type == JSON_STRING) {
 		if (quantity_parse(a->string, &x, NULL) == RC_OK &&
 		    quantity_parse(b->string, &y, NULL) == RC_OK)

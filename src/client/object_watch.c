@@ -74,7 +74,7 @@ static enum rc watch_round(struct api_client *c, struct watching *w, struct err 
 
 enum rc object_watch(struct api_client *c, const struct object_watch *what, struct err *err)
 {
-	struct err own;
+	struct err own = {};
 	struct watching w = {
 		.what = what,
 		.until_ms = what->timeout_ms ? world_mono_ms() + what->timeout_ms : 0,

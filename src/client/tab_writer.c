@@ -20,7 +20,7 @@ static void cut_row(struct str line, struct row *row)
 	*row = (struct row){};
 	bool has_more = true;
 	while (has_more && row->count < TAB_WRITER_COLUMNS_MAX) {
-		struct str rest;
+		struct str rest = {};
 		has_more = row->count + 1 < TAB_WRITER_COLUMNS_MAX &&
 			   str_cut(line, '\t', &row->cells[row->count], &rest);
 		if (!has_more)

@@ -1,5 +1,6 @@
 /* history: states of kinds that paged lists still need, so that all pages come from one state.
- * Owns: at most HISTORY_MAX snapshots, each of one kind and for HISTORY_MS.  Threads: all calls safe.
+ * Owns: at most HISTORY_MAX snapshots, each of one kind and for HISTORY_MS.  Threads: all calls
+ * safe.
  */
 #ifndef SKEG_SERVER_HISTORY_H
 #define SKEG_SERVER_HISTORY_H

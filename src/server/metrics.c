@@ -4,6 +4,7 @@
 #include <sys/times.h>
 
 #include "api/schema.h"
+#include "io/file.h"
 #include "server/documents.h"
 #include "server/fairness.h"
 #include "server/pipeline.h"
@@ -76,10 +77,14 @@ static double open_descriptors(void)
 /* Resident bytes: the second number of statm, in pages. */
 static double resident_bytes(void)
 {
-	CLEANUP(close_file_p) FILE *f = fopen("/proc/self/statm", "re");
-	long pages = 0;
-	if (!f || fscanf(f, "%*s %ld", &pages) != 1)
+	CLEANUP_ARENA a = {};
+	struct str text, size, rest;
+	int64_t pages = 0;
+	if (file_read("/proc/self/statm", 256, &a, &text, NULL) != RC_OK)
 		return 0;
+	str_cut(text, ' ', &size, &rest);
+	str_cut(rest, ' ', &size, &rest);
+	str_to_i64(size, &pages);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 

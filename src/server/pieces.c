@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-#define PIECE_ROOM (56u << 10) /* most items end within it, and it is well below what malloc maps  \
-				*/
+#define PIECE_ROOM                                                                                 \
+	(56u << 10) /* most items end within it, and it is well below what malloc maps             \
+		     */
 
 void pieces_done(struct pieces *p)
 {

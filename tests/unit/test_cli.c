@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
+#include "cli/mounts.h"
 #include "client/api_error.h"
 #include "client/api_path.h"
 #include "client/duration.h"
 #include "client/logs_pod.h"
-#include "cli/mounts.h"
 #include "client/resource_types.h"
 
 #define WORDS_MAX 8
