@@ -111,6 +111,12 @@ def suite_api():
     return add(script("tests/api/run.py", "--self-test"), script("tests/api/run.py"))
 
 
+def suite_asan():
+    """Units, and the whole server: the recorded requests, then load until it is told to stop."""
+    return add(meson("build-asan", "unit"), script("tests/api/run.py", "--build", os.path.join(TOP, "build-asan")),
+               script("tests/torture/load_control.py", "--build", "build-asan", "--seconds", "10"))
+
+
 def suite_runner():
     """This runner must see what fails: a program that fails, one that crashes, counts that are not there."""
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +138,7 @@ SUITES = {  # in this order: what is quick and says most comes first
     "api": suite_api,
     "kubectl": suite_kubectl,
     "torture": lambda: meson("build-release", "torture"),
-    "asan": lambda: meson("build-asan", "unit"),
+    "asan": suite_asan,
     "cluster": suite_cluster,
     "demo": suite_demo,
     "clients": lambda: script("tests/clients/run.py"),

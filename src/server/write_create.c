@@ -51,7 +51,9 @@ static void show_sent_revision(struct request *r, struct str revision)
 	if (!r->reply.object || !r->options.is_dry_run || !revision.len ||
 	    r->output.shape != AS_OBJECT)
 		return;
-	struct json *tree = served_tree(&r->arena, r->route.kind, r->reply.object);
+	/* Strings too: the object goes. */
+	struct json *tree =
+		json_copy(&r->arena, served_tree(&r->arena, r->route.kind, r->reply.object));
 	json_set_str(&r->arena, json_need_object(&r->arena, tree, STR("metadata")),
 		     STR("resourceVersion"), revision);
 	object_unref(TAKE_PTR(r->reply.object));
