@@ -31,7 +31,8 @@ struct session {
 	pthread_cond_t taken;
 	char input[INPUT_BYTES];
 	ssize_t input_len; /* 0: the end */
-	bool is_input_full, is_over;
+	bool is_input_full;
+	bool is_input_held, is_over; /* the loop's own: held until the connection drains */
 	bool has_status;
 	int code;
 	struct err err;
@@ -69,7 +70,8 @@ static void take_input(struct loop_msg *msg)
 		return;
 	if (s->input_len > 0) {
 		send_channel(s, CHANNEL_STDIN, str_n(s->input, (size_t)s->input_len));
-		if (!s->ws || websocket_queued(s->ws) < QUEUE_HIGH)
+		s->is_input_held = s->ws && websocket_queued(s->ws) >= QUEUE_HIGH;
+		if (!s->is_input_held)
 			give_back(s);
 	} else if (s->can_half_close) {
 		send_channel(s, CHANNEL_CLOSE, str_n(&closed, 1));
@@ -203,9 +205,15 @@ static void on_message(struct websocket *ws, bool is_binary, struct str message,
 	}
 }
 
+/* The reader may be filling the buffer, or what it read may not have been sent yet: only what was
+ * held back is given back here. */
 static void on_drain(struct websocket *ws, void *user)
 {
-	give_back(user);
+	struct session *s = user;
+	if (!s->is_input_held)
+		return;
+	s->is_input_held = false;
+	give_back(s);
 }
 
 static void on_closed(struct websocket *ws, uint16_t code, void *user)
