@@ -31,10 +31,9 @@ struct listener {
 };
 
 struct connection {
-	struct forward *forward;
+	const struct listener *listener;
 	struct stream *socket; /* NULL: over */
 	struct spdy_stream *data, *error;
-	uint16_t port;
 };
 
 struct forward {
@@ -93,8 +92,8 @@ static void socket_failed(struct stream *socket, const struct err *why, void *us
 static void socket_drain(struct stream *socket, void *user)
 {
 	struct connection *c = user;
-	if (c->forward->spdy)
-		spdy_resume(c->forward->spdy);
+	if (c->listener->forward->spdy)
+		spdy_resume(c->listener->forward->spdy);
 }
 
 static const struct stream_ops socket_ops = {
@@ -117,12 +116,12 @@ static void session_data(struct spdy_stream *stream, struct str bytes, void *use
 	if (!c)
 		return;
 	if (stream == c->error) {
-		fprintf(stderr, "an error occurred forwarding %u -> %u: %.*s\n", c->port, c->port,
-			STR_FMT(bytes));
+		fprintf(stderr, "an error occurred forwarding %d -> %u: %.*s\n",
+			c->listener->local_port, c->listener->remote_port, STR_FMT(bytes));
 		return;
 	}
 	if (c->socket && stream_write(c->socket, bytes) > QUEUE_HIGH)
-		spdy_pause(c->forward->spdy);
+		spdy_pause(c->listener->forward->spdy);
 }
 
 static void session_end(struct spdy_stream *stream, void *user)
@@ -164,14 +163,14 @@ static const struct spdy_ops session_ops = {
 static struct spdy_stream *open_stream(struct connection *c, const char *type, unsigned request)
 {
 	char port[8], id[16];
-	snprintf(port, sizeof(port), "%u", c->port);
+	snprintf(port, sizeof(port), "%u", c->listener->remote_port);
 	snprintf(id, sizeof(id), "%u", request);
 	const struct http_header headers[] = {
 		{STR("streamtype"), str_of(type)},
 		{STR("port"), str_of(port)},
 		{STR("requestid"), str_of(id)},
 	};
-	return spdy_stream_open(c->forward->spdy, headers, ARRAY_LEN(headers), c);
+	return spdy_stream_open(c->listener->forward->spdy, headers, ARRAY_LEN(headers), c);
 }
 
 /* ---- listening ---- */
@@ -191,8 +190,7 @@ static void accepted(uv_stream_t *server, int status)
 		unsigned request = f->next_request++;
 		printf("Handling connection for %d\n", l->local_port);
 		fflush(stdout);
-		c->forward = f;
-		c->port = l->remote_port;
+		c->listener = l;
 		c->error = open_stream(c, "error", request);
 		c->data = open_stream(c, "data", request);
 		if (c->error)
@@ -206,20 +204,21 @@ static void accepted(uv_stream_t *server, int status)
 
 static enum rc listen_at(struct forward *f, const char *address, size_t port, struct err *err)
 {
-	struct listener *l = &f->listeners[f->listener_count];
 	struct sockaddr_storage name;
 	int len = sizeof(name);
 	bool is_v6 = strchr(address, ':');
 	int local = (int)f->ports[port].local;
-	if (is_v6)
-		uv_ip6_addr(address, local, (struct sockaddr_in6 *)&name);
-	else if (uv_ip4_addr(address, local, (struct sockaddr_in *)&name) != 0)
+	int status = is_v6 ? uv_ip6_addr(address, local, (struct sockaddr_in6 *)&name)
+			   : uv_ip4_addr(address, local, (struct sockaddr_in *)&name);
+	if (status != 0)
 		return err_set(err, RC_BAD_REQUEST, "%s is not a valid IP", address);
+	/* Taken even when it can't listen: the loop knows the handle from now on. */
+	struct listener *l = &f->listeners[f->listener_count++];
 	uv_tcp_init(loop_uv(f->loop), &l->tcp);
 	l->tcp.data = l;
 	l->forward = f;
 	l->remote_port = (uint16_t)f->ports[port].remote;
-	int status = uv_tcp_bind(&l->tcp, (struct sockaddr *)&name, is_v6 ? UV_TCP_IPV6ONLY : 0);
+	status = uv_tcp_bind(&l->tcp, (struct sockaddr *)&name, is_v6 ? UV_TCP_IPV6ONLY : 0);
 	if (status == 0)
 		status = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, accepted);
 	if (status < 0)
@@ -231,7 +230,6 @@ static enum rc listen_at(struct forward *f, const char *address, size_t port, st
 	l->local_port = ntohs(is_v6 ? ((struct sockaddr_in6 *)&name)->sin6_port
 				    : ((struct sockaddr_in *)&name)->sin_port);
 	f->ports[port].local = l->local_port; /* the same for the other family */
-	f->listener_count++;
 	printf(is_v6 ? "Forwarding from [%s]:%d -> %u\n" : "Forwarding from %s:%d -> %u\n", address,
 	       l->local_port, l->remote_port);
 	fflush(stdout);
@@ -305,10 +303,10 @@ static bool pod_port(const struct json *service, const struct json *pod, struct 
 		bool is_headless = str_is(json_path_str(service, "spec.clusterIP"), "None");
 		if (!p)
 			return false;
-		if (target && target->type == JSON_STRING)
+		if (is_headless || !target)
+			target = json_get(p, STR("port"));
+		else if (target->type == JSON_STRING)
 			target = named_port(pod, target->string);
-		if (!target || is_headless)
-			target = target ? target : json_get(p, STR("port"));
 		*ret_port = json_i64(target);
 		return *ret_port > 0;
 	}
