@@ -91,6 +91,14 @@ static enum rc send(struct edit *e, struct resource *r, struct json *edited, str
 	return change_tell(&e->change, r->kind, after, "edited", err);
 }
 
+static struct str without_head(struct str text)
+{
+	struct str line;
+	while (str_has_prefix(text, STR("#")))
+		str_cut(text, '\n', &line, &text);
+	return text;
+}
+
 /* What the server refuses is edited again, with its words on top, until it is left unchanged. */
 static enum rc edit_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
 {
@@ -120,7 +128,7 @@ static enum rc edit_one(struct verb *v, struct resource *r, void *ctx, struct er
 			return RC_OK;
 		}
 		struct str same = text;
-		text = edited;
+		text = edited = without_head(edited);
 		if (rc == RC_OK)
 			rc = send(e, r, documents[0].tree, &why);
 		if (rc == RC_OK)
