@@ -2,10 +2,12 @@
 
 #include "client/api_error.h"
 #include "client/api_path.h"
+#include "client/object_output.h"
 #include "io/loop.h"
 
 struct watching {
 	const struct object_watch *what;
+	struct arena *arena; /* of the round */
 	struct str revision; /* of the list, in the round's arena */
 	int64_t until_ms;
 	bool is_done;
@@ -27,7 +29,10 @@ static enum rc take_list(struct json *list, void *ctx, struct err *err)
 {
 	struct watching *w = ctx;
 	w->revision = json_path_str(list, "metadata.resourceVersion");
-	return look(w, json_at(json_get(list, STR("items")), 0), err);
+	struct json *object = json_at(json_get(list, STR("items")), 0);
+	if (object)
+		object_complete(w->arena, object, w->what->kind);
+	return look(w, object, err);
 }
 
 static enum rc take_event(struct arena *a, struct json *event, void *ctx, struct err *err)
@@ -53,6 +58,7 @@ static enum rc watch_round(struct api_client *c, struct watching *w, struct err 
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	const struct object_watch *what = w->what;
+	w->arena = &a;
 	buf_add_str(&url, api_path(&a, what->kind, what->namespace, (struct str){}, NULL));
 	query_add(&url, "fieldSelector",
 		  arena_printf(&a, "metadata.name=%.*s", STR_FMT(what->name)));
