@@ -52,12 +52,12 @@ struct sortable {
 	size_t index;
 };
 
-/* Numbers before texts before what has no key; quantities and times compare as kubectl does. */
+/* Quantities compare by their amounts, as with kubectl; what has no key goes first. */
 static int compare_keys(const struct json *a, const struct json *b)
 {
 	struct quantity x, y;
 	if (!a || !b)
-		return (a != NULL) - (b != NULL); /* those without the field go first */
+		return (a != NULL) - (b != NULL);
 	if (a->type == JSON_STRING && b->type == JSON_STRING) {
 		if (quantity_parse(a->string, &x, NULL) == RC_OK &&
 		    quantity_parse(b->string, &y, NULL) == RC_OK)

@@ -4,7 +4,8 @@
 #include "codec/json.h"
 #include "http/websocket.h"
 
-#define PORT_DEFAULT	443
+#define PORT_TLS	443
+#define PORT_PLAIN	80
 #define DIAL_TIMEOUT_MS 30000
 #define HEADERS_MAX	(WEBSOCKET_ASK_HEADERS + API_IDENTITY_HEADERS + 1)
 
@@ -25,11 +26,12 @@ static enum rc cut_url(struct str url, struct server_address *s, struct err *err
 	bool has_base = str_cut(rest, '/', &s->authority, &s->base);
 	s->base = has_base ? str_n(s->base.at - 1, s->base.len + 1) : STR("");
 	s->host = s->authority;
-	s->port = s->is_tls ? PORT_DEFAULT : 80;
+	s->port = s->is_tls ? PORT_TLS : PORT_PLAIN;
 	if (str_has_prefix(s->authority, STR("["))) {
 		str_cut(str_skip(s->authority, 1), ']', &s->host, &port);
 		port = str_skip(port, 1);
-	} else if (str_cut(s->authority, ':', &s->host, &port)) {
+	} else {
+		str_cut(s->authority, ':', &s->host, &port);
 	}
 	if (port.len && !str_to_i64(port, &s->port))
 		return err_set(err, RC_INVALID, "'%.*s' has no port", STR_FMT(url));
