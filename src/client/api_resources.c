@@ -137,24 +137,6 @@ static enum rc info_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_versions(struct command_line *line)
-{
-	const struct served_options *o = line->values;
-	return verb_run(line, &o->client, versions_body);
-}
-
-static int run_resources(struct command_line *line)
-{
-	const struct served_options *o = line->values;
-	return verb_run(line, &o->client, resources_body);
-}
-
-static int run_info(struct command_line *line)
-{
-	const struct served_options *o = line->values;
-	return verb_run(line, &o->client, info_body);
-}
-
 #define AT(member) offsetof(struct served_options, member)
 static const struct option plain_options[] = {CLIENT_OPTIONS(struct served_options, client)};
 static const struct option options[] = {
@@ -172,7 +154,7 @@ const struct command command_api_versions = {
 	.options = plain_options,
 	.option_count = ARRAY_LEN(plain_options),
 	.values_size = sizeof(struct served_options),
-	.run = run_versions,
+	VERB_RUN(versions_body),
 };
 
 const struct command command_api_resources = {
@@ -181,7 +163,7 @@ const struct command command_api_resources = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct served_options),
-	.run = run_resources,
+	VERB_RUN(resources_body),
 };
 
 const struct command command_cluster_info = {
@@ -190,5 +172,5 @@ const struct command command_cluster_info = {
 	.options = plain_options,
 	.option_count = ARRAY_LEN(plain_options),
 	.values_size = sizeof(struct served_options),
-	.run = run_info,
+	VERB_RUN(info_body),
 };

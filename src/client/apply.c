@@ -259,12 +259,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return p.options->prunes && !v->failed ? prune_rest(&p.prune, err) : RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct apply_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct apply_options, member)
 static const struct option options[] = {
 	RESOURCE_FILE_OPTIONS(struct apply_options, resources),
@@ -293,5 +287,5 @@ const struct command command_apply = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct apply_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -128,18 +128,6 @@ static enum rc whoami_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_can_i(struct command_line *line)
-{
-	const struct auth_options *o = line->values;
-	return verb_run(line, &o->client, can_i_body);
-}
-
-static int run_whoami(struct command_line *line)
-{
-	const struct auth_options *o = line->values;
-	return verb_run(line, &o->client, whoami_body);
-}
-
 #define AT(member) offsetof(struct auth_options, member)
 static const struct option can_i_options[] = {
 	{"all-namespaces", 'A', OPTION_FLAG, AT(is_everywhere), NULL, "in all namespaces"},
@@ -159,7 +147,7 @@ const struct command command_auth_can_i = {
 	.options = can_i_options,
 	.option_count = ARRAY_LEN(can_i_options),
 	.values_size = sizeof(struct auth_options),
-	.run = run_can_i,
+	VERB_RUN(can_i_body),
 };
 
 const struct command command_auth_whoami = {
@@ -168,5 +156,5 @@ const struct command command_auth_whoami = {
 	.options = whoami_options,
 	.option_count = ARRAY_LEN(whoami_options),
 	.values_size = sizeof(struct auth_options),
-	.run = run_whoami,
+	VERB_RUN(whoami_body),
 };

@@ -53,7 +53,8 @@ struct command {
 	size_t values_size;
 	const void *defaults; /* values before parsing; NULL: zero */
 	int (*run)(struct command_line *line);
-	bool is_internal; /* not in help: processes that skeg starts itself */
+	const void *detail; /* what run needs besides the values */
+	bool is_internal;   /* not in help: processes that skeg starts itself */
 };
 
 #define COMMAND_OPTIONS_MAX 64

@@ -130,38 +130,30 @@ enum rc create_ports(struct create *c, const struct text_list *pairs, const char
 
 /* ---- the members of the family ---- */
 
-struct created {
-	const char *api_version, *kind;
-	bool takes_type;
-	create_build *build;
-};
-
-/* verb_run() has no room for it, and a command runs once. */
-static struct created now;
-
-static enum rc create_body(struct verb *v, struct err *err)
+enum rc create_body(struct verb *v, struct err *err)
 {
+	const struct create_kind *made = v->detail;
 	struct create c = {.verb = v,
 			   .options = v->line->values,
 			   .arena = v->arena,
-			   .words = verb_words(v, now.takes_type ? 1 : 0)};
+			   .words = verb_words(v, made->takes_type ? 1 : 0)};
 	struct change ch;
 	struct json *tree = json_object(v->arena), *after;
 	const struct api_kind *kind =
-		api_by_api_version(api_builtin(), str_of(now.api_version), str_of(now.kind));
+		api_by_api_version(api_builtin(), str_of(made->api_version), str_of(made->kind));
 	ASSERT(kind);
 	if (c.words.count == 0)
 		return err_set(err, RC_BAD_REQUEST, "exactly one NAME is required, got 0");
 	c.name = c.words.at[0];
 	c.namespace = kind->is_namespaced ? v->client.namespace : (struct str){};
 	TRY(change_open(&v->client, &c.options->change, "kubectl-create", &ch, err));
-	json_set_str(v->arena, tree, STR("apiVersion"), str_of(now.api_version));
-	json_set_str(v->arena, tree, STR("kind"), str_of(now.kind));
+	json_set_str(v->arena, tree, STR("apiVersion"), str_of(made->api_version));
+	json_set_str(v->arena, tree, STR("kind"), str_of(made->kind));
 	create_set(v->arena, tree, "metadata.name", c.name);
 	if (kind->is_namespaced && v->client.is_namespace_given)
 		json_set_str(v->arena, json_get(tree, STR("metadata")), STR("namespace"),
 			     c.namespace);
-	TRY(now.build(&c, tree, err));
+	TRY(made->build(&c, tree, err));
 	enum rc rc = change_create(&ch, kind, c.namespace, tree, &after, err);
 	if (rc != RC_OK) {
 		struct err cause = *err;
@@ -172,14 +164,6 @@ static enum rc create_body(struct verb *v, struct err *err)
 			       STR_FMT(str_skip(rest, 2)));
 	}
 	return change_tell(&ch, kind, after, "created", err);
-}
-
-int create_run(struct command_line *line, const char *api_version, const char *kind,
-	       bool takes_type, create_build *build)
-{
-	const struct create_options *o = line->values;
-	now = (struct created){api_version, kind, takes_type, build};
-	return verb_run(line, &o->client, create_body);
 }
 
 /* ---- create -f ---- */
@@ -233,12 +217,6 @@ static enum rc file_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct file_options *o = line->values;
-	return verb_run(line, &o->client, file_body);
-}
-
 static const struct option options[] = {
 	RESOURCE_FILE_OPTIONS(struct file_options, resources),
 	CHANGE_OPTIONS(struct file_options, change),
@@ -252,5 +230,5 @@ const struct command command_create = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct file_options),
-	.run = run,
+	VERB_RUN(file_body),
 };

@@ -31,9 +31,16 @@ struct create {
 /* Builds the object; tree has apiVersion, kind and metadata.name already. */
 typedef enum rc create_build(struct create *c, struct json *tree, struct err *err);
 
-/* One name is expected behind a first word that `takes_type` says is there ("generic"). */
-int create_run(struct command_line *line, const char *api_version, const char *kind,
-	       bool takes_type, create_build *build);
+/* What a member of the family makes.  One name is expected, behind a first word that `takes_type`
+ * says is there ("generic"). */
+struct create_kind {
+	const char *api_version, *kind;
+	bool takes_type;
+	create_build *build;
+};
+
+/* The body of each of them. */
+[[nodiscard]] enum rc create_body(struct verb *v, struct err *err);
 
 /* "a.b.c" of objects, made where they are not. */
 struct json *create_at(struct arena *a, struct json *tree, const char *dotted);
@@ -63,7 +70,8 @@ struct json *create_app_labels(struct arena *a, const char *name);
 
 extern const struct create_options create_defaults;
 
-#define CREATE_COMMAND(id, words, aliases_, args, text, table, fn)                                 \
+/* The last arguments are a struct create_kind. */
+#define CREATE_COMMAND(id, words, aliases_, args, text, table, ...)                                \
 	const struct command command_create_##id = {                                               \
 		.name = words,                                                                     \
 		.aliases = aliases_,                                                               \
@@ -73,7 +81,7 @@ extern const struct create_options create_defaults;
 		.option_count = ARRAY_LEN(table),                                                  \
 		.values_size = sizeof(struct create_options),                                      \
 		.defaults = &create_defaults,                                                      \
-		.run = fn,                                                                         \
+		VERB_RUN(create_body, &(const struct create_kind){__VA_ARGS__}),                   \
 	}
 
 #endif

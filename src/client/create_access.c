@@ -128,44 +128,6 @@ static enum rc token_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_token(struct command_line *line)
-{
-	const struct create_options *o = line->values;
-	return verb_run(line, &o->client, token_body);
-}
-
-static int run_namespace(struct command_line *line)
-{
-	return create_run(line, "v1", "Namespace", false, build_plain);
-}
-
-static int run_account(struct command_line *line)
-{
-	return create_run(line, "v1", "ServiceAccount", false, build_plain);
-}
-
-static int run_role(struct command_line *line)
-{
-	return create_run(line, "rbac.authorization.k8s.io/v1", "Role", false, build_role);
-}
-
-static int run_cluster_role(struct command_line *line)
-{
-	return create_run(line, "rbac.authorization.k8s.io/v1", "ClusterRole", false, build_role);
-}
-
-static int run_role_binding(struct command_line *line)
-{
-	return create_run(line, "rbac.authorization.k8s.io/v1", "RoleBinding", false,
-			  build_binding);
-}
-
-static int run_cluster_role_binding(struct command_line *line)
-{
-	return create_run(line, "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", false,
-			  build_binding);
-}
-
 static const struct option plain_options[] = {CREATE_COMMON};
 static const struct option role_options[] = {
 	CREATE_LIST("verb", verbs, "VERB", "what may be done: get,list,watch"),
@@ -188,17 +150,27 @@ static const struct option token_options[] = {
 };
 
 CREATE_COMMAND(namespace, "create namespace", "create ns", "NAME", "Make a Namespace",
-	       plain_options, run_namespace);
+	       plain_options, "v1", "Namespace", false, build_plain);
 CREATE_COMMAND(service_account, "create serviceaccount", "create sa", "NAME",
-	       "Make a ServiceAccount", plain_options, run_account);
+	       "Make a ServiceAccount", plain_options, "v1", "ServiceAccount", false, build_plain);
 CREATE_COMMAND(role, "create role", NULL, "NAME --verb=VERB --resource=TYPE", "Make a Role",
-	       role_options, run_role);
+	       role_options, "rbac.authorization.k8s.io/v1", "Role", false, build_role);
 CREATE_COMMAND(cluster_role, "create clusterrole", NULL, "NAME --verb=VERB --resource=TYPE",
-	       "Make a ClusterRole", role_options, run_cluster_role);
+	       "Make a ClusterRole", role_options, "rbac.authorization.k8s.io/v1", "ClusterRole",
+	       false, build_role);
 CREATE_COMMAND(role_binding, "create rolebinding", NULL, "NAME --role=NAME --user=NAME",
-	       "Make a RoleBinding", binding_options, run_role_binding);
+	       "Make a RoleBinding", binding_options, "rbac.authorization.k8s.io/v1", "RoleBinding",
+	       false, build_binding);
 CREATE_COMMAND(cluster_role_binding, "create clusterrolebinding", NULL,
 	       "NAME --clusterrole=NAME --user=NAME", "Make a ClusterRoleBinding", binding_options,
-	       run_cluster_role_binding);
-CREATE_COMMAND(token, "create token", NULL, "SERVICEACCOUNT", "Ask for a token of an account",
-	       token_options, run_token);
+	       "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", false, build_binding);
+const struct command command_create_token = {
+	.name = "create token",
+	.arguments = "SERVICEACCOUNT",
+	.summary = "Ask for a token of an account",
+	.options = token_options,
+	.option_count = ARRAY_LEN(token_options),
+	.values_size = sizeof(struct create_options),
+	.defaults = &create_defaults,
+	VERB_RUN(token_body),
+};

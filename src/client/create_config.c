@@ -189,16 +189,6 @@ static enum rc build_secret(struct create *c, struct json *tree, struct err *err
 		       type);
 }
 
-static int run_config_map(struct command_line *line)
-{
-	return create_run(line, "v1", "ConfigMap", false, build_data);
-}
-
-static int run_secret(struct command_line *line)
-{
-	return create_run(line, "v1", "Secret", true, build_secret);
-}
-
 #define SOURCES                                                                                    \
 	CREATE_LIST("from-literal", from_literal, "KEY=VALUE", "a key and its value"),             \
 		CREATE_LIST("from-file", from_file, "[KEY=]FILE", "a file's bytes, or a folder"),  \
@@ -217,6 +207,6 @@ static const struct option secret_options[] = {
 };
 
 CREATE_COMMAND(config_map, "create configmap", "create cm", "NAME", "Make a ConfigMap",
-	       config_map_options, run_config_map);
+	       config_map_options, "v1", "ConfigMap", false, build_data);
 CREATE_COMMAND(secret, "create secret", NULL, "generic|docker-registry|tls NAME", "Make a Secret",
-	       secret_options, run_secret);
+	       secret_options, "v1", "Secret", true, build_secret);

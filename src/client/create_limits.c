@@ -75,21 +75,6 @@ static enum rc build_priority(struct create *c, struct json *tree, struct err *e
 	return RC_OK;
 }
 
-static int run_quota(struct command_line *line)
-{
-	return create_run(line, "v1", "ResourceQuota", false, build_quota);
-}
-
-static int run_budget(struct command_line *line)
-{
-	return create_run(line, "policy/v1", "PodDisruptionBudget", false, build_budget);
-}
-
-static int run_priority(struct command_line *line)
-{
-	return create_run(line, "scheduling.k8s.io/v1", "PriorityClass", false, build_priority);
-}
-
 static const struct option quota_options[] = {
 	CREATE_TEXT("hard", hard, "RESOURCE=N,…", "the limits: pods=40,requests.cpu=4"),
 	CREATE_TEXT("scopes", scopes, "SCOPE,…", "only of such pods"),
@@ -111,9 +96,10 @@ static const struct option priority_options[] = {
 };
 
 CREATE_COMMAND(quota, "create quota", "create resourcequota", "NAME --hard=RESOURCE=N",
-	       "Make a ResourceQuota", quota_options, run_quota);
+	       "Make a ResourceQuota", quota_options, "v1", "ResourceQuota", false, build_quota);
 CREATE_COMMAND(budget, "create poddisruptionbudget", "create pdb",
 	       "NAME --selector=KEY=VALUE --min-available=N", "Make a PodDisruptionBudget",
-	       budget_options, run_budget);
+	       budget_options, "policy/v1", "PodDisruptionBudget", false, build_budget);
 CREATE_COMMAND(priority, "create priorityclass", "create pc", "NAME --value=N",
-	       "Make a PriorityClass", priority_options, run_priority);
+	       "Make a PriorityClass", priority_options, "scheduling.k8s.io/v1", "PriorityClass",
+	       false, build_priority);

@@ -112,16 +112,6 @@ static enum rc build_ingress(struct create *c, struct json *tree, struct err *er
 	return RC_OK;
 }
 
-static int run_service(struct command_line *line)
-{
-	return create_run(line, "v1", "Service", true, build_service);
-}
-
-static int run_ingress(struct command_line *line)
-{
-	return create_run(line, "networking.k8s.io/v1", "Ingress", false, build_ingress);
-}
-
 static const struct option service_options[] = {
 	CREATE_LIST("tcp", tcp, "PORT[:TARGET]", "a port, and where it leads"),
 	CREATE_TEXT("clusterip", cluster_ip, "IP", "its address, or None"),
@@ -138,6 +128,6 @@ static const struct option ingress_options[] = {
 
 CREATE_COMMAND(service, "create service", "create svc",
 	       "clusterip|nodeport|loadbalancer|externalname NAME", "Make a Service",
-	       service_options, run_service);
+	       service_options, "v1", "Service", true, build_service);
 CREATE_COMMAND(ingress, "create ingress", "create ing", "NAME --rule=RULE", "Make an Ingress",
-	       ingress_options, run_ingress);
+	       ingress_options, "networking.k8s.io/v1", "Ingress", false, build_ingress);

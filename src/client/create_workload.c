@@ -82,21 +82,6 @@ static enum rc build_cron_job(struct create *c, struct json *tree, struct err *e
 			    o->restart ? o->restart : "OnFailure", err);
 }
 
-static int run_deployment(struct command_line *line)
-{
-	return create_run(line, "apps/v1", "Deployment", false, build_deployment);
-}
-
-static int run_job(struct command_line *line)
-{
-	return create_run(line, "batch/v1", "Job", false, build_job);
-}
-
-static int run_cron_job(struct command_line *line)
-{
-	return create_run(line, "batch/v1", "CronJob", false, build_cron_job);
-}
-
 static const struct option deployment_options[] = {
 	CREATE_LIST("image", images, "IMAGE", "of its containers"),
 	{"replicas", 'r', OPTION_NUMBER, CREATE_AT(replicas), "N", "how many pods (1)"},
@@ -116,9 +101,10 @@ static const struct option cron_job_options[] = {
 };
 
 CREATE_COMMAND(deployment, "create deployment", "create deploy", "NAME --image=IMAGE [-- COMMAND…]",
-	       "Make a Deployment", deployment_options, run_deployment);
+	       "Make a Deployment", deployment_options, "apps/v1", "Deployment", false,
+	       build_deployment);
 CREATE_COMMAND(job, "create job", NULL, "NAME --image=IMAGE [-- COMMAND…]", "Make a Job",
-	       job_options, run_job);
+	       job_options, "batch/v1", "Job", false, build_job);
 CREATE_COMMAND(cron_job, "create cronjob", "create cj",
 	       "NAME --image=IMAGE --schedule=CRON [-- COMMAND…]", "Make a CronJob",
-	       cron_job_options, run_cron_job);
+	       cron_job_options, "batch/v1", "CronJob", false, build_cron_job);

@@ -250,12 +250,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return o->waits && !d.is_dry_run ? wait_all(&d, err) : RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct delete_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct delete_options, member)
 static const struct option options[] = {
 	{"now", 0, OPTION_FLAG, AT(is_now), NULL, "with a grace period of one second"},
@@ -299,5 +293,5 @@ const struct command command_delete = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct delete_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -5,6 +5,7 @@
 
 #include "client/api_path.h"
 #include "client/tab_writer.h"
+#include "client/verb.h"
 #include "client/verbs.h"
 
 struct describe_options {
@@ -91,12 +92,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct describe_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 static const struct option options[] = {
 	{"show-events", 0, OPTION_FLAG, offsetof(struct describe_options, shows_events), NULL,
 	 "with the events of the object (true)"},
@@ -115,5 +110,5 @@ const struct command command_describe = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct describe_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -5,6 +5,7 @@
 #include "client/api_path.h"
 #include "client/cordon.h"
 #include "client/delete_wait.h"
+#include "client/verb.h"
 #include "client/verbs.h"
 #include "io/loop.h"
 
@@ -246,12 +247,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct drain_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct drain_options, member)
 static const struct option options[] = {
 	{"ignore-daemonsets", 0, OPTION_FLAG, AT(ignores_daemon_sets), NULL,
@@ -285,5 +280,5 @@ const struct command command_drain = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct drain_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

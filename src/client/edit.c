@@ -192,18 +192,6 @@ static enum rc replace_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_edit(struct command_line *line)
-{
-	const struct edit_options *o = line->values;
-	return verb_run(line, &o->client, edit_body);
-}
-
-static int run_replace(struct command_line *line)
-{
-	const struct edit_options *o = line->values;
-	return verb_run(line, &o->client, replace_body);
-}
-
 #define AT(member) offsetof(struct edit_options, member)
 static const struct option options[] = {
 	{"subresource", 0, OPTION_TEXT, AT(subresource), "NAME", "status, scale, resize"},
@@ -226,7 +214,7 @@ const struct command command_edit = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct edit_options),
-	.run = run_edit,
+	VERB_RUN(edit_body),
 };
 
 const struct command command_replace = {
@@ -236,5 +224,5 @@ const struct command command_replace = {
 	.options = replace_options,
 	.option_count = ARRAY_LEN(replace_options),
 	.values_size = sizeof(struct edit_options),
-	.run = run_replace,
+	VERB_RUN(replace_body),
 };

@@ -117,12 +117,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct events_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct events_options, member)
 static const struct option options[] = {
 	{"all-namespaces", 'A', OPTION_FLAG, AT(is_everywhere), NULL, "of all namespaces"},
@@ -139,5 +133,5 @@ const struct command command_events = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct events_options),
-	.run = run,
+	VERB_RUN(body),
 };

@@ -125,18 +125,6 @@ static enum rc attach_body(struct verb *v, struct err *err)
 	return talk(v, "attach", &(struct text_list){}, err);
 }
 
-static int run_exec(struct command_line *line)
-{
-	const struct exec_options *o = line->values;
-	return verb_run(line, &o->client, exec_body);
-}
-
-static int run_attach(struct command_line *line)
-{
-	const struct exec_options *o = line->values;
-	return verb_run(line, &o->client, attach_body);
-}
-
 #define AT(member) offsetof(struct exec_options, member)
 static const struct option options[] = {
 	{"container", 'c', OPTION_TEXT, AT(container), "NAME", "which one of the pod (the first)"},
@@ -153,7 +141,7 @@ const struct command command_exec = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct exec_options),
-	.run = run_exec,
+	VERB_RUN(exec_body),
 };
 
 const struct command command_attach = {
@@ -163,5 +151,5 @@ const struct command command_attach = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct exec_options),
-	.run = run_attach,
+	VERB_RUN(attach_body),
 };

@@ -175,18 +175,6 @@ static enum rc image_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_expose(struct command_line *line)
-{
-	const struct expose_options *o = line->values;
-	return verb_run(line, &o->client, expose_body);
-}
-
-static int run_image(struct command_line *line)
-{
-	const struct expose_options *o = line->values;
-	return verb_run(line, &o->client, image_body);
-}
-
 #define AT(member) offsetof(struct expose_options, member)
 static const struct option options[] = {
 	{"port", 0, OPTION_TEXT, AT(port), "PORT,…", "of the Service (the containers')"},
@@ -214,7 +202,7 @@ const struct command command_expose = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct expose_options),
-	.run = run_expose,
+	VERB_RUN(expose_body),
 };
 
 const struct command command_set_image = {
@@ -224,5 +212,5 @@ const struct command command_set_image = {
 	.options = image_options,
 	.option_count = ARRAY_LEN(image_options),
 	.values_size = sizeof(struct expose_options),
-	.run = run_image,
+	VERB_RUN(image_body),
 };

@@ -5,6 +5,7 @@
 
 #include "api/quantity.h"
 #include "client/api_path.h"
+#include "client/verb.h"
 #include "client/verbs.h"
 
 struct str get_url(const struct get *g, const struct api_kind *kind, struct str name)
@@ -339,12 +340,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct get_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct get_options, member)
 static const struct option options[] = {
 	{"output", 'o', OPTION_TEXT, AT(output), "FORM",
@@ -375,5 +370,5 @@ const struct command command_get = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct get_options),
-	.run = run,
+	VERB_RUN(body),
 };

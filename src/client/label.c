@@ -155,18 +155,6 @@ static enum rc annotate_body(struct verb *v, struct err *err)
 	return set_field(v, &annotations, err);
 }
 
-static int run_label(struct command_line *line)
-{
-	const struct label_options *o = line->values;
-	return verb_run(line, &o->client, label_body);
-}
-
-static int run_annotate(struct command_line *line)
-{
-	const struct label_options *o = line->values;
-	return verb_run(line, &o->client, annotate_body);
-}
-
 static const struct option options[] = {
 	{"overwrite", 0, OPTION_FLAG, offsetof(struct label_options, is_overwriting), NULL,
 	 "change what has a value already"},
@@ -187,7 +175,7 @@ const struct command command_label = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct label_options),
-	.run = run_label,
+	VERB_RUN(label_body),
 };
 
 const struct command command_annotate = {
@@ -197,5 +185,5 @@ const struct command command_annotate = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct label_options),
-	.run = run_annotate,
+	VERB_RUN(annotate_body),
 };

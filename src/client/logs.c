@@ -138,12 +138,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return show(&l, err);
 }
 
-static int run(struct command_line *line)
-{
-	const struct logs_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct logs_options, member)
 static const struct option options[] = {
 	CLIENT_OPTIONS(struct logs_options, client),
@@ -169,5 +163,5 @@ const struct command command_logs = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct logs_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -196,24 +196,6 @@ static enum rc taint_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run_cordon(struct command_line *line)
-{
-	const struct node_options *o = line->values;
-	return verb_run(line, &o->client, cordon_body);
-}
-
-static int run_uncordon(struct command_line *line)
-{
-	const struct node_options *o = line->values;
-	return verb_run(line, &o->client, uncordon_body);
-}
-
-static int run_taint(struct command_line *line)
-{
-	const struct node_options *o = line->values;
-	return verb_run(line, &o->client, taint_body);
-}
-
 static const struct option options[] = {
 	CHANGE_OPTIONS(struct node_options, change),
 	RESOURCE_SELECTOR_OPTIONS(struct node_options, resources),
@@ -235,7 +217,7 @@ const struct command command_cordon = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct node_options),
-	.run = run_cordon,
+	VERB_RUN(cordon_body),
 };
 
 const struct command command_uncordon = {
@@ -245,7 +227,7 @@ const struct command command_uncordon = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct node_options),
-	.run = run_uncordon,
+	VERB_RUN(uncordon_body),
 };
 
 const struct command command_taint = {
@@ -255,5 +237,5 @@ const struct command command_taint = {
 	.options = taint_options,
 	.option_count = ARRAY_LEN(taint_options),
 	.values_size = sizeof(struct node_options),
-	.run = run_taint,
+	VERB_RUN(taint_body),
 };

@@ -82,12 +82,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct patch_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct patch_options, member)
 static const struct option options[] = {
 	{"patch", 'p', OPTION_TEXT, AT(patch), "PATCH", "as JSON or YAML"},
@@ -110,5 +104,5 @@ const struct command command_patch = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct patch_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -391,12 +391,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return f->rc;
 }
 
-static int run(struct command_line *line)
-{
-	const struct forward_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 static const struct option options[] = {
 	{"address", 0, OPTION_LIST, offsetof(struct forward_options, addresses), "IP",
 	 "listen here instead of 127.0.0.1 and ::1"},
@@ -410,5 +404,5 @@ const struct command command_port_forward = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct forward_options),
-	.run = run,
+	VERB_RUN(body),
 };

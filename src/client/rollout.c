@@ -209,42 +209,6 @@ static enum rc resume_body(struct verb *v, struct err *err)
 	return each_workload(v, "kubectl-rollout", resume_one, err);
 }
 
-static int run_status(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, status_body);
-}
-
-static int run_history(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, history_body);
-}
-
-static int run_undo(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, undo_body);
-}
-
-static int run_restart(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, restart_body);
-}
-
-static int run_pause(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, pause_body);
-}
-
-static int run_resume(struct command_line *line)
-{
-	const struct rollout_options *o = line->values;
-	return verb_run(line, &o->client, resume_body);
-}
-
 #define AT(member) offsetof(struct rollout_options, member)
 #define TARGETS                                                                                    \
 	RESOURCE_FILE_OPTIONS(struct rollout_options, resources),                                  \
@@ -280,7 +244,7 @@ const struct command command_rollout_status = {
 	.option_count = ARRAY_LEN(status_options),
 	.values_size = sizeof(struct rollout_options),
 	.defaults = &defaults,
-	.run = run_status,
+	VERB_RUN(status_body),
 };
 
 const struct command command_rollout_history = {
@@ -290,7 +254,7 @@ const struct command command_rollout_history = {
 	.options = history_options,
 	.option_count = ARRAY_LEN(history_options),
 	.values_size = sizeof(struct rollout_options),
-	.run = run_history,
+	VERB_RUN(history_body),
 };
 
 const struct command command_rollout_undo = {
@@ -300,7 +264,7 @@ const struct command command_rollout_undo = {
 	.options = undo_options,
 	.option_count = ARRAY_LEN(undo_options),
 	.values_size = sizeof(struct rollout_options),
-	.run = run_undo,
+	VERB_RUN(undo_body),
 };
 
 const struct command command_rollout_restart = {
@@ -310,7 +274,7 @@ const struct command command_rollout_restart = {
 	.options = change_options,
 	.option_count = ARRAY_LEN(change_options),
 	.values_size = sizeof(struct rollout_options),
-	.run = run_restart,
+	VERB_RUN(restart_body),
 };
 
 const struct command command_rollout_pause = {
@@ -320,7 +284,7 @@ const struct command command_rollout_pause = {
 	.options = change_options,
 	.option_count = ARRAY_LEN(change_options),
 	.values_size = sizeof(struct rollout_options),
-	.run = run_pause,
+	VERB_RUN(pause_body),
 };
 
 const struct command command_rollout_resume = {
@@ -330,5 +294,5 @@ const struct command command_rollout_resume = {
 	.options = change_options,
 	.option_count = ARRAY_LEN(change_options),
 	.values_size = sizeof(struct rollout_options),
-	.run = run_resume,
+	VERB_RUN(resume_body),
 };

@@ -81,12 +81,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct scale_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct scale_options, member)
 static const struct option options[] = {
 	{"replicas", 0, OPTION_NUMBER, AT(replicas), "N", "how many there are to be"},
@@ -109,5 +103,5 @@ const struct command command_scale = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct scale_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };

@@ -70,12 +70,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct top_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 static const struct option options[] = {
 	{"all-namespaces", 'A', OPTION_FLAG, offsetof(struct top_options, is_everywhere), NULL,
 	 "pods of all namespaces"},
@@ -89,5 +83,5 @@ const struct command command_top = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct top_options),
-	.run = run,
+	VERB_RUN(body),
 };

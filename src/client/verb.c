@@ -17,14 +17,14 @@ struct text_list verb_words(const struct verb *v, size_t from)
 				  .count = words->count - from};
 }
 
-int verb_run(struct command_line *line, const struct client_options *client,
-	     enum rc (*body)(struct verb *v, struct err *err))
+int verb_run(struct command_line *line)
 {
-	struct verb v = {.line = line, .arena = &line->arena};
+	const struct verb_detail *detail = line->command->detail;
+	struct verb v = {.line = line, .arena = &line->arena, .detail = detail->detail};
 	struct err err;
-	if (api_client_open(v.arena, client, &v.client, &err) != RC_OK)
+	if (api_client_open(v.arena, line->values, &v.client, &err) != RC_OK)
 		return client_failed(&err);
-	enum rc rc = body(&v, &err);
+	enum rc rc = detail->body(&v, &err);
 	fflush(stdout);
 	for (size_t i = 0; i < v.failed; i++)
 		client_failed(&v.failures[i]);

@@ -11,12 +11,24 @@ struct verb {
 	struct api_client client;
 	struct err *failures;
 	size_t failed, failure_cap;
-	int code; /* of the process; EXIT_OK unless body says otherwise */
+	const void *detail; /* of the command's struct verb_detail */
+	int code;	    /* of the process; EXIT_OK unless the body says otherwise */
 };
 
-/* Connects, runs body and tells what failed; returns the exit code. */
-int verb_run(struct command_line *line, const struct client_options *client,
-	     enum rc (*body)(struct verb *v, struct err *err));
+/* What makes a command one that talks to a server; its values begin with a struct client_options.
+ */
+struct verb_detail {
+	enum rc (*body)(struct verb *v, struct err *err);
+	const void *detail; /* what the body must know that several commands have in common */
+};
+#define VERB_RUN(...)                                                                              \
+	.run = verb_run, .detail = &(const struct verb_detail)                                     \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+
+/* Connects, runs the command's body and tells what failed; returns the exit code. */
+int verb_run(struct command_line *line);
 /* Remembers a failure of one of several objects. */
 void verb_note(struct verb *v, const struct err *err);
 

@@ -215,12 +215,6 @@ static enum rc body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-static int run(struct command_line *line)
-{
-	const struct wait_options *o = line->values;
-	return verb_run(line, &o->client, body);
-}
-
 #define AT(member) offsetof(struct wait_options, member)
 static const struct option options[] = {
 	{"for", 0, OPTION_LIST, AT(conditions), "WHAT",
@@ -242,5 +236,5 @@ const struct command command_wait = {
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct wait_options),
 	.defaults = &defaults,
-	.run = run,
+	VERB_RUN(body),
 };
