@@ -1,4 +1,4 @@
-/* skeg api-versions, api-resources: what the server serves. */
+/* skeg api-resources: the types that the server serves. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,40 +6,11 @@
 #include "client/verb.h"
 #include "client/verbs.h"
 
-struct served_options {
+struct api_resources_options {
 	struct client_options client;
 	const char *group, *namespaced, *output;
 	bool has_no_heads;
 };
-
-static int compare_texts(const void *x, const void *y)
-{
-	return str_cmp(*(const struct str *)x, *(const struct str *)y);
-}
-
-static enum rc versions_body(struct verb *v, struct err *err)
-{
-	struct json *groups;
-	struct str *names = NULL;
-	size_t count = 0, cap = 0;
-	TRY(api_client_get(&v->client, v->arena, STR("/apis"), &groups, err));
-	names = arena_grow(v->arena, names, count, &cap, sizeof(*names));
-	names[count++] = STR("v1");
-	const struct json *list = json_get(groups, STR("groups"));
-	for (size_t i = 0; i < json_count(list); i++) {
-		const struct json *versions = json_get(json_at(list, i), STR("versions"));
-		for (size_t k = 0; k < json_count(versions); k++) {
-			names = arena_grow(v->arena, names, count, &cap, sizeof(*names));
-			names[count++] = json_path_str(json_at(versions, k), "groupVersion");
-		}
-	}
-	qsort(names, count, sizeof(*names), compare_texts);
-	for (size_t i = 0; i < count; i++)
-		printf("%.*s\n", STR_FMT(names[i]));
-	return RC_OK;
-}
-
-/* ---- api-resources ---- */
 
 struct row {
 	struct str group, cells[5];
@@ -67,7 +38,7 @@ static struct str joined(struct arena *a, const struct json *list)
 
 static enum rc add_version(struct verb *v, struct str version, struct rows *r, struct err *err)
 {
-	const struct served_options *o = v->line->values;
+	const struct api_resources_options *o = v->line->values;
 	struct json *served;
 	struct str group, rest;
 	bool has_group = str_cut(version, '/', &group, &rest);
@@ -95,12 +66,12 @@ static enum rc add_version(struct verb *v, struct str version, struct rows *r, s
 	return RC_OK;
 }
 
-static enum rc resources_body(struct verb *v, struct err *err)
+static enum rc body(struct verb *v, struct err *err)
 {
 	static const struct str heads[] = {STR_INIT("NAME"), STR_INIT("SHORTNAMES"),
 					   STR_INIT("APIVERSION"), STR_INIT("NAMESPACED"),
 					   STR_INIT("KIND")};
-	const struct served_options *o = v->line->values;
+	const struct api_resources_options *o = v->line->values;
 	struct text_table table = {};
 	struct rows r = {};
 	struct json *groups;
@@ -125,36 +96,14 @@ static enum rc resources_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-/* ---- cluster-info ---- */
-
-static enum rc info_body(struct verb *v, struct err *err)
-{
-	struct json *version;
-	TRY(api_client_get(&v->client, v->arena, STR("/version"), &version, err));
-	printf("Kubernetes control plane is running at %.*s\n", STR_FMT(v->client.server));
-	printf("\nTo further debug and diagnose cluster problems, use 'skeg events -A' and 'skeg "
-	       "describe nodes'.\n");
-	return RC_OK;
-}
-
-#define AT(member) offsetof(struct served_options, member)
-static const struct option plain_options[] = {CLIENT_OPTIONS(struct served_options, client)};
+#define AT(member) offsetof(struct api_resources_options, member)
 static const struct option options[] = {
 	{"api-group", 0, OPTION_TEXT, AT(group), "GROUP", "only of this group"},
 	{"namespaced", 0, OPTION_TEXT, AT(namespaced), "true|false", "only of this scope",
 	 .bare = "true"},
 	{"no-headers", 0, OPTION_FLAG, AT(has_no_heads), NULL, "without the line of column names"},
 	{"output", 'o', OPTION_TEXT, AT(output), "name", "only names"},
-	CLIENT_OPTIONS(struct served_options, client),
-};
-
-const struct command command_api_versions = {
-	.name = "api-versions",
-	.summary = "List the versions that the server serves",
-	.options = plain_options,
-	.option_count = ARRAY_LEN(plain_options),
-	.values_size = sizeof(struct served_options),
-	VERB_RUN(versions_body),
+	CLIENT_OPTIONS(struct api_resources_options, client),
 };
 
 const struct command command_api_resources = {
@@ -162,15 +111,6 @@ const struct command command_api_resources = {
 	.summary = "List the types that the server serves",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
-	.values_size = sizeof(struct served_options),
-	VERB_RUN(resources_body),
-};
-
-const struct command command_cluster_info = {
-	.name = "cluster-info",
-	.summary = "Show where the cluster is",
-	.options = plain_options,
-	.option_count = ARRAY_LEN(plain_options),
-	.values_size = sizeof(struct served_options),
-	VERB_RUN(info_body),
+	.values_size = sizeof(struct api_resources_options),
+	VERB_RUN(body),
 };

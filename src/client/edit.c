@@ -1,11 +1,9 @@
-/* skeg edit, replace: whole objects anew, from an editor or from files. */
+/* skeg edit: whole objects anew, from an editor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "client/api_path.h"
 #include "client/change.h"
-#include "client/delete_wait.h"
 #include "client/resources.h"
 #include "client/verbs.h"
 #include "codec/yaml.h"
@@ -20,7 +18,6 @@ struct edit_options {
 	struct resource_options resources;
 	struct change_options change;
 	const char *subresource;
-	bool is_forced;
 };
 
 static const char head[] =
@@ -138,7 +135,7 @@ static enum rc edit_one(struct verb *v, struct resource *r, void *ctx, struct er
 	}
 }
 
-static enum rc edit_body(struct verb *v, struct err *err)
+static enum rc body(struct verb *v, struct err *err)
 {
 	struct edit e = {.options = v->line->values};
 	struct resources r;
@@ -150,48 +147,6 @@ static enum rc edit_body(struct verb *v, struct err *err)
 	return RC_OK;
 }
 
-/* ---- replace ---- */
-
-static enum rc delete_first(struct verb *v, struct resource *r, struct err *err)
-{
-	struct json *reply;
-	struct str path = api_path(v->arena, r->kind, r->namespace, r->name, NULL);
-	enum rc rc = api_client_send(&v->client, v->arena, "DELETE", path, NULL, NULL, &reply, err);
-	if (rc == RC_NOT_FOUND)
-		return RC_OK;
-	TRY(rc);
-	printf("%.*s \"%.*s\" deleted\n", STR_FMT(resource_type_label(v->arena, r->kind)),
-	       STR_FMT(r->name));
-	const struct deleted_object gone = {r->kind, r->namespace, r->name, (struct str){}};
-	return delete_wait(&v->client, &gone, 0, err);
-}
-
-static enum rc replace_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	struct edit *e = ctx;
-	struct json *after;
-	if (e->options->is_forced) {
-		TRY(delete_first(v, r, err));
-		TRY(change_create(&e->change, r->kind, r->namespace, r->file->tree, &after, err));
-	} else {
-		TRY(change_replace(&e->change, r->kind, r->namespace, r->file->tree, &after, err));
-	}
-	return change_tell(&e->change, r->kind, after, "replaced", err);
-}
-
-static enum rc replace_body(struct verb *v, struct err *err)
-{
-	struct edit e = {.options = v->line->values};
-	struct resources r;
-	const struct resource_query q = {.options = &e.options->resources, .is_local = true};
-	if (e.options->resources.files.count == 0 && !e.options->resources.kustomize)
-		return err_set(err, RC_BAD_REQUEST, "must specify one of -f and -k");
-	TRY(change_open(&v->client, &e.options->change, "kubectl-replace", &e.change, err));
-	TRY(resources_find(v, &q, &r, err));
-	resources_each(v, &r, replace_one, &e);
-	return RC_OK;
-}
-
 #define AT(member) offsetof(struct edit_options, member)
 static const struct option options[] = {
 	{"subresource", 0, OPTION_TEXT, AT(subresource), "NAME", "status, scale, resize"},
@@ -200,13 +155,6 @@ static const struct option options[] = {
 	RESOURCE_SELECTOR_OPTIONS(struct edit_options, resources),
 	CLIENT_OPTIONS(struct edit_options, client),
 };
-static const struct option replace_options[] = {
-	{"force", 0, OPTION_FLAG, AT(is_forced), NULL, "delete it first and make it again"},
-	CHANGE_OPTIONS(struct edit_options, change),
-	RESOURCE_FILE_OPTIONS(struct edit_options, resources),
-	CLIENT_OPTIONS(struct edit_options, client),
-};
-
 const struct command command_edit = {
 	.name = "edit",
 	.arguments = "TYPE NAME | TYPE/NAME",
@@ -214,15 +162,5 @@ const struct command command_edit = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct edit_options),
-	VERB_RUN(edit_body),
-};
-
-const struct command command_replace = {
-	.name = "replace",
-	.arguments = "-f FILE",
-	.summary = "Put whole objects in the place of others",
-	.options = replace_options,
-	.option_count = ARRAY_LEN(replace_options),
-	.values_size = sizeof(struct edit_options),
-	VERB_RUN(replace_body),
+	VERB_RUN(body),
 };

@@ -1,6 +1,4 @@
-/* skeg expose, set image: a Service for a workload; other images in its pods. */
-#include <stdio.h>
-
+/* skeg expose: a Service for a workload. */
 #include "client/change.h"
 #include "client/create.h"
 #include "client/resources.h"
@@ -93,7 +91,7 @@ static enum rc expose_one(struct verb *v, struct resource *r, void *ctx, struct 
 	return change_tell(&e->change, kind, after, "exposed", err);
 }
 
-static enum rc expose_body(struct verb *v, struct err *err)
+static enum rc body(struct verb *v, struct err *err)
 {
 	struct exposing e = {.options = v->line->values};
 	struct resources r;
@@ -102,76 +100,6 @@ static enum rc expose_body(struct verb *v, struct err *err)
 	TRY(change_open(&v->client, &e.options->change, "kubectl-expose", &e.change, err));
 	TRY(resources_find(v, &q, &r, err));
 	resources_each(v, &r, expose_one, &e);
-	return RC_OK;
-}
-
-/* ---- set image ---- */
-
-struct setting {
-	struct change change;
-	struct text_list pairs;
-};
-
-static enum rc image_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	static const char *const lists[] = {"containers", "initContainers"};
-	struct setting *s = ctx;
-	struct arena *a = v->arena;
-	const char *at = str_is(r->kind->plural, "pods") ? "spec"
-			 : str_is(r->kind->plural, "cronjobs")
-				 ? "spec.jobTemplate.spec.template.spec"
-				 : "spec.template.spec";
-	struct json *patch = json_object(a), *spec = create_at(a, patch, at), *after;
-	const struct json *now = json_path(r->tree, at);
-	for (size_t i = 0; i < s->pairs.count; i++) {
-		struct str name, image;
-		bool is_found = false;
-		str_cut(str_of(s->pairs.at[i]), '=', &name, &image);
-		for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-			const struct json *list = json_get(now, str_of(lists[l]));
-			for (size_t k = 0; k < json_count(list); k++) {
-				struct str own = json_path_str(json_at(list, k), "name");
-				struct json *c = json_object(a);
-				if (!str_is(name, "*") && !str_eq(name, own))
-					continue;
-				is_found = true;
-				json_set_str(a, c, STR("name"), own);
-				json_set_str(a, c, STR("image"), image);
-				if (!json_get(spec, str_of(lists[l])))
-					json_set(a, spec, str_of(lists[l]), json_array(a));
-				json_append(a, json_get(spec, str_of(lists[l])), c);
-			}
-		}
-		if (!is_found)
-			return err_set(err, RC_NOT_FOUND, "unable to find container named \"%.*s\"",
-				       STR_FMT(name));
-	}
-	TRY(change_patch(&s->change, r->kind, r->namespace, r->name, NULL, PATCH_STRATEGIC, patch,
-			 &after, err));
-	if (str_eq(json_path_str(after, "metadata.resourceVersion"),
-		   json_path_str(r->tree, "metadata.resourceVersion")) &&
-	    s->change.dry_run == DRY_RUN_NONE)
-		return RC_OK; /* as before: kubectl says nothing */
-	return change_tell(&s->change, r->kind, after, "image updated", err);
-}
-
-static enum rc image_body(struct verb *v, struct err *err)
-{
-	const struct expose_options *o = v->line->values;
-	struct setting s = {};
-	struct resources r;
-	struct resource_query q = {.options = &o->resources, .words = v->line->words};
-	size_t at = 0;
-	while (at < q.words.count && !strchr(q.words.at[at], '='))
-		at++;
-	s.pairs = verb_words(v, at);
-	q.words.count = at;
-	if (s.pairs.count == 0)
-		return err_set(err, RC_BAD_REQUEST,
-			       "at least one image update is required: CONTAINER=IMAGE");
-	TRY(change_open(&v->client, &o->change, "kubectl-set", &s.change, err));
-	TRY(resources_find(v, &q, &r, err));
-	resources_each(v, &r, image_one, &s);
 	return RC_OK;
 }
 
@@ -188,13 +116,6 @@ static const struct option options[] = {
 	RESOURCE_SELECTOR_OPTIONS(struct expose_options, resources),
 	CLIENT_OPTIONS(struct expose_options, client),
 };
-static const struct option image_options[] = {
-	CHANGE_OPTIONS(struct expose_options, change),
-	RESOURCE_FILE_OPTIONS(struct expose_options, resources),
-	RESOURCE_SELECTOR_OPTIONS(struct expose_options, resources),
-	CLIENT_OPTIONS(struct expose_options, client),
-};
-
 const struct command command_expose = {
 	.name = "expose",
 	.arguments = "TYPE NAME --port=PORT",
@@ -202,15 +123,5 @@ const struct command command_expose = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct expose_options),
-	VERB_RUN(expose_body),
-};
-
-const struct command command_set_image = {
-	.name = "set image",
-	.arguments = "TYPE/NAME CONTAINER=IMAGE…",
-	.summary = "Change images of a workload",
-	.options = image_options,
-	.option_count = ARRAY_LEN(image_options),
-	.values_size = sizeof(struct expose_options),
-	VERB_RUN(image_body),
+	VERB_RUN(body),
 };

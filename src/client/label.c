@@ -128,8 +128,9 @@ static enum rc label_one(struct verb *v, struct resource *r, void *ctx, struct e
 	return change_tell(&l->change, r->kind, after, what, err);
 }
 
-static enum rc set_field(struct verb *v, const struct field *field, struct err *err)
+static enum rc body(struct verb *v, struct err *err)
 {
+	const struct field *field = v->detail;
 	struct labelling l = {.field = field, .options = v->line->values};
 	struct resources r;
 	struct resource_query q = {.options = &l.options->resources};
@@ -143,16 +144,6 @@ static enum rc set_field(struct verb *v, const struct field *field, struct err *
 	TRY(resources_find(v, &q, &r, err));
 	resources_each(v, &r, label_one, &l);
 	return RC_OK;
-}
-
-static enum rc label_body(struct verb *v, struct err *err)
-{
-	return set_field(v, &labels, err);
-}
-
-static enum rc annotate_body(struct verb *v, struct err *err)
-{
-	return set_field(v, &annotations, err);
 }
 
 static const struct option options[] = {
@@ -175,7 +166,7 @@ const struct command command_label = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct label_options),
-	VERB_RUN(label_body),
+	VERB_RUN(body, &labels),
 };
 
 const struct command command_annotate = {
@@ -185,5 +176,5 @@ const struct command command_annotate = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct label_options),
-	VERB_RUN(annotate_body),
+	VERB_RUN(body, &annotations),
 };

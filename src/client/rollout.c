@@ -170,9 +170,11 @@ static enum rc restart_body(struct verb *v, struct err *err)
 	return each_workload(v, "kubectl-rollout", restart_one, err);
 }
 
-static enum rc set_paused(struct rollout *ro, struct resource *r, bool is_paused, struct err *err)
+static enum rc set_paused(struct verb *v, struct resource *r, void *ctx, struct err *err)
 {
-	struct arena *a = ro->verb->arena;
+	struct rollout *ro = ctx;
+	struct arena *a = v->arena;
+	bool is_paused = *(const bool *)v->detail;
 	struct json *patch = json_object(a), *after;
 	if (!str_is(r->kind->plural, "deployments"))
 		return err_set(err, RC_BAD_REQUEST, "%.*s \"%.*s\": %s is not supported",
@@ -189,24 +191,9 @@ static enum rc set_paused(struct rollout *ro, struct resource *r, bool is_paused
 	return change_tell(&ro->change, r->kind, after, is_paused ? "paused" : "resumed", err);
 }
 
-static enum rc pause_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	return set_paused(ctx, r, true, err);
-}
-
-static enum rc resume_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	return set_paused(ctx, r, false, err);
-}
-
 static enum rc pause_body(struct verb *v, struct err *err)
 {
-	return each_workload(v, "kubectl-rollout", pause_one, err);
-}
-
-static enum rc resume_body(struct verb *v, struct err *err)
-{
-	return each_workload(v, "kubectl-rollout", resume_one, err);
+	return each_workload(v, "kubectl-rollout", set_paused, err);
 }
 
 #define AT(member) offsetof(struct rollout_options, member)
@@ -284,7 +271,7 @@ const struct command command_rollout_pause = {
 	.options = change_options,
 	.option_count = ARRAY_LEN(change_options),
 	.values_size = sizeof(struct rollout_options),
-	VERB_RUN(pause_body),
+	VERB_RUN(pause_body, &(const bool){true}),
 };
 
 const struct command command_rollout_resume = {
@@ -294,5 +281,5 @@ const struct command command_rollout_resume = {
 	.options = change_options,
 	.option_count = ARRAY_LEN(change_options),
 	.values_size = sizeof(struct rollout_options),
-	VERB_RUN(resume_body),
+	VERB_RUN(pause_body, &(const bool){false}),
 };

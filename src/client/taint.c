@@ -1,72 +1,16 @@
-/* skeg cordon, uncordon, taint: whether pods may come to a node. */
+/* skeg taint: what keeps pods away from nodes. */
 #include <stdio.h>
 
 #include "client/change.h"
-#include "client/cordon.h"
 #include "client/resources.h"
 #include "client/verbs.h"
 
-struct node_options {
+struct taint_options {
 	struct client_options client;
 	struct resource_options resources;
 	struct change_options change;
 	bool is_overwriting;
 };
-
-/* ---- cordon ---- */
-
-enum rc cordon_set(struct change *ch, struct resource *r, bool is_cordoned, struct err *err)
-{
-	struct arena *a = ch->arena;
-	struct json *patch = json_object(a), *after = r->tree;
-	const char *const words[] = {"uncordoned", "cordoned", "already uncordoned",
-				     "already cordoned"};
-	bool is_same = json_is_true(json_path(r->tree, "spec.unschedulable")) == is_cordoned;
-	json_set(a, json_need_object(a, patch, STR("spec")), STR("unschedulable"),
-		 is_cordoned ? json_bool(a, true) : json_null(a));
-	if (!is_same)
-		TRY(change_patch(ch, r->kind, r->namespace, r->name, NULL, PATCH_STRATEGIC, patch,
-				 &after, err));
-	return change_tell(ch, r->kind, after, words[is_cordoned + 2 * is_same], err);
-}
-
-static enum rc cordon_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	return cordon_set(ctx, r, true, err);
-}
-
-static enum rc uncordon_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
-{
-	return cordon_set(ctx, r, false, err);
-}
-
-static enum rc each_node(struct verb *v,
-			 enum rc (*fn)(struct verb *v, struct resource *r, void *ctx,
-				       struct err *err),
-			 struct err *err)
-{
-	const struct node_options *o = v->line->values;
-	struct change ch;
-	struct resources r;
-	const struct resource_query q = {
-		.options = &o->resources, .words = verb_words(v, 0), .default_type = "nodes"};
-	TRY(change_open(&v->client, &o->change, NULL, &ch, err));
-	TRY(resources_find(v, &q, &r, err));
-	resources_each(v, &r, fn, &ch);
-	return RC_OK;
-}
-
-static enum rc cordon_body(struct verb *v, struct err *err)
-{
-	return each_node(v, cordon_one, err);
-}
-
-static enum rc uncordon_body(struct verb *v, struct err *err)
-{
-	return each_node(v, uncordon_one, err);
-}
-
-/* ---- taint ---- */
 
 struct taint {
 	struct str key, value, effect;
@@ -74,7 +18,7 @@ struct taint {
 };
 
 struct tainting {
-	const struct node_options *options;
+	const struct taint_options *options;
 	struct change change;
 	struct taint *taints;
 	size_t count;
@@ -176,7 +120,7 @@ static bool is_taint(const char *word)
 	return strchr(word, ':') || strchr(word, '=') || (len > 1 && word[len - 1] == '-');
 }
 
-static enum rc taint_body(struct verb *v, struct err *err)
+static enum rc body(struct verb *v, struct err *err)
 {
 	struct tainting g = {.options = v->line->values};
 	struct resources r;
@@ -197,45 +141,19 @@ static enum rc taint_body(struct verb *v, struct err *err)
 }
 
 static const struct option options[] = {
-	CHANGE_OPTIONS(struct node_options, change),
-	RESOURCE_SELECTOR_OPTIONS(struct node_options, resources),
-	CLIENT_OPTIONS(struct node_options, client),
-};
-
-static const struct option taint_options[] = {
-	{"overwrite", 0, OPTION_FLAG, offsetof(struct node_options, is_overwriting), NULL,
+	{"overwrite", 0, OPTION_FLAG, offsetof(struct taint_options, is_overwriting), NULL,
 	 "change what is there already"},
-	CHANGE_OPTIONS(struct node_options, change),
-	RESOURCE_SELECTOR_OPTIONS(struct node_options, resources),
-	CLIENT_OPTIONS(struct node_options, client),
-};
-
-const struct command command_cordon = {
-	.name = "cordon",
-	.arguments = "NODE…",
-	.summary = "Let no more pods come to a node",
-	.options = options,
-	.option_count = ARRAY_LEN(options),
-	.values_size = sizeof(struct node_options),
-	VERB_RUN(cordon_body),
-};
-
-const struct command command_uncordon = {
-	.name = "uncordon",
-	.arguments = "NODE…",
-	.summary = "Let pods come to a node again",
-	.options = options,
-	.option_count = ARRAY_LEN(options),
-	.values_size = sizeof(struct node_options),
-	VERB_RUN(uncordon_body),
+	CHANGE_OPTIONS(struct taint_options, change),
+	RESOURCE_SELECTOR_OPTIONS(struct taint_options, resources),
+	CLIENT_OPTIONS(struct taint_options, client),
 };
 
 const struct command command_taint = {
 	.name = "taint",
 	.arguments = "nodes NODE… KEY=VALUE:EFFECT | KEY:EFFECT-",
 	.summary = "Set and remove taints of nodes",
-	.options = taint_options,
-	.option_count = ARRAY_LEN(taint_options),
-	.values_size = sizeof(struct node_options),
-	VERB_RUN(taint_body),
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.values_size = sizeof(struct taint_options),
+	VERB_RUN(body),
 };
