@@ -54,6 +54,9 @@ static enum rc body(struct verb *v, struct err *err)
 	if (p.options->resources.files.count == 0 && !p.options->resources.kustomize)
 		return err_set(err, RC_BAD_REQUEST, "must specify one of -f and -k");
 	TRY(change_open(&v->client, &p.options->change, "kubectl-replace", &p.change, err));
+	if (p.options->is_forced && p.change.dry_run != DRY_RUN_NONE)
+		return err_set(err, RC_BAD_REQUEST,
+			       "--dry-run can not be used when --force is set");
 	TRY(resources_find(v, &q, &r, err));
 	resources_each(v, &r, replace_one, &p);
 	return RC_OK;
