@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/object_output.h"
 #include "client/text_table.h"
 #include "client/verb.h"
 #include "client/verbs.h"
@@ -28,14 +29,6 @@ static int compare_rows(const void *x, const void *y)
 	return order ? order : str_cmp(a->cells[0], b->cells[0]);
 }
 
-static struct str joined(struct arena *a, const struct json *list)
-{
-	CLEANUP_BUF text = BUF_INIT(4096);
-	for (size_t i = 0; i < json_count(list); i++)
-		buf_printf(&text, "%s%.*s", i ? "," : "", STR_FMT(json_str(json_at(list, i))));
-	return arena_str(a, buf_str(&text));
-}
-
 static enum rc add_version(struct verb *v, struct str version, struct rows *r, struct err *err)
 {
 	const struct api_resources_options *o = v->line->values;
@@ -59,8 +52,8 @@ static enum rc add_version(struct verb *v, struct str version, struct rows *r, s
 		r->items = arena_grow(v->arena, r->items, r->count, &r->cap, sizeof(*r->items));
 		r->items[r->count++] = (struct row){
 			has_group ? group : STR(""),
-			{name, joined(v->arena, json_get(one, STR("shortNames"))), version,
-			 str_of(scope), json_path_str(one, "kind")},
+			{name, json_joined(v->arena, json_get(one, STR("shortNames")), ","),
+			 version, str_of(scope), json_path_str(one, "kind")},
 		};
 	}
 	return RC_OK;

@@ -28,11 +28,10 @@ static enum rc review(struct verb *v, const char *plural, struct json *body,
 static void set_resource(struct verb *v, struct json *attributes, struct str word)
 {
 	const struct auth_options *o = v->line->values;
-	struct str type, name, group = {}, plural = word;
+	struct str type, name;
 	bool has_name = str_cut(word, '/', &type, &name);
 	const struct api_kind *kind = resource_type_find(type);
-	plural = kind ? kind->plural : type;
-	group = kind ? kind->group : (struct str){};
+	struct str plural = kind ? kind->plural : type, group = kind ? kind->group : STR("");
 	if (!kind && !str_is(type, "*"))
 		fprintf(stderr, "Warning: the server doesn't have a resource type '%.*s'\n\n",
 			STR_FMT(type));
@@ -40,7 +39,7 @@ static void set_resource(struct verb *v, struct json *attributes, struct str wor
 		fprintf(stderr, "Warning: resource '%.*s' is not namespace scoped%s%.*s%s\n\n",
 			STR_FMT(kind->plural), kind->group.len ? " in group '" : "",
 			STR_FMT(kind->group), kind->group.len ? "'" : "");
-	json_set_str(v->arena, attributes, STR("group"), group.at ? group : STR(""));
+	json_set_str(v->arena, attributes, STR("group"), group);
 	json_set_str(v->arena, attributes, STR("resource"), plural);
 	if (has_name)
 		json_set_str(v->arena, attributes, STR("name"), name);
@@ -86,12 +85,9 @@ static enum rc can_i_body(struct verb *v, struct err *err)
 
 /* ---- whoami ---- */
 
-static struct str joined(struct arena *a, const struct json *list)
+static struct str bracketed(struct arena *a, const struct json *list)
 {
-	CLEANUP_BUF text = BUF_INIT(64 << 10);
-	for (size_t i = 0; i < json_count(list); i++)
-		buf_printf(&text, "%s%.*s", i ? " " : "", STR_FMT(json_str(json_at(list, i))));
-	return arena_printf(a, "[%.*s]", STR_FMT(buf_str(&text)));
+	return arena_printf(a, "[%.*s]", STR_FMT(json_joined(a, list, " ")));
 }
 
 static enum rc whoami_body(struct verb *v, struct err *err)
@@ -113,7 +109,7 @@ static enum rc whoami_body(struct verb *v, struct err *err)
 		{STR("ATTRIBUTE"), STR("VALUE")},
 		{STR("Username"), json_path_str(user, "username")},
 		{STR("UID"), json_path_str(user, "uid")},
-		{STR("Groups"), joined(a, json_get(user, STR("groups")))},
+		{STR("Groups"), bracketed(a, json_get(user, STR("groups")))},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i][1].len)
@@ -121,7 +117,7 @@ static enum rc whoami_body(struct verb *v, struct err *err)
 	for (size_t i = 0; i < json_count(extra); i++) {
 		const struct str cells[] = {
 			arena_printf(a, "Extra: %.*s", STR_FMT(extra->object.members[i].key)),
-			joined(a, extra->object.members[i].value)};
+			bracketed(a, extra->object.members[i].value)};
 		text_table_add(&table, a, cells, 2);
 	}
 	text_table_print(&table);

@@ -5,6 +5,7 @@
 #define SKEG_CLIENT_DESCRIBE_H
 
 #include "base/buf.h"
+#include "client/object_output.h"
 #include "client/resources.h"
 
 struct describe {

@@ -1,24 +1,8 @@
 /* ConfigMaps, Secrets, claims, namespaces, service accounts. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/encode.h"
 #include "client/describe.h"
-
-#define TEXT_BYTES_MAX (1u << 20)
-
-static int compare_members(const void *x, const void *y)
-{
-	const struct json_member *a = x, *b = y;
-	return str_cmp(a->key, b->key);
-}
-
-static void sort_members(const struct json *map)
-{
-	if (json_count(map))
-		qsort(map->object.members, json_count(map), sizeof(struct json_member),
-		      compare_members);
-}
 
 /* Values stand as they are, not in columns. */
 static void add_verbatim(struct describe *d, struct str text)
@@ -29,24 +13,23 @@ static void add_verbatim(struct describe *d, struct str text)
 
 enum rc describe_config_map(struct describe *d, const struct resource *r, struct err *err)
 {
-	const struct json *data = json_get(r->tree, STR("data"));
-	const struct json *binary = json_get(r->tree, STR("binaryData"));
+	size_t count;
+	const struct json_member *m =
+		json_sorted_members(d->arena, json_get(r->tree, STR("data")), &count);
 	describe_metadata(d, r->tree);
 	describe_line(d, 0, "\nData\n====");
-	sort_members(data);
-	for (size_t i = 0; i < json_count(data); i++) {
-		describe_line(d, 0, "%.*s:\n----", STR_FMT(data->object.members[i].key));
-		add_verbatim(d, json_str(data->object.members[i].value));
+	for (size_t i = 0; i < count; i++) {
+		describe_line(d, 0, "%.*s:\n----", STR_FMT(m[i].key));
+		add_verbatim(d, json_str(m[i].value));
 		buf_add_char(&d->text, '\n');
 	}
 	describe_line(d, 0, "\nBinaryData\n====");
-	sort_members(binary);
-	for (size_t i = 0; i < json_count(binary); i++) {
+	m = json_sorted_members(d->arena, json_get(r->tree, STR("binaryData")), &count);
+	for (size_t i = 0; i < count; i++) {
 		struct str bytes = {};
-		if (!base64_decode(d->arena, json_str(binary->object.members[i].value), &bytes))
+		if (!base64_decode(d->arena, json_str(m[i].value), &bytes))
 			continue;
-		describe_line(d, 0, "%.*s: %zu bytes", STR_FMT(binary->object.members[i].key),
-			      bytes.len);
+		describe_line(d, 0, "%.*s: %zu bytes", STR_FMT(m[i].key), bytes.len);
 	}
 	buf_add_char(&d->text, '\n');
 	return describe_events(d, r, err);
@@ -54,16 +37,17 @@ enum rc describe_config_map(struct describe *d, const struct resource *r, struct
 
 enum rc describe_secret(struct describe *d, const struct resource *r, struct err *err)
 {
-	const struct json *data = json_get(r->tree, STR("data"));
+	size_t count;
+	const struct json_member *m =
+		json_sorted_members(d->arena, json_get(r->tree, STR("data")), &count);
 	bool is_token =
 		str_is(json_path_str(r->tree, "type"), "kubernetes.io/service-account-token");
 	describe_metadata(d, r->tree);
 	describe_line(d, 0, "\nType:\t%.*s", STR_FMT(json_path_str(r->tree, "type")));
 	describe_line(d, 0, "\nData\n====");
-	sort_members(data);
-	for (size_t i = 0; i < json_count(data); i++) {
-		struct str key = data->object.members[i].key, bytes = {};
-		if (!base64_decode(d->arena, json_str(data->object.members[i].value), &bytes))
+	for (size_t i = 0; i < count; i++) {
+		struct str key = m[i].key, bytes = {};
+		if (!base64_decode(d->arena, json_str(m[i].value), &bytes))
 			continue;
 		if (is_token && str_is(key, "token"))
 			describe_line(d, 0, "%.*s:\t%.*s", STR_FMT(key), STR_FMT(bytes));
@@ -120,13 +104,10 @@ enum rc describe_claim(struct describe *d, const struct resource *r, struct err 
 		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
 		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
 	};
-	const struct json *t = r->tree, *finalizers = json_path(t, "metadata.finalizers");
-	CLEANUP_BUF text = BUF_INIT(TEXT_BYTES_MAX);
+	const struct json *t = r->tree;
 	describe_rows(d, t, rows, ARRAY_LEN(rows));
-	for (size_t i = 0; i < json_count(finalizers); i++)
-		buf_printf(&text, "%s%.*s", i ? " " : "",
-			   STR_FMT(json_str(json_at(finalizers, i))));
-	describe_line(d, 0, "Finalizers:\t[%.*s]", STR_FMT(buf_str(&text)));
+	describe_line(d, 0, "Finalizers:\t[%.*s]",
+		      STR_FMT(json_joined(d->arena, json_path(t, "metadata.finalizers"), " ")));
 	describe_line(d, 0, "Capacity:\t%.*s",
 		      STR_FMT(describe_value(d->arena, json_path(t, "status.capacity.storage"))));
 	describe_line(d, 0, "Access Modes:\t%.*s",
@@ -146,16 +127,18 @@ static enum rc describe_quotas(struct describe *d, const struct resource *r, str
 	}
 	describe_line(d, 0, "\nResource Quotas");
 	for (size_t i = 0; i < json_count(quotas); i++) {
-		const struct json *q = json_at(quotas, i), *hard = json_path(q, "status.hard");
+		size_t count;
+		const struct json *q = json_at(quotas, i);
+		const struct json_member *hard =
+			json_sorted_members(d->arena, json_path(q, "status.hard"), &count);
 		describe_line(d, 1, "Name:\t%.*s", STR_FMT(json_path_str(q, "metadata.name")));
 		describe_line(d, 1, "Resource\tUsed\tHard");
 		describe_line(d, 1, "--------\t---\t---");
-		sort_members(hard);
-		for (size_t k = 0; k < json_count(hard); k++) {
-			struct str key = hard->object.members[k].key;
+		for (size_t k = 0; k < count; k++) {
+			struct str key = hard[k].key;
 			describe_line(d, 1, "%.*s\t%.*s\t%.*s", STR_FMT(key),
 				      STR_FMT(json_str(json_get(json_path(q, "status.used"), key))),
-				      STR_FMT(json_str(hard->object.members[k].value)));
+				      STR_FMT(json_str(hard[k].value)));
 		}
 	}
 	return RC_OK;

@@ -1,7 +1,6 @@
 /* Any other kind: its fields as they are, with names as words. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "client/describe.h"
 
@@ -36,23 +35,13 @@ static struct str label_of(struct arena *a, struct str key)
 	return out.is_full ? key : arena_str(a, buf_str(&out));
 }
 
-static int compare_members(const void *x, const void *y)
-{
-	const struct json_member *a = x, *b = y;
-	return str_cmp(a->key, b->key);
-}
-
 static void describe_tree(struct describe *d, int level, struct str label,
 			  const struct json *value);
 
 static void describe_members(struct describe *d, int level, const struct json *object)
 {
-	size_t count = json_count(object);
-	if (!count)
-		return;
-	struct json_member *sorted =
-		arena_copy(d->arena, object->object.members, count * sizeof(*sorted));
-	qsort(sorted, count, sizeof(*sorted), compare_members);
+	size_t count;
+	const struct json_member *sorted = json_sorted_members(d->arena, object, &count);
 	for (size_t i = 0; i < count; i++)
 		describe_tree(d, level, label_of(d->arena, sorted[i].key), sorted[i].value);
 }

@@ -84,14 +84,6 @@ static void describe_state(struct describe *d, int level, const char *label,
 		      STR_FMT(describe_time(d->arena, json_path_str(s, "finishedAt"))));
 }
 
-static struct str command_text(struct arena *a, const struct json *list)
-{
-	CLEANUP_BUF text = BUF_INIT(TEXT_BYTES_MAX);
-	for (size_t i = 0; i < json_count(list); i++)
-		buf_printf(&text, "%s%.*s", i ? " " : "", STR_FMT(json_str(json_at(list, i))));
-	return arena_str(a, buf_str(&text));
-}
-
 static struct str handler_text(struct arena *a, const struct json *p)
 {
 	const struct json *h = json_get(p, STR("httpGet"));
@@ -107,7 +99,7 @@ static struct str handler_text(struct arena *a, const struct json *p)
 	}
 	if ((h = json_get(p, STR("exec"))))
 		return arena_printf(a, "exec [%.*s]",
-				    STR_FMT(command_text(a, json_get(h, STR("command")))));
+				    STR_FMT(json_joined(a, json_get(h, STR("command")), " ")));
 	if ((h = json_get(p, STR("tcpSocket"))))
 		return arena_printf(a, "tcp-socket %.*s:%.*s", STR_FMT(json_path_str(h, "host")),
 				    STR_FMT(describe_value(a, json_get(h, STR("port")))));

@@ -6,15 +6,6 @@
 #define TEXT_BYTES_MAX	(1u << 20)
 #define ENDPOINTS_SHOWN 3
 
-static struct str joined(struct arena *a, const struct json *list, const char *between)
-{
-	CLEANUP_BUF text = BUF_INIT(TEXT_BYTES_MAX);
-	for (size_t i = 0; i < json_count(list); i++)
-		buf_printf(&text, "%s%.*s", i ? between : "",
-			   STR_FMT(describe_value(a, json_at(list, i))));
-	return arena_str(a, buf_str(&text));
-}
-
 static bool has_port(const struct json *slice, struct str name, const struct json **ret_port)
 {
 	const struct json *ports = json_get(slice, STR("ports"));
@@ -120,10 +111,10 @@ enum rc describe_service(struct describe *d, const struct resource *r, struct er
 		const char *label;
 		struct str text;
 	} lists[] = {
-		{"IP Families", joined(a, json_path(t, "spec.ipFamilies"), ",")},
+		{"IP Families", json_joined(a, json_path(t, "spec.ipFamilies"), ",")},
 		{"IP", json_path_str(t, "spec.clusterIP")},
-		{"IPs", joined(a, json_path(t, "spec.clusterIPs"), ",")},
-		{"External IPs", joined(a, json_path(t, "spec.externalIPs"), ",")},
+		{"IPs", json_joined(a, json_path(t, "spec.clusterIPs"), ",")},
+		{"External IPs", json_joined(a, json_path(t, "spec.externalIPs"), ",")},
 		{"Desired LoadBalancer IP", json_path_str(t, "spec.loadBalancerIP")},
 		{"External Name", json_path_str(t, "spec.externalName")},
 		{"LoadBalancer Ingress",
@@ -136,9 +127,9 @@ enum rc describe_service(struct describe *d, const struct resource *r, struct er
 		describe_port(d, json_at(ports, i), slices);
 	describe_rows(d, t, more, ARRAY_LEN(more));
 	if (json_count(json_path(t, "spec.loadBalancerSourceRanges")))
-		describe_line(
-			d, 0, "LoadBalancer Source Ranges:\t%.*s",
-			STR_FMT(joined(a, json_path(t, "spec.loadBalancerSourceRanges"), ",")));
+		describe_line(d, 0, "LoadBalancer Source Ranges:\t%.*s",
+			      STR_FMT(json_joined(a, json_path(t, "spec.loadBalancerSourceRanges"),
+						  ",")));
 	return describe_events(d, r, err);
 }
 
@@ -204,7 +195,7 @@ enum rc describe_ingress(struct describe *d, const struct resource *r, struct er
 	for (size_t i = 0; i < json_count(tls); i++) {
 		const struct json *one = json_at(tls, i);
 		struct str secret = json_path_str(one, "secretName");
-		struct str hosts = joined(d->arena, json_get(one, STR("hosts")), ",");
+		struct str hosts = json_joined(d->arena, json_get(one, STR("hosts")), ",");
 		describe_line(d, 1, "%.*s terminates %.*s",
 			      STR_FMT(describe_or(secret, "SNI routes")), STR_FMT(hosts));
 	}

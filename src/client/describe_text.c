@@ -56,30 +56,12 @@ struct str describe_or(struct str text, const char *otherwise)
 	return text.len ? text : str_of(otherwise);
 }
 
-static int compare_members(const void *x, const void *y)
-{
-	const struct json_member *a = x, *b = y;
-	return str_cmp(a->key, b->key);
-}
-
-static struct json_member *sorted_members(struct arena *a, const struct json *map,
-					  size_t *ret_count)
-{
-	*ret_count = map && map->type == JSON_OBJECT ? json_count(map) : 0;
-	if (!*ret_count)
-		return NULL;
-	struct json_member *sorted =
-		arena_copy(a, map->object.members, *ret_count * sizeof(struct json_member));
-	qsort(sorted, *ret_count, sizeof(*sorted), compare_members);
-	return sorted;
-}
-
 /* The first beside the label, the others below it. */
 void describe_map(struct describe *d, int level, const char *label, const struct json *map,
 		  const char *separator)
 {
 	size_t count;
-	struct json_member *sorted = sorted_members(d->arena, map, &count);
+	const struct json_member *sorted = json_sorted_members(d->arena, map, &count);
 	if (count == 0)
 		describe_line(d, level, "%s:\t<none>", label);
 	for (size_t i = 0; i < count; i++)
@@ -105,7 +87,7 @@ static void long_annotation(struct describe *d, int level, const char *label,
 void describe_annotations(struct describe *d, int level, const struct json *map)
 {
 	size_t count, shown = 0;
-	struct json_member *sorted = sorted_members(d->arena, map, &count);
+	const struct json_member *sorted = json_sorted_members(d->arena, map, &count);
 	for (size_t i = 0; i < count; i++) {
 		const struct json_member *m = &sorted[i];
 		struct str value = json_str(m->value);
@@ -172,8 +154,8 @@ struct str describe_selector(struct arena *a, const struct json *selector)
 	const struct json *labels = json_get(selector, STR("matchLabels"));
 	const struct json *expressions = json_get(selector, STR("matchExpressions"));
 	size_t count;
-	struct json_member *sorted =
-		sorted_members(a, labels || expressions ? labels : selector, &count);
+	const struct json_member *sorted =
+		json_sorted_members(a, labels || expressions ? labels : selector, &count);
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&text, "%s%.*s=%.*s", text.len ? "," : "", STR_FMT(sorted[i].key),
 			   STR_FMT(json_str(sorted[i].value)));
@@ -184,18 +166,17 @@ struct str describe_selector(struct arena *a, const struct json *selector)
 
 void describe_controller(struct describe *d, const struct json *tree)
 {
-	const struct json *owners = json_path(tree, "metadata.ownerReferences");
-	for (size_t i = 0; i < json_count(owners); i++)
-		if (json_is_true(json_get(json_at(owners, i), STR("controller"))))
-			describe_line(d, 0, "Controlled By:\t%.*s/%.*s",
-				      STR_FMT(json_path_str(json_at(owners, i), "kind")),
-				      STR_FMT(json_path_str(json_at(owners, i), "name")));
+	const struct json *owner = json_controller(tree);
+	if (owner)
+		describe_line(d, 0, "Controlled By:\t%.*s/%.*s",
+			      STR_FMT(json_path_str(owner, "kind")),
+			      STR_FMT(json_path_str(owner, "name")));
 }
 
 void describe_quantities(struct describe *d, int level, const char *label, const struct json *map)
 {
 	size_t count;
-	struct json_member *sorted = sorted_members(d->arena, map, &count);
+	const struct json_member *sorted = json_sorted_members(d->arena, map, &count);
 	if (count)
 		describe_line(d, level, "%s:", label);
 	for (size_t i = 0; i < count; i++)

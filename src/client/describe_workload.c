@@ -8,12 +8,7 @@
 
 static bool is_controlled_by(const struct json *object, struct str uid)
 {
-	const struct json *owners = json_path(object, "metadata.ownerReferences");
-	for (size_t i = 0; i < json_count(owners); i++)
-		if (json_is_true(json_get(json_at(owners, i), STR("controller"))) &&
-		    str_eq(json_path_str(json_at(owners, i), "uid"), uid))
-			return true;
-	return false;
+	return str_eq(json_path_str(json_controller(object), "uid"), uid);
 }
 
 static void describe_conditions(struct describe *d, const struct json *list)
@@ -145,11 +140,6 @@ static void describe_claims(struct describe *d, const struct json *claims)
 	describe_line(d, 0, json_count(claims) ? "Volume Claims:" : "Volume Claims:\t<none>");
 	for (size_t i = 0; i < json_count(claims); i++) {
 		const struct json *c = json_at(claims, i);
-		const struct json *modes = json_path(c, "spec.accessModes");
-		CLEANUP_BUF text = BUF_INIT(1024);
-		for (size_t k = 0; k < json_count(modes); k++)
-			buf_printf(&text, "%s%.*s", k ? " " : "",
-				   STR_FMT(json_str(json_at(modes, k))));
 		describe_line(d, 1, "Name:\t%.*s", STR_FMT(json_path_str(c, "metadata.name")));
 		describe_line(d, 1, "StorageClass:\t%.*s",
 			      STR_FMT(json_path_str(c, "spec.storageClassName")));
@@ -158,7 +148,9 @@ static void describe_claims(struct describe *d, const struct json *claims)
 		describe_line(d, 1, "Capacity:\t%.*s",
 			      STR_FMT(describe_value(
 				      d->arena, json_path(c, "spec.resources.requests.storage"))));
-		describe_line(d, 1, "Access Modes:\t[%.*s]", STR_FMT(buf_str(&text)));
+		describe_line(
+			d, 1, "Access Modes:\t[%.*s]",
+			STR_FMT(json_joined(d->arena, json_path(c, "spec.accessModes"), " ")));
 	}
 }
 

@@ -43,15 +43,6 @@ static enum rc take_page(struct json *page, void *ctx, struct err *err)
 	return RC_OK;
 }
 
-static const struct json *controller_of(const struct json *pod)
-{
-	const struct json *owners = json_path(pod, "metadata.ownerReferences");
-	for (size_t i = 0; i < json_count(owners); i++)
-		if (json_is_true(json_get(json_at(owners, i), STR("controller"))))
-			return json_at(owners, i);
-	return NULL;
-}
-
 static bool has_local_data(const struct json *pod)
 {
 	const struct json *volumes = json_path(pod, "spec.volumes");
@@ -65,7 +56,7 @@ enum fate { FATE_LEAVE, FATE_GO, FATE_DAEMON, FATE_DATA, FATE_ALONE };
 
 static enum fate fate_of(const struct drain_options *o, const struct json *pod)
 {
-	const struct json *owner = controller_of(pod);
+	const struct json *owner = json_controller(pod);
 	struct str phase = json_path_str(pod, "status.phase");
 	bool is_over = str_is(phase, "Succeeded") || str_is(phase, "Failed");
 	if (json_get(json_path(pod, "metadata.annotations"), STR("kubernetes.io/config.mirror")))

@@ -6,7 +6,8 @@
 #include "client/resource_types.h"
 #include "codec/yaml.h"
 
-#define JSON_INDENT 4
+#define JSON_INDENT	 4
+#define JOINED_BYTES_MAX (1u << 20)
 
 static int compare_keys(const void *x, const void *y)
 {
@@ -25,6 +26,35 @@ void json_sort_keys(struct json *tree)
 	qsort(tree->object.members, tree->object.count, sizeof(struct json_member), compare_keys);
 	for (size_t i = 0; i < tree->object.count; i++)
 		json_sort_keys(tree->object.members[i].value);
+}
+
+const struct json_member *json_sorted_members(struct arena *a, const struct json *map,
+					      size_t *ret_count)
+{
+	*ret_count = map && map->type == JSON_OBJECT ? json_count(map) : 0;
+	if (!*ret_count)
+		return NULL;
+	struct json_member *sorted =
+		arena_copy(a, map->object.members, *ret_count * sizeof(*sorted));
+	qsort(sorted, *ret_count, sizeof(*sorted), compare_keys);
+	return sorted;
+}
+
+struct str json_joined(struct arena *a, const struct json *list, const char *between)
+{
+	CLEANUP_BUF text = BUF_INIT(JOINED_BYTES_MAX);
+	for (size_t i = 0; i < json_count(list); i++)
+		buf_printf(&text, "%s%.*s", i ? between : "", STR_FMT(json_str(json_at(list, i))));
+	return arena_str(a, buf_str(&text));
+}
+
+const struct json *json_controller(const struct json *object)
+{
+	const struct json *owners = json_path(object, "metadata.ownerReferences");
+	for (size_t i = 0; i < json_count(owners); i++)
+		if (json_is_true(json_get(json_at(owners, i), STR("controller"))))
+			return json_at(owners, i);
+	return NULL;
 }
 
 void object_drop_managed_fields(struct json *object)

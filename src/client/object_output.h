@@ -21,6 +21,13 @@ enum output_form {
 };
 
 void json_sort_keys(struct json *tree); /* in place, at all levels */
+/* A copy of an object's own members in the order of their keys; NULL and 0 of anything else. */
+const struct json_member *json_sorted_members(struct arena *a, const struct json *map,
+					      size_t *ret_count);
+/* "a,b,c" of a list of texts. */
+[[nodiscard]] struct str json_joined(struct arena *a, const struct json *list, const char *between);
+/* The owner that controls an object; NULL when there is none. */
+const struct json *json_controller(const struct json *object);
 void object_drop_managed_fields(struct json *object);
 /* {"apiVersion":"v1","kind":"List","items":[],"metadata":{"resourceVersion":""}} */
 [[nodiscard]] struct json *object_list_new(struct arena *a);

@@ -1,7 +1,8 @@
 #include "client/table_view.h"
 
 #include <ctype.h>
-#include <stdlib.h>
+
+#include "client/object_output.h"
 
 #define LABELS_BYTES_MAX (1u << 20)
 
@@ -24,22 +25,14 @@ static struct str cell_text(struct arena *a, const struct json *cell)
 	return arena_str(a, buf_str(&text));
 }
 
-static int compare_members(const void *x, const void *y)
-{
-	const struct json_member *a = x, *b = y;
-	return str_cmp(a->key, b->key);
-}
-
 /* "a=1,b=2", sorted as kubectl sorts them. */
 static struct str labels_text(struct arena *a, const struct json *labels)
 {
 	CLEANUP_BUF text = BUF_INIT(LABELS_BYTES_MAX);
-	size_t count = json_count(labels);
-	if (count == 0 || labels->type != JSON_OBJECT)
+	size_t count;
+	const struct json_member *sorted = json_sorted_members(a, labels, &count);
+	if (count == 0)
 		return STR("<none>");
-	struct json_member *sorted =
-		arena_copy(a, labels->object.members, count * sizeof(struct json_member));
-	qsort(sorted, count, sizeof(*sorted), compare_members);
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&text, "%s%.*s=%.*s", i ? "," : "", STR_FMT(sorted[i].key),
 			   STR_FMT(json_str(sorted[i].value)));
