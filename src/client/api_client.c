@@ -269,6 +269,29 @@ enum rc api_client_list(struct api_client *c, struct arena *a, struct str url, c
 	return RC_OK;
 }
 
+struct taken {
+	struct arena *arena;
+	struct json *items;
+};
+
+static enum rc take_items(struct json *list, void *ctx, struct err *err)
+{
+	struct taken *t = ctx;
+	struct json *items = json_get(list, STR("items"));
+	for (size_t i = 0; i < json_count(items); i++)
+		json_append(t->arena, t->items, json_at(items, i));
+	return RC_OK;
+}
+
+enum rc api_client_items(struct api_client *c, struct arena *a, struct str url,
+			 struct json **ret_items, struct err *err)
+{
+	struct taken taken = {a, json_array(a)};
+	TRY(api_client_list(c, a, url, NULL, take_items, &taken, err));
+	*ret_items = taken.items;
+	return RC_OK;
+}
+
 int client_failed(const struct err *err)
 {
 	static const char *const words_of_servers[] = {API_ERROR_PREFIX, "The ",

@@ -111,6 +111,9 @@ size_t api_client_identity(const struct api_client *c, struct http_header *out);
 [[nodiscard]] enum rc api_client_list(
 	struct api_client *c, struct arena *a, struct str url, const char *accept,
 	enum rc (*each)(struct json *list, void *ctx, struct err *err), void *ctx, struct err *err);
+/* The items of all pages as one array. */
+[[nodiscard]] enum rc api_client_items(struct api_client *c, struct arena *a, struct str url,
+				       struct json **ret_items, struct err *err);
 
 /* Prints the error as kubectl does: "error: " before it unless it is a refusal of a server.
  * Returns EXIT_FAILED. */

@@ -11,7 +11,6 @@
 #include "client/three_way.h"
 #include "client/verbs.h"
 
-#define LAST_APPLIED	 "kubectl.kubernetes.io/last-applied-configuration"
 #define OBJECT_BYTES_MAX (16u << 20)
 
 struct apply_options {

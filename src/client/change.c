@@ -9,10 +9,9 @@ static const char *const patch_types[] = {
 	[PATCH_STRATEGIC] = "application/strategic-merge-patch+json",
 	[PATCH_MERGE] = "application/merge-patch+json",
 	[PATCH_JSON] = "application/json-patch+json",
-	[PATCH_APPLY] = "application/apply-patch+yaml",
 };
 
-static enum rc dry_run_parse(const char *text, enum dry_run *ret_dry_run, struct err *err)
+enum rc dry_run_parse(const char *text, enum dry_run *ret_dry_run, struct err *err)
 {
 	static const char *const names[] = {"none", "client", "server"};
 	*ret_dry_run = DRY_RUN_NONE;
@@ -25,6 +24,12 @@ static enum rc dry_run_parse(const char *text, enum dry_run *ret_dry_run, struct
 		return RC_OK;
 	}
 	return option_refused("dry-run", text, "none, client, server", err);
+}
+
+const char *dry_run_suffix(enum dry_run dry_run)
+{
+	static const char *const suffixes[] = {"", " (dry run)", " (server dry run)"};
+	return suffixes[dry_run];
 }
 
 enum rc change_open(struct api_client *c, const struct change_options *o,
@@ -87,12 +92,11 @@ enum rc change_patch(struct change *ch, const struct api_kind *kind, struct str 
 enum rc change_tell(struct change *ch, const struct api_kind *kind, struct json *tree,
 		    const char *what, struct err *err)
 {
-	static const char *const suffixes[] = {"", " (dry run)", " (server dry run)"};
 	object_complete(ch->arena, tree, kind);
 	if (!output_is_table(&ch->output))
 		return output_print(&ch->output, ch->arena, tree, err);
 	printf("%.*s/%.*s %s%s\n", STR_FMT(resource_type_label(ch->arena, kind)),
-	       STR_FMT(json_path_str(tree, "metadata.name")), what, suffixes[ch->dry_run]);
+	       STR_FMT(json_path_str(tree, "metadata.name")), what, dry_run_suffix(ch->dry_run));
 	fflush(stdout);
 	return RC_OK;
 }

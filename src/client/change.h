@@ -7,12 +7,19 @@
 #include "client/output.h"
 #include "client/resource_types.h"
 
+/* The annotation with which a client-side apply says what it applied. */
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
 enum dry_run { DRY_RUN_NONE, DRY_RUN_CLIENT, DRY_RUN_SERVER };
 
 struct change_options {
 	const char *dry_run, *field_manager, *output;
 	bool shows_managed_fields;
 };
+
+/* text NULL: none. */
+[[nodiscard]] enum rc dry_run_parse(const char *text, enum dry_run *ret_dry_run, struct err *err);
+const char *dry_run_suffix(enum dry_run dry_run); /* " (dry run)", behind what would be done */
 
 #define CHANGE_OPTIONS(type, member)                                                               \
 	{.name = "dry-run",                                                                        \
@@ -41,7 +48,7 @@ struct change {
 	struct output output;
 };
 
-enum patch_form { PATCH_STRATEGIC, PATCH_MERGE, PATCH_JSON, PATCH_APPLY };
+enum patch_form { PATCH_STRATEGIC, PATCH_MERGE, PATCH_JSON };
 
 /* default_manager: "kubectl-label" and the like, for those who say none. */
 [[nodiscard]] enum rc change_open(struct api_client *c, const struct change_options *o,

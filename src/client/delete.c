@@ -4,6 +4,7 @@
 #include "client/api_client.h"
 #include "client/api_error.h"
 #include "client/api_path.h"
+#include "client/change.h"
 #include "client/delete_wait.h"
 #include "client/object_output.h"
 #include "client/resource_types.h"
@@ -28,8 +29,7 @@ struct deletion {
 	struct arena *arena;
 	const char *propagation;
 	int64_t timeout_ms;
-	const char *suffix;
-	bool is_dry_run, is_client_dry_run;
+	enum dry_run dry_run;
 	struct deleted_object *done; /* what has been asked to go */
 	size_t count, cap;
 };
@@ -48,7 +48,7 @@ static struct str delete_body(struct deletion *d)
 	json_set_str(a, t, STR("kind"), STR("DeleteOptions"));
 	json_set_str(a, t, STR("apiVersion"), STR("v1"));
 	json_set_str(a, t, STR("propagationPolicy"), str_of(d->propagation));
-	if (d->is_dry_run) {
+	if (d->dry_run) {
 		struct json *all = json_array(a);
 		json_append(a, all, json_cstring(a, "All"));
 		json_set(a, t, STR("dryRun"), all);
@@ -76,7 +76,7 @@ static void tell(const struct deletion *d, const struct deleted_object *o)
 	       STR_FMT(o->name), d->options->is_forced ? "force deleted" : "deleted");
 	if (o->kind->is_namespaced)
 		printf(" from %.*s namespace", STR_FMT(o->namespace));
-	printf("%s\n", d->suffix);
+	printf("%s\n", dry_run_suffix(d->dry_run));
 	fflush(stdout);
 }
 
@@ -90,7 +90,7 @@ static enum rc delete_one(struct deletion *d, const struct api_kind *kind, struc
 		.content_type = "application/json",
 		.body = delete_body(d),
 	};
-	if (d->is_client_dry_run) {
+	if (d->dry_run == DRY_RUN_CLIENT) {
 		const struct api_request look = {.path = request.path};
 		TRY(api_client_call(d->client, d->arena, &look, &reply, err));
 	} else {
@@ -205,21 +205,11 @@ static enum rc check_options(struct deletion *d, const struct command_line *line
 		if (strcmp(o->cascade, cascades[i].word) == 0)
 			d->propagation = cascades[i].policy;
 	if (!d->propagation)
-		return err_set(err, RC_BAD_REQUEST,
-			       "option '--cascade': '%s' is not one of background, foreground, "
-			       "orphan",
-			       o->cascade);
+		return option_refused("cascade", o->cascade, "background, foreground, orphan", err);
 	TRY(option_duration("timeout", o->timeout, &d->timeout_ms, err));
 	if (o->output && strcmp(o->output, "name") != 0)
 		return option_refused("output", o->output, "name", err);
-	d->suffix = "";
-	if (o->dry_run && strcmp(o->dry_run, "none") != 0) {
-		d->is_dry_run = true;
-		d->is_client_dry_run = strcmp(o->dry_run, "client") == 0;
-		if (!d->is_client_dry_run && strcmp(o->dry_run, "server") != 0)
-			return option_refused("dry-run", o->dry_run, "none, client, server", err);
-		d->suffix = d->is_client_dry_run ? " (dry run)" : " (server dry run)";
-	}
+	TRY(dry_run_parse(o->dry_run, &d->dry_run, err));
 	if (o->resources.files.count && line->words.count)
 		return err_set(err, RC_BAD_REQUEST,
 			       "'%s' together with -f; delete either files or names",
@@ -247,7 +237,7 @@ static enum rc body(struct verb *v, struct err *err)
 			"running resource has been terminated. The resource may continue to "
 			"run on the cluster indefinitely.\n");
 	TRY(has_files ? delete_files(&d, err) : delete_words(&d, v->line, err));
-	return o->waits && !d.is_dry_run ? wait_all(&d, err) : RC_OK;
+	return o->waits && !d.dry_run ? wait_all(&d, err) : RC_OK;
 }
 
 #define AT(member) offsetof(struct delete_options, member)

@@ -65,7 +65,7 @@ void describe_template(struct describe *d, const struct json *pod_template);
 [[nodiscard]] enum rc describe_events(struct describe *d, const struct resource *r,
 				      struct err *err);
 /* A list of what a namespace (absent: all) has with a selector. */
-[[nodiscard]] enum rc describe_list(struct describe *d, const char *type, struct str namespace,
+[[nodiscard]] enum rc describe_list(struct verb *v, const char *type, struct str namespace,
 				    const char *selector_key, struct str selector,
 				    struct json **ret_items, struct err *err);
 

@@ -77,7 +77,7 @@ static enum rc describe_users(struct describe *d, const struct resource *r, stru
 {
 	struct json *pods;
 	size_t shown = 0;
-	TRY(describe_list(d, "pods", r->namespace, NULL, (struct str){}, &pods, err));
+	TRY(describe_list(d->verb, "pods", r->namespace, NULL, (struct str){}, &pods, err));
 	for (size_t i = 0; i < json_count(pods); i++) {
 		const struct json *volumes = json_path(json_at(pods, i), "spec.volumes");
 		for (size_t k = 0; k < json_count(volumes); k++)
@@ -120,7 +120,7 @@ enum rc describe_claim(struct describe *d, const struct resource *r, struct err 
 static enum rc describe_quotas(struct describe *d, const struct resource *r, struct err *err)
 {
 	struct json *quotas;
-	TRY(describe_list(d, "resourcequotas", r->name, NULL, (struct str){}, &quotas, err));
+	TRY(describe_list(d->verb, "resourcequotas", r->name, NULL, (struct str){}, &quotas, err));
 	if (json_count(quotas) == 0) {
 		describe_line(d, 0, "\nNo resource quota.");
 		return RC_OK;
@@ -150,7 +150,7 @@ enum rc describe_namespace(struct describe *d, const struct resource *r, struct 
 	describe_metadata(d, r->tree);
 	describe_line(d, 0, "Status:\t%.*s", STR_FMT(json_path_str(r->tree, "status.phase")));
 	TRY(describe_quotas(d, r, err));
-	TRY(describe_list(d, "limitranges", r->name, NULL, (struct str){}, &limits, err));
+	TRY(describe_list(d->verb, "limitranges", r->name, NULL, (struct str){}, &limits, err));
 	if (json_count(limits) == 0)
 		describe_line(d, 0, "\nNo LimitRange resource.");
 	for (size_t i = 0; i < json_count(limits); i++)

@@ -8,34 +8,16 @@
 #include "client/event_text.h"
 #include "io/loop.h"
 
-struct taken {
-	struct arena *arena;
-	struct json *items;
-};
-
-static enum rc take_page(struct json *list, void *ctx, struct err *err)
-{
-	struct taken *t = ctx;
-	struct json *items = json_get(list, STR("items"));
-	for (size_t i = 0; i < json_count(items); i++)
-		json_append(t->arena, t->items, json_at(items, i));
-	return RC_OK;
-}
-
-enum rc describe_list(struct describe *d, const char *type, struct str namespace,
+enum rc describe_list(struct verb *v, const char *type, struct str namespace,
 		      const char *selector_key, struct str selector, struct json **ret_items,
 		      struct err *err)
 {
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
-	struct taken taken = {d->arena, json_array(d->arena)};
-	buf_add_str(&url, api_path(d->arena, resource_type_find(str_of(type)), namespace,
+	buf_add_str(&url, api_path(v->arena, resource_type_find(str_of(type)), namespace,
 				   (struct str){}, NULL));
 	if (selector_key)
 		query_add(&url, selector_key, selector);
-	TRY(api_client_list(&d->verb->client, d->arena, buf_str(&url), NULL, take_page, &taken,
-			    err));
-	*ret_items = taken.items;
-	return RC_OK;
+	return api_client_items(&v->client, v->arena, buf_str(&url), ret_items, err);
 }
 
 enum rc describe_events(struct describe *d, const struct resource *r, struct err *err)
@@ -55,7 +37,7 @@ enum rc describe_events(struct describe *d, const struct resource *r, struct err
 	if (str_is(r->kind->plural, "nodes"))
 		selector = arena_printf(a, "involvedObject.name=%.*s,involvedObject.kind=Node",
 					STR_FMT(r->name));
-	TRY(describe_list(d, "events", r->kind->is_namespaced ? r->namespace : (struct str){},
+	TRY(describe_list(d->verb, "events", r->kind->is_namespaced ? r->namespace : (struct str){},
 			  "fieldSelector", selector, &items, err));
 	if (json_count(items) == 0) {
 		describe_line(d, 0, "Events:\t<none>");

@@ -193,7 +193,7 @@ static enum rc describe_load(struct describe *d, const struct resource *r, struc
 	struct str selector = arena_printf(
 		d->arena, "spec.nodeName=%.*s,status.phase!=Succeeded,status.phase!=Failed",
 		STR_FMT(r->name));
-	TRY(describe_list(d, "pods", (struct str){}, "fieldSelector", selector, &pods, err));
+	TRY(describe_list(d->verb, "pods", (struct str){}, "fieldSelector", selector, &pods, err));
 	describe_line(d, 0, "Non-terminated Pods:\t(%zu in total)", json_count(pods));
 	describe_line(d, 1,
 		      "Namespace\tName\t\tCPU Requests\tCPU Limits\tMemory Requests\tMemory "

@@ -49,7 +49,7 @@ static enum rc find_slices(struct describe *d, struct str namespace, struct str 
 			   struct json **ret_slices, struct err *err)
 {
 	return describe_list(
-		d, "endpointslices.discovery.k8s.io", namespace, "labelSelector",
+		d->verb, "endpointslices.discovery.k8s.io", namespace, "labelSelector",
 		arena_printf(d->arena, "kubernetes.io/service-name=%.*s", STR_FMT(service)),
 		ret_slices, err);
 }

@@ -5,9 +5,9 @@
 
 #include "api/selector.h"
 #include "base/timefmt.h"
+#include "client/change.h"
 #include "client/describe.h"
 
-#define LAST_APPLIED	 "kubectl.kubernetes.io/last-applied-configuration"
 #define ANNOTATION_WIDTH 140
 #define VALUE_BYTES_MAX	 (16u << 20)
 

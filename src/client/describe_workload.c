@@ -34,7 +34,7 @@ static enum rc describe_pods_status(struct describe *d, const struct resource *r
 	struct json *pods;
 	struct str uid = json_path_str(r->tree, "metadata.uid");
 	struct str selector = describe_selector(d->arena, json_path(r->tree, "spec.selector"));
-	TRY(describe_list(d, "pods", r->namespace, "labelSelector", selector, &pods, err));
+	TRY(describe_list(d->verb, "pods", r->namespace, "labelSelector", selector, &pods, err));
 	for (size_t i = 0; i < json_count(pods); i++)
 		for (size_t k = 0; k < ARRAY_LEN(phases); k++)
 			counts[k] +=
@@ -65,8 +65,8 @@ static enum rc describe_sets(struct describe *d, const struct resource *r, struc
 	CLEANUP_BUF old = BUF_INIT(1u << 20), new = BUF_INIT(1u << 20);
 	struct str uid = json_path_str(r->tree, "metadata.uid");
 	struct str selector = describe_selector(d->arena, json_path(r->tree, "spec.selector"));
-	TRY(describe_list(d, "replicasets.apps", r->namespace, "labelSelector", selector, &sets,
-			  err));
+	TRY(describe_list(d->verb, "replicasets.apps", r->namespace, "labelSelector", selector,
+			  &sets, err));
 	for (size_t i = 0; i < json_count(sets); i++) {
 		const struct json *s = json_at(sets, i);
 		if (!is_controlled_by(s, uid))

@@ -29,20 +29,6 @@ struct drain {
 
 /* ---- which pods ---- */
 
-struct pod_list {
-	struct arena *arena;
-	struct json *items;
-};
-
-static enum rc take_page(struct json *page, void *ctx, struct err *err)
-{
-	struct pod_list *l = ctx;
-	struct json *items = json_get(page, STR("items"));
-	for (size_t i = 0; i < json_count(items); i++)
-		json_append(l->arena, l->items, json_at(items, i));
-	return RC_OK;
-}
-
 static bool has_local_data(const struct json *pod)
 {
 	const struct json *volumes = json_path(pod, "spec.volumes");
@@ -116,15 +102,13 @@ static enum rc choose(struct drain *d, struct json *pods, struct err *err)
 static enum rc find_pods(struct drain *d, struct str node, struct json **ret_pods, struct err *err)
 {
 	struct arena *a = d->verb->arena;
-	struct pod_list list = {a, json_array(a)};
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	buf_add_str(&url, api_path(a, resource_type_find(STR("pods")), (struct str){},
 				   (struct str){}, NULL));
 	query_add(&url, "fieldSelector", arena_printf(a, "spec.nodeName=%.*s", STR_FMT(node)));
 	query_add(&url, "labelSelector", str_of(d->options->pod_selector));
-	TRY(api_client_list(&d->verb->client, a, buf_str(&url), NULL, take_page, &list, err));
-	*ret_pods = list.items;
-	return choose(d, list.items, err);
+	TRY(api_client_items(&d->verb->client, a, buf_str(&url), ret_pods, err));
+	return choose(d, *ret_pods, err);
 }
 
 /* ---- away with them ---- */
@@ -199,8 +183,7 @@ static enum rc drain_node(struct drain *d, struct resource *r, struct err *err)
 			printf("evicting pod %.*s/%.*s%s\n",
 			       STR_FMT(json_path_str(json_at(pods, i), "metadata.namespace")),
 			       STR_FMT(json_path_str(json_at(pods, i), "metadata.name")),
-			       d->change.dry_run == DRY_RUN_CLIENT ? " (dry run)"
-								   : " (server dry run)");
+			       dry_run_suffix(d->change.dry_run));
 		return change_tell(&d->change, r->kind, r->tree, "drained", err);
 	}
 	for (size_t i = 0; i < json_count(pods); i++)

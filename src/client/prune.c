@@ -2,8 +2,6 @@
 
 #include "client/api_path.h"
 
-#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
-
 /* In this order, as kubectl has it. */
 static const char *const usual[] = {
 	"core/v1/ConfigMap",

@@ -38,7 +38,6 @@ static bool is_owned_by(const struct json *object, struct str uid)
 static enum rc read_history(struct verb *v, const struct resource *r, struct history *h,
 			    struct err *err)
 {
-	struct describe d = {.verb = v, .arena = v->arena};
 	struct json *list;
 	struct str uid = json_path_str(r->tree, "metadata.uid");
 	struct str selector = describe_selector(v->arena, json_path(r->tree, "spec.selector"));
@@ -47,7 +46,7 @@ static enum rc read_history(struct verb *v, const struct resource *r, struct his
 		return err_set(err, RC_BAD_REQUEST,
 			       "no history viewer has been implemented for \"%.*s\"",
 			       STR_FMT(r->kind->kind));
-	TRY(describe_list(&d, h->is_deployment ? "replicasets.apps" : "controllerrevisions.apps",
+	TRY(describe_list(v, h->is_deployment ? "replicasets.apps" : "controllerrevisions.apps",
 			  r->namespace, "labelSelector", selector, &list, err));
 	h->items = ARENA_ARRAY(v->arena, struct revision, json_count(list) + 1);
 	for (size_t i = 0; i < json_count(list); i++) {
