@@ -29,6 +29,13 @@ void create_set(struct arena *a, struct json *tree, const char *dotted, const ch
 		json_set_str(a, create_at(a, tree, arena_cstr(a, head)), key, str_of(value));
 }
 
+void create_number_or_text(struct arena *a, struct json *object, struct str key, struct str text)
+{
+	int64_t number;
+	json_set(a, object, key,
+		 str_to_i64(text, &number) ? json_int(a, number) : json_string(a, text));
+}
+
 static void add_commas(struct arena *a, struct json *list, const char *commas)
 {
 	struct str rest = str_of(commas), part;
@@ -104,7 +111,7 @@ enum rc create_ports(struct create *c, const struct text_list *pairs, const char
 	for (size_t i = 0; i < json_count(words); i++) {
 		struct json *port = json_object(a);
 		struct str text = json_str(json_at(words, i)), from, to;
-		int64_t number, target, at_node;
+		int64_t number, at_node;
 		bool has_target = str_cut(text, ':', &from, &to);
 		if (!str_to_i64(from, &number) || number < 0 || number > 65535)
 			return err_set(err, RC_BAD_REQUEST,
@@ -115,11 +122,7 @@ enum rc create_ports(struct create *c, const struct text_list *pairs, const char
 				     STR_FMT(to)));
 		json_set_str(a, port, STR("protocol"), STR("TCP"));
 		json_set(a, port, STR("port"), json_int(a, number));
-		if (!has_target || str_to_i64(to, &target))
-			json_set(a, port, STR("targetPort"),
-				 json_int(a, has_target ? target : number));
-		else
-			json_set_str(a, port, STR("targetPort"), to);
+		create_number_or_text(a, port, STR("targetPort"), has_target ? to : from);
 		if (node_port && str_to_i64(str_of(node_port), &at_node) && at_node)
 			json_set(a, port, STR("nodePort"), json_int(a, at_node));
 		json_append(a, ports, port);

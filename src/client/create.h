@@ -45,6 +45,8 @@ struct create_kind {
 /* "a.b.c" of objects, made where they are not. */
 struct json *create_at(struct arena *a, struct json *tree, const char *dotted);
 void create_set(struct arena *a, struct json *tree, const char *dotted, const char *value);
+/* A member that is a number when the text is one. */
+void create_number_or_text(struct arena *a, struct json *object, struct str key, struct str text);
 /* "a,b,c" as a list. */
 struct json *create_list(struct arena *a, const char *commas);
 struct json *create_texts(struct arena *a, const struct text_list *list); /* each may have commas */

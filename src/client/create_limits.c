@@ -24,15 +24,6 @@ static enum rc build_quota(struct create *c, struct json *tree, struct err *err)
 	return RC_OK;
 }
 
-static void set_int_or_text(struct arena *a, struct json *spec, struct str key, const char *text)
-{
-	int64_t number;
-	if (text && str_to_i64(str_of(text), &number))
-		json_set(a, spec, key, json_int(a, number));
-	else if (text)
-		json_set_str(a, spec, key, str_of(text));
-}
-
 static enum rc build_budget(struct create *c, struct json *tree, struct err *err)
 {
 	const struct create_options *o = c->options;
@@ -44,8 +35,9 @@ static enum rc build_budget(struct create *c, struct json *tree, struct err *err
 	if (!o->min_available == !o->max_unavailable)
 		return err_set(err, RC_BAD_REQUEST,
 			       "one of min-available or max-unavailable must be specified");
-	set_int_or_text(a, spec, STR("minAvailable"), o->min_available);
-	set_int_or_text(a, spec, STR("maxUnavailable"), o->max_unavailable);
+	create_number_or_text(a, spec,
+			      o->min_available ? STR("minAvailable") : STR("maxUnavailable"),
+			      str_of(o->min_available ? o->min_available : o->max_unavailable));
 	while (rest.len) {
 		str_cut(rest, ',', &pair, &rest);
 		if (!str_cut(pair, '=', &key, &value))

@@ -38,6 +38,17 @@ struct describe_row {
 	bool is_optional;
 	const char *absent; /* NULL: "" */
 };
+/* Rows that most tables begin with. */
+#define DESCRIBE_NAME                                                                              \
+	{"Name", "metadata.name", ROW_TEXT, false, NULL},                                          \
+	{                                                                                          \
+		"Namespace", "metadata.namespace", ROW_TEXT, false, NULL                           \
+	}
+#define DESCRIBE_LABELS                                                                            \
+	{"Labels", "metadata.labels", ROW_LABELS, false, NULL},                                    \
+	{                                                                                          \
+		"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL                \
+	}
 void describe_rows(struct describe *d, const struct json *tree, const struct describe_row *rows,
 		   size_t count);
 void describe_metadata(struct describe *d, const struct json *tree); /* Name … Annotations */

@@ -96,13 +96,11 @@ static enum rc describe_users(struct describe *d, const struct resource *r, stru
 enum rc describe_claim(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"StorageClass", "spec.storageClassName", ROW_TEXT, false, NULL},
 		{"Status", "status.phase", ROW_TEXT, false, NULL},
 		{"Volume", "spec.volumeName", ROW_TEXT, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	const struct json *t = r->tree;
 	describe_rows(d, t, rows, ARRAY_LEN(rows));

@@ -387,8 +387,7 @@ static void describe_pod_state(struct describe *d, const struct json *pod)
 	struct str deleted = json_path_str(pod, "metadata.deletionTimestamp");
 	static const struct describe_row rows[] = {
 		{"Start Time", "status.startTime", ROW_TIME, true, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	static const struct describe_row more[] = {
 		{"Reason", "status.reason", ROW_TEXT, true, NULL},
@@ -424,8 +423,7 @@ static void describe_ips(struct describe *d, const struct json *ips)
 enum rc describe_pod(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"Priority", "spec.priority", ROW_NUMBER, true, NULL},
 		{"Priority Class Name", "spec.priorityClassName", ROW_TEXT, true, NULL},
 		{"Runtime Class Name", "spec.runtimeClassName", ROW_TEXT, true, NULL},

@@ -88,10 +88,8 @@ static struct str ingress_text(struct arena *a, const struct json *list)
 enum rc describe_service(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_NAME,
+		DESCRIBE_LABELS,
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
 		{"Type", "spec.type", ROW_TEXT, false, NULL},
 		{"IP Family Policy", "spec.ipFamilyPolicy", ROW_TEXT, true, NULL},

@@ -236,8 +236,7 @@ void describe_metadata(struct describe *d, const struct json *tree)
 	static const struct describe_row rows[] = {
 		{"Name", "metadata.name", ROW_TEXT, false, NULL},
 		{"Namespace", "metadata.namespace", ROW_TEXT, true, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	describe_rows(d, tree, rows, ARRAY_LEN(rows));
 }

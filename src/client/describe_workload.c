@@ -86,11 +86,9 @@ static enum rc describe_sets(struct describe *d, const struct resource *r, struc
 enum rc describe_deployment(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"CreationTimestamp", "metadata.creationTimestamp", ROW_TIME, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
 	};
 	const struct json *t = r->tree, *rolling = json_path(t, "spec.strategy.rollingUpdate");
@@ -119,11 +117,9 @@ enum rc describe_deployment(struct describe *d, const struct resource *r, struct
 enum rc describe_replica_set(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	describe_rows(d, r->tree, rows, ARRAY_LEN(rows));
 	describe_controller(d, r->tree);
@@ -157,12 +153,10 @@ static void describe_claims(struct describe *d, const struct json *claims)
 enum rc describe_stateful_set(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"CreationTimestamp", "metadata.creationTimestamp", ROW_TIME, false, NULL},
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	const struct json *t = r->tree;
 	const struct json *partition = json_path(t, "spec.updateStrategy.rollingUpdate.partition");
@@ -182,12 +176,10 @@ enum rc describe_stateful_set(struct describe *d, const struct resource *r, stru
 enum rc describe_daemon_set(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
 		{"Node-Selector", "spec.template.spec.nodeSelector", ROW_SELECTOR, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 		{"Desired Number of Nodes Scheduled", "status.desiredNumberScheduled", ROW_NUMBER,
 		 false, NULL},
 		{"Current Number of Nodes Scheduled", "status.currentNumberScheduled", ROW_NUMBER,
@@ -210,11 +202,9 @@ enum rc describe_daemon_set(struct describe *d, const struct resource *r, struct
 enum rc describe_job(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
+		DESCRIBE_NAME,
 		{"Selector", "spec.selector", ROW_SELECTOR, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_LABELS,
 	};
 	static const struct describe_row more[] = {
 		{"Parallelism", "spec.parallelism", ROW_NUMBER, true, NULL},
@@ -251,10 +241,8 @@ enum rc describe_job(struct describe *d, const struct resource *r, struct err *e
 enum rc describe_cron_job(struct describe *d, const struct resource *r, struct err *err)
 {
 	static const struct describe_row rows[] = {
-		{"Name", "metadata.name", ROW_TEXT, false, NULL},
-		{"Namespace", "metadata.namespace", ROW_TEXT, false, NULL},
-		{"Labels", "metadata.labels", ROW_LABELS, false, NULL},
-		{"Annotations", "metadata.annotations", ROW_ANNOTATIONS, false, NULL},
+		DESCRIBE_NAME,
+		DESCRIBE_LABELS,
 		{"Schedule", "spec.schedule", ROW_TEXT, false, NULL},
 		{"Time Zone", "spec.timeZone", ROW_TEXT, true, NULL},
 		{"Concurrency Policy", "spec.concurrencyPolicy", ROW_TEXT, false, NULL},

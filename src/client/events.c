@@ -14,23 +14,6 @@ struct events_options {
 	const char *about, *types, *output;
 };
 
-struct events {
-	struct verb *verb;
-	struct json *list; /* a List */
-};
-
-static enum rc take_page(struct json *page, void *ctx, struct err *err)
-{
-	struct events *e = ctx;
-	struct json *items = json_get(page, STR("items"));
-	for (size_t i = 0; i < json_count(items); i++) {
-		object_complete(e->verb->arena, json_at(items, i),
-				resource_type_find(STR("events")));
-		json_append(e->verb->arena, json_get(e->list, STR("items")), json_at(items, i));
-	}
-	return RC_OK;
-}
-
 static enum rc field_selector(struct verb *v, const struct events_options *o,
 			      struct str *ret_selector, struct err *err)
 {
@@ -89,10 +72,19 @@ static void print_table(struct verb *v, const struct events_options *o, const st
 	text_table_print(&table);
 }
 
+static enum rc print_objects(struct verb *v, struct output *o, struct json *items, struct err *err)
+{
+	struct json *list = object_list_new(v->arena);
+	for (size_t i = 0; i < json_count(items); i++)
+		object_complete(v->arena, json_at(items, i), resource_type_find(STR("events")));
+	json_set(v->arena, list, STR("items"), items);
+	return output_print(o, v->arena, list, err);
+}
+
 static enum rc body(struct verb *v, struct err *err)
 {
 	const struct events_options *o = v->line->values;
-	struct events e = {v, object_list_new(v->arena)};
+	struct json *items;
 	struct output output;
 	struct str selector;
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
@@ -102,8 +94,7 @@ static enum rc body(struct verb *v, struct err *err)
 				   o->is_everywhere ? (struct str){} : v->client.namespace,
 				   (struct str){}, NULL));
 	query_add(&url, "fieldSelector", selector);
-	TRY(api_client_list(&v->client, v->arena, buf_str(&url), NULL, take_page, &e, err));
-	struct json *items = json_get(e.list, STR("items"));
+	TRY(api_client_items(&v->client, v->arena, buf_str(&url), &items, err));
 	events_sort(items);
 	if (json_count(items) == 0 && o->is_everywhere)
 		fprintf(stderr, "No events found.\n");
@@ -111,7 +102,7 @@ static enum rc body(struct verb *v, struct err *err)
 		fprintf(stderr, "No events found in %.*s namespace.\n",
 			STR_FMT(v->client.namespace));
 	else if (!output_is_table(&output))
-		return output_print(&output, v->arena, e.list, err);
+		return print_objects(v, &output, items, err);
 	else
 		print_table(v, o, items);
 	return RC_OK;

@@ -16,15 +16,6 @@ struct exposing {
 	struct change change;
 };
 
-static void set_number_or_name(struct arena *a, struct json *o, struct str key, struct str text)
-{
-	int64_t number;
-	if (str_to_i64(text, &number))
-		json_set(a, o, key, json_int(a, number));
-	else
-		json_set_str(a, o, key, text);
-}
-
 /* The ports of --port, else those of the containers. */
 static enum rc add_ports(struct verb *v, const struct expose_options *o, const struct resource *r,
 			 struct json *ports, struct err *err)
@@ -50,10 +41,10 @@ static enum rc add_ports(struct verb *v, const struct expose_options *o, const s
 		struct str text = json_str(json_at(numbers, i));
 		if (json_count(numbers) > 1)
 			json_set(a, p, STR("name"), json_printf(a, "port-%zu", i + 1));
-		set_number_or_name(a, p, STR("port"), text);
+		create_number_or_text(a, p, STR("port"), text);
 		json_set_str(a, p, STR("protocol"), str_of(o->protocol ? o->protocol : "TCP"));
-		set_number_or_name(a, p, STR("targetPort"),
-				   o->target_port ? str_of(o->target_port) : text);
+		create_number_or_text(a, p, STR("targetPort"),
+				      o->target_port ? str_of(o->target_port) : text);
 		json_append(a, ports, p);
 	}
 	return RC_OK;
