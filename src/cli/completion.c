@@ -32,12 +32,17 @@ static void print_types(void)
 	}
 }
 
+/* Families by their first words, once. */
 static void print_verbs(void)
 {
-	for (size_t i = 0; i < command_count; i++)
-		if (!commands[i]->is_internal && !strchr(commands[i]->name, ' '))
-			printf(" %s", commands[i]->name);
-	printf(" rollout auth set");
+	struct str last = {};
+	for (size_t i = 0; i < command_count; i++) {
+		struct str head, tail;
+		str_cut(str_of(commands[i]->name), ' ', &head, &tail);
+		if (!commands[i]->is_internal && !str_eq(head, last))
+			printf(" %.*s", STR_FMT(head));
+		last = head;
+	}
 }
 
 static void print_options(const struct command *c)

@@ -106,17 +106,12 @@ bool command_is_family(const char *word)
 	return false;
 }
 
-static void print_command(const struct command *c)
-{
-	printf("  %-26s %s\n", c->name, c->summary);
-}
-
 void family_help(const char *word)
 {
 	printf("\nCommands:\n");
 	for (size_t i = 0; i < command_count; i++)
 		if (is_of_family(commands[i], word))
-			print_command(commands[i]);
+			printf("  %-26s %s\n", commands[i]->name, commands[i]->summary);
 	printf("\n'skeg %s COMMAND --help' explains one command.\n", word);
 }
 
