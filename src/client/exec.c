@@ -13,20 +13,6 @@ struct exec_options {
 	bool has_input, is_terminal, is_quiet;
 };
 
-/* POD | TYPE/NAME */
-static enum rc find_pod(struct verb *v, const struct json **ret_pod, struct err *err)
-{
-	struct resource_targets targets;
-	const struct text_list one = {.at = v->line->words.at, .count = 1};
-	struct resource_target target = {resource_type_find(STR("pods")),
-					 str_of(v->line->words.at[0])};
-	if (strchr(v->line->words.at[0], '/')) {
-		TRY(resource_targets_parse(v->arena, &one, &targets, err));
-		target = targets.items[0];
-	}
-	return logs_pod_find(&v->client, &target, ret_pod, err);
-}
-
 static struct str find_container(struct verb *v, const struct exec_options *o,
 				 const struct json *pod)
 {
@@ -68,7 +54,9 @@ static enum rc talk(struct verb *v, const char *subresource, const struct text_l
 	const struct exec_options *o = v->line->values;
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	const struct json *pod;
-	TRY(find_pod(v, &pod, err));
+	struct resource_target target;
+	TRY(logs_target_parse(v->arena, v->line->words.at[0], &target, err));
+	TRY(logs_pod_find(&v->client, &target, &pod, err));
 	TRY(check_state(pod, subresource, err));
 	struct str container = find_container(v, o, pod);
 	bool is_terminal = wants_terminal(o);

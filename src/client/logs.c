@@ -28,26 +28,16 @@ struct logs {
 /* POD | TYPE/NAME | TYPE NAME, or POD CONTAINER as kubectl has it. */
 static enum rc parse_words(struct logs *l, const struct text_list *words, struct err *err)
 {
-	struct resource_targets targets;
 	if (words->count == 0 || words->count > 2)
 		return err_set(err, RC_BAD_REQUEST,
 			       "name one pod or TYPE/NAME, for example deployment/web");
-	struct str first = str_of(words->at[0]);
-	bool has_type = first.len && memchr(first.at, '/', first.len);
 	l->container = str_of(l->options->container);
 	if (words->count == 2 && l->container.len)
 		return err_set(err, RC_BAD_REQUEST,
 			       "only one of -c or an inline [CONTAINER] arg is allowed");
 	if (words->count == 2)
 		l->container = str_of(words->at[1]);
-	if (!has_type) {
-		l->target = (struct resource_target){resource_type_find(STR("pods")), first};
-		return RC_OK;
-	}
-	const struct text_list one = {.at = words->at, .count = 1};
-	TRY(resource_targets_parse(l->arena, &one, &targets, err));
-	l->target = targets.items[0];
-	return RC_OK;
+	return logs_target_parse(l->arena, words->at[0], &l->target, err);
 }
 
 static enum rc check(struct logs *l, const struct command_line *line, struct err *err)

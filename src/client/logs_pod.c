@@ -169,6 +169,19 @@ static enum rc find_by_labels(struct api_client *c, const struct resource_target
 	return RC_OK;
 }
 
+enum rc logs_target_parse(struct arena *a, const char *word, struct resource_target *ret_target,
+			  struct err *err)
+{
+	struct resource_targets targets;
+	const struct text_list one = {.at = &word, .count = 1};
+	*ret_target = (struct resource_target){resource_type_find(STR("pods")), str_of(word)};
+	if (!strchr(word, '/'))
+		return RC_OK;
+	TRY(resource_targets_parse(a, &one, &targets, err));
+	*ret_target = targets.items[0];
+	return RC_OK;
+}
+
 enum rc logs_pod_find(struct api_client *c, const struct resource_target *t,
 		      const struct json **ret_pod, struct err *err)
 {

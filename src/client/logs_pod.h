@@ -18,6 +18,9 @@ struct str logs_default_container(const struct json *pod, bool *ret_is_guess);
 /* "web, sidecar, setup (init)" */
 [[nodiscard]] struct str logs_container_names(struct arena *a, const struct json *pod);
 
+/* POD or TYPE/NAME. */
+[[nodiscard]] enum rc logs_target_parse(struct arena *a, const char *word,
+					struct resource_target *ret_target, struct err *err);
 /* The target's pod, as a tree in the client's arena; says on standard error which it took out of
  * several. */
 [[nodiscard]] enum rc logs_pod_find(struct api_client *c, const struct resource_target *target,

@@ -344,15 +344,9 @@ static enum rc parse_port(struct forward *f, const char *word, const struct json
 static enum rc find_target(struct verb *v, const struct json **ret_service,
 			   const struct json **ret_pod, struct err *err)
 {
-	const char *word = v->line->words.at[0];
-	const struct text_list one = {.at = v->line->words.at, .count = 1};
-	struct resource_target target = {resource_type_find(STR("pods")), str_of(word)};
-	struct resource_targets targets;
+	struct resource_target target;
 	*ret_service = NULL;
-	if (strchr(word, '/')) {
-		TRY(resource_targets_parse(v->arena, &one, &targets, err));
-		target = targets.items[0];
-	}
+	TRY(logs_target_parse(v->arena, v->line->words.at[0], &target, err));
 	if (str_is(target.kind->plural, "services")) {
 		struct json *tree;
 		TRY(api_client_get(
