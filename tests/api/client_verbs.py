@@ -9,7 +9,6 @@ SAME change nothing; where there is a kubectl, its output and exit code must be 
 import argparse
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from kubectl_day import words_of  # noqa: E402
 from own_server import OwnServer  # noqa: E402
 
 STEPS = [
@@ -103,10 +103,6 @@ SAME = [
 ]
 
 AGES = re.compile(r"\b\d+[smhd](\d+[smh])?\b")
-
-
-def words_of(command):
-    return command.split(" ") if "{" in command else shlex.split(command)
 
 
 def run(program, kubeconfig, command):

@@ -12,17 +12,9 @@
 #include "client/duration.h"
 #include "client/logs_pod.h"
 #include "client/resource_types.h"
+#include "rules.h"
 
 #define WORDS_MAX 8
-
-static struct json *tree_of(struct arena *a, const char *text)
-{
-	struct json *tree;
-	struct err err;
-	if (json_parse(a, str_of(text), &tree, NULL, &err) != RC_OK)
-		fail_msg("%s: %s", text, err.text);
-	return tree;
-}
 
 static void assert_text(struct str got, const char *want)
 {
@@ -189,7 +181,7 @@ static void refusals_read_as_kubectls(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_ARENA a = {};
 		struct err err;
-		assert_int_equal(api_error_set(&err, rows[i].status, tree_of(&a, rows[i].body)),
+		assert_int_equal(api_error_set(&err, rows[i].status, parsed(&a, rows[i].body)),
 				 rows[i].rc);
 		assert_string_equal(err.text, rows[i].want);
 	}
@@ -205,7 +197,7 @@ static void a_long_refusal_is_cut_not_lost(void **state)
 	for (int i = 0; i < 500; i++)
 		buf_printf(&body, "%s{\"field\":\"f%d\",\"message\":\"m\"}", i ? "," : "", i);
 	buf_add_cstr(&body, "]}}");
-	assert_int_equal(api_error_set(&err, 422, tree_of(&a, body.data)), RC_INVALID);
+	assert_int_equal(api_error_set(&err, 422, parsed(&a, body.data)), RC_INVALID);
 	assert_string_equal(err.text, "many");
 }
 
@@ -273,7 +265,7 @@ static void selectors_of_workloads(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_ARENA a = {};
 		struct str got;
-		enum rc rc = logs_selector(&a, tree_of(&a, rows[i].workload), &got, NULL);
+		enum rc rc = logs_selector(&a, parsed(&a, rows[i].workload), &got, NULL);
 		assert_int_equal(rc, rows[i].want ? RC_OK : RC_BAD_REQUEST);
 		if (rows[i].want)
 			assert_text(got, rows[i].want);
@@ -294,7 +286,7 @@ static void the_pod_with_most_to_say(void **state)
 		"\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\","
 		"\"status\":\"True\"}]}}]";
 	CLEANUP_ARENA a = {};
-	assert_text(json_path_str(logs_best_pod(tree_of(&a, text)), "metadata.name"), "old");
+	assert_text(json_path_str(logs_best_pod(parsed(&a, text)), "metadata.name"), "old");
 	assert_null(logs_best_pod(json_array(&a)));
 }
 
@@ -320,12 +312,12 @@ static void the_container_that_is_meant(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_ARENA a = {};
 		bool is_guess;
-		assert_text(logs_default_container(tree_of(&a, rows[i].pod), &is_guess),
+		assert_text(logs_default_container(parsed(&a, rows[i].pod), &is_guess),
 			    rows[i].want);
 		assert_int_equal(is_guess, rows[i].is_guess);
 	}
 	CLEANUP_ARENA a = {};
-	assert_text(logs_container_names(&a, tree_of(&a, rows[2].pod)), "a, i (init)");
+	assert_text(logs_container_names(&a, parsed(&a, rows[2].pod)), "a, i (init)");
 }
 
 int main(void)

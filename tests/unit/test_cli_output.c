@@ -7,15 +7,7 @@
 
 #include "client/output.h"
 #include "client/table_view.h"
-
-static struct json *tree_of(struct arena *a, const char *text)
-{
-	struct json *tree;
-	struct err err;
-	if (json_parse(a, str_of(text), &tree, NULL, &err) != RC_OK)
-		fail_msg("%s: %s", text, err.text);
-	return tree;
-}
+#include "rules.h"
 
 static void columns_line_up(void **state)
 {
@@ -102,7 +94,7 @@ static void views_choose_columns(void **state)
 		CLEANUP_ARENA a = {};
 		CLEANUP_BUF out = BUF_INIT(4096);
 		struct table_view v = rows[i].view;
-		assert_int_equal(table_view_add(&v, &a, tree_of(&a, TABLE), NULL), RC_OK);
+		assert_int_equal(table_view_add(&v, &a, parsed(&a, TABLE), NULL), RC_OK);
 		text_table_write(&v.text, &out);
 		assert_string_equal(out.data, rows[i].want);
 	}
@@ -113,16 +105,16 @@ static void a_watch_goes_on_below(void **state)
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF out = BUF_INIT(4096);
 	struct table_view v = {};
-	const struct json *event = tree_of(
+	const struct json *event = parsed(
 		&a, "{\"kind\":\"Table\",\"columnDefinitions\":null,\"rows\":[{\"cells\":[\"x\",1,"
 		    "\"n\"],\"object\":{}}]}");
-	assert_int_equal(table_view_add(&v, &a, tree_of(&a, TABLE), NULL), RC_OK);
+	assert_int_equal(table_view_add(&v, &a, parsed(&a, TABLE), NULL), RC_OK);
 	text_table_write(&v.text, &out);
 	buf_reset(&out);
 	assert_int_equal(table_view_add(&v, &a, event, NULL), RC_OK);
 	text_table_write(&v.text, &out);
 	assert_string_equal(out.data, "x      1\n");
-	assert_int_equal(table_view_add(&v, &a, tree_of(&a, "{\"kind\":\"PodList\"}"), NULL),
+	assert_int_equal(table_view_add(&v, &a, parsed(&a, "{\"kind\":\"PodList\"}"), NULL),
 			 RC_INVALID);
 }
 
@@ -130,7 +122,7 @@ static void keys_are_sorted_at_all_levels(void **state)
 {
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF out = BUF_INIT(4096);
-	struct json *tree = tree_of(&a, "{\"b\":[{\"d\":1,\"c\":2}],\"a\":{}}");
+	struct json *tree = parsed(&a, "{\"b\":[{\"d\":1,\"c\":2}],\"a\":{}}");
 	json_sort_keys(tree);
 	json_write(&out, tree);
 	assert_string_equal(out.data, "{\"a\":{},\"b\":[{\"c\":2,\"d\":1}]}");

@@ -9,15 +9,7 @@
 #include "client/rollout_status.h"
 #include "client/tab_writer.h"
 #include "client/three_way.h"
-
-static struct json *tree_of(struct arena *a, const char *text)
-{
-	struct json *tree;
-	struct err err;
-	if (json_parse(a, str_of(text), &tree, NULL, &err) != RC_OK)
-		fail_msg("%s: %s", text, err.text);
-	return tree;
-}
+#include "rules.h"
 
 static void columns_belong_to_their_block(void **state)
 {
@@ -58,8 +50,8 @@ static void three_ways_meet(void **state)
 		const struct api_kind *pods =
 			api_by_resource(api_builtin(), STR(""), STR("v1"), STR("pods"));
 		struct json *patch = three_way_patch(
-			&a, api_type(api_builtin(), pods->type), tree_of(&a, rows[i].original),
-			tree_of(&a, rows[i].modified), tree_of(&a, rows[i].current));
+			&a, api_type(api_builtin(), pods->type), parsed(&a, rows[i].original),
+			parsed(&a, rows[i].modified), parsed(&a, rows[i].current));
 		if (patch)
 			json_write(&out, patch);
 		if (!str_is(buf_str(&out), rows[i].want))
@@ -71,8 +63,8 @@ static void a_merge_patch_is_small(void **state)
 {
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF out = BUF_INIT(4096);
-	struct json *before = tree_of(&a, "{\"a\":1,\"b\":{\"c\":2,\"d\":3},\"e\":[1]}");
-	struct json *after = tree_of(&a, "{\"a\":1,\"b\":{\"c\":4},\"e\":[1,2]}");
+	struct json *before = parsed(&a, "{\"a\":1,\"b\":{\"c\":2,\"d\":3},\"e\":[1]}");
+	struct json *after = parsed(&a, "{\"a\":1,\"b\":{\"c\":4},\"e\":[1,2]}");
 	assert_null(merge_patch_between(&a, before, before));
 	json_write(&out, merge_patch_between(&a, before, after));
 	assert_string_equal(out.data, "{\"b\":{\"c\":4,\"d\":null},\"e\":[1,2]}");
@@ -105,8 +97,8 @@ static void rollouts_have_words(void **state)
 		struct str text;
 		struct err err;
 		bool is_done;
-		if (rollout_status_text(&a, tree_of(&a, rows[i].object), 0, &text, &is_done,
-					&err) != RC_OK)
+		if (rollout_status_text(&a, parsed(&a, rows[i].object), 0, &text, &is_done, &err) !=
+		    RC_OK)
 			fail_msg("%s", err.text);
 		if (!str_is(text, rows[i].want))
 			fail_msg("row %zu: '%.*s'", i, STR_FMT(text));
