@@ -133,6 +133,15 @@ enum rc create_ports(struct create *c, const struct text_list *pairs, const char
 
 /* ---- the members of the family ---- */
 
+/* "Error from server (Reason): text" is cut after its reason; false of other errors. */
+static bool cut_refusal(struct str text, struct str *ret_head, struct str *ret_rest)
+{
+	if (!str_cut(text, ')', ret_head, ret_rest) || !str_has_prefix(*ret_rest, STR(": ")))
+		return false;
+	*ret_rest = str_skip(*ret_rest, 2);
+	return true;
+}
+
 enum rc create_body(struct verb *v, struct err *err)
 {
 	const struct create_kind *made = v->detail;
@@ -160,11 +169,11 @@ enum rc create_body(struct verb *v, struct err *err)
 	enum rc rc = change_create(&ch, kind, c.namespace, tree, &after, err);
 	if (rc != RC_OK) {
 		struct err cause = *err;
-		struct str text = str_of(cause.text), prefix, rest;
-		if (!str_cut(text, ')', &prefix, &rest) || !str_has_prefix(rest, STR(": ")))
+		struct str prefix, rest;
+		if (!cut_refusal(str_of(cause.text), &prefix, &rest))
 			return rc;
 		return err_set(err, rc, "failed to create %.*s: %.*s", STR_FMT(kind->singular),
-			       STR_FMT(str_skip(rest, 2)));
+			       STR_FMT(rest));
 	}
 	return change_tell(&ch, kind, after, "created", err);
 }
@@ -189,11 +198,10 @@ static enum rc create_object(struct verb *v, struct change *ch, const struct man
 		return change_tell(ch, o->kind, after, "created", err);
 	struct err cause = *err;
 	struct str head, rest;
-	if (!str_cut(str_of(cause.text), ')', &head, &rest) || !str_has_prefix(rest, STR(": ")))
+	if (!cut_refusal(str_of(cause.text), &head, &rest))
 		return cause.rc;
 	return err_set(err, cause.rc, "%.*s): error when creating \"%s\": %.*s", STR_FMT(head),
-		       strcmp(o->file, "standard input") == 0 ? "STDIN" : o->file,
-		       STR_FMT(str_skip(rest, 2)));
+		       strcmp(o->file, "standard input") == 0 ? "STDIN" : o->file, STR_FMT(rest));
 }
 
 static enum rc file_body(struct verb *v, struct err *err)
