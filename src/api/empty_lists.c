@@ -9,9 +9,7 @@ static void settle_value(struct arena *a, const struct api_field *f, struct json
 	if (f->shape == SHAPE_ONE)
 		api_empty_lists_to_null(a, type, v);
 	for (size_t i = 0; f->shape != SHAPE_ONE && i < json_count(v); i++)
-		api_empty_lists_to_null(a, type,
-					v->type == JSON_ARRAY ? v->array.items[i]
-							      : v->object.members[i].value);
+		api_empty_lists_to_null(a, type, json_child(v, i));
 }
 
 static bool is_empty(const struct api_field *f, const struct json *v)

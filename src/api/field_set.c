@@ -67,8 +67,8 @@ static int compare_numbers(const struct json *a, const struct json *b)
 {
 	if (a->type == JSON_INT && b->type == JSON_INT)
 		return (a->integer > b->integer) - (a->integer < b->integer);
-	double x = a->type == JSON_INT ? (double)a->integer : a->number;
-	double y = b->type == JSON_INT ? (double)b->integer : b->number;
+	double x = json_f64(a);
+	double y = json_f64(b);
 	return (x > y) - (x < y);
 }
 

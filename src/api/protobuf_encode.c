@@ -119,11 +119,6 @@ static void put_schema_or(struct buf *out, uint32_t tag, enum field_form form, c
 	protobuf_close(out, mark);
 }
 
-static double number_of(const struct json *v)
-{
-	return v && v->type == JSON_DOUBLE ? v->number : (double)json_i64(v);
-}
-
 static void put_text_message(struct buf *out, uint32_t tag, struct str text)
 {
 	size_t mark = protobuf_open(out, tag);
@@ -152,7 +147,7 @@ static void put_value(struct buf *out, const struct api_field *f, uint32_t tag,
 		protobuf_put_int(out, tag, json_i64(v));
 		return;
 	case FORM_DOUBLE:
-		protobuf_put_double(out, tag, number_of(v));
+		protobuf_put_double(out, tag, json_f64(v));
 		return;
 	case FORM_STRING:
 		protobuf_put_bytes(out, tag, json_str(v));

@@ -32,7 +32,7 @@ static void drop_nulls(struct json *value)
 {
 	for (size_t i = json_count(value); i-- > 0;) {
 		bool is_map = value->type == JSON_OBJECT;
-		struct json *v = is_map ? value->object.members[i].value : value->array.items[i];
+		struct json *v = json_child(value, i);
 		if (is_map && v->type == JSON_NULL)
 			json_remove(value, value->object.members[i].key);
 		else
@@ -46,10 +46,11 @@ static bool drop_directives(struct json *value)
 	if (value->type == JSON_OBJECT && json_get(value, STR(DIRECTIVE)))
 		return false;
 	for (size_t i = json_count(value); i-- > 0;) {
-		if (value->type == JSON_ARRAY && !drop_directives(value->array.items[i]))
+		if (drop_directives(json_child(value, i)))
+			continue;
+		if (value->type == JSON_ARRAY)
 			json_remove_at(value, i);
-		else if (value->type == JSON_OBJECT &&
-			 !drop_directives(value->object.members[i].value))
+		else
 			json_remove(value, value->object.members[i].key);
 	}
 	return true;
@@ -465,9 +466,7 @@ static void measure(const struct json *tree, uint64_t *parts, uint64_t *largest)
 	*parts += count;
 	*largest = MAX(*largest, count);
 	for (size_t i = 0; i < count; i++)
-		measure(tree->type == JSON_OBJECT ? tree->object.members[i].value
-						  : tree->array.items[i],
-			parts, largest);
+		measure(json_child(tree, i), parts, largest);
 }
 
 static enum rc check_cost(const struct json *original, const struct json *patch, struct err *err)

@@ -41,8 +41,7 @@ static void write_plain_items(struct buf *out, const struct json *v)
 			buf_add_char(out, ' ');
 		if (v->type == JSON_OBJECT)
 			buf_printf(out, "%.*s:", STR_FMT(v->object.members[i].key));
-		write_plain(out, v->type == JSON_OBJECT ? v->object.members[i].value
-							: v->array.items[i]);
+		write_plain(out, json_child(v, i));
 	}
 	buf_add_char(out, ']');
 }

@@ -347,14 +347,9 @@ static void check_structure(struct check *v, const struct path *at, const struct
 
 /* ---- defaults ---- */
 
-static double number_of(const struct json *value)
-{
-	return value->type == JSON_INT ? (double)value->integer : value->number;
-}
-
 static void number_text(const struct json *limit, struct buf *out)
 {
-	double number = number_of(limit);
+	double number = json_f64(limit);
 	if (number == (double)(int64_t)number)
 		buf_printf(out, "%lld", (long long)number);
 	else
@@ -381,9 +376,9 @@ static void check_default_value(struct check *v, const struct path *at, const st
 		return;
 	}
 	if (value->type == JSON_INT || value->type == JSON_DOUBLE) {
-		check_bound(v, at, value, max, max && number_of(value) > number_of(max),
+		check_bound(v, at, value, max, max && json_f64(value) > json_f64(max),
 			    "less than or equal to");
-		check_bound(v, at, value, min, min && number_of(value) < number_of(min),
+		check_bound(v, at, value, min, min && json_f64(value) < json_f64(min),
 			    "greater than or equal to");
 	}
 	const struct json *longest = GET(schema, "maxLength"), *least = GET(schema, "minLength");

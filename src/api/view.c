@@ -63,11 +63,6 @@ static bool is_boxed(const struct api_field *f)
 	       f->form == FORM_DOUBLE || f->form == FORM_INT_OR_STRING || f->form == FORM_STRUCT;
 }
 
-static double number_of(const struct json *v)
-{
-	return v->type == JSON_DOUBLE ? v->number : (double)json_i64(v);
-}
-
 /* ---- From the tree ---- */
 
 struct making {
@@ -117,7 +112,7 @@ static void value_from_tree(struct making *m, const struct api_field *f, const s
 		*(int64_t *)ret_value = time_from_tree(v);
 		return;
 	case FORM_DOUBLE:
-		*(double *)ret_value = number_of(v);
+		*(double *)ret_value = json_f64(v);
 		return;
 	case FORM_STRING:
 	case FORM_DURATION:

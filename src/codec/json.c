@@ -160,6 +160,13 @@ struct json *json_at(const struct json *array, size_t index)
 	return array->array.items[index];
 }
 
+struct json *json_child(const struct json *value, size_t index)
+{
+	if (value && value->type == JSON_OBJECT && index < value->object.count)
+		return value->object.members[index].value;
+	return json_at(value, index);
+}
+
 size_t json_count(const struct json *value)
 {
 	if (value && value->type == JSON_ARRAY)
@@ -184,6 +191,11 @@ int64_t json_i64(const struct json *value)
 	    trunc(value->number) == value->number)
 		return (int64_t)value->number;
 	return 0;
+}
+
+double json_f64(const struct json *value)
+{
+	return value && value->type == JSON_DOUBLE ? value->number : (double)json_i64(value);
 }
 
 bool json_is_true(const struct json *value)

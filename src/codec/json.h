@@ -105,9 +105,11 @@ bool utf8_is_valid(struct str text);
 /* Reading.  All accept NULL and a value of another type, and then return NULL, absent, or 0. */
 struct json *json_get(const struct json *object, struct str key);
 struct json *json_at(const struct json *array, size_t index);
+struct json *json_child(const struct json *array_or_object, size_t index);
 size_t json_count(const struct json *array_or_object);
 struct str json_str(const struct json *value);
 int64_t json_i64(const struct json *value);
+double json_f64(const struct json *value); /* of either kind of number */
 bool json_is_true(const struct json *value);
 const char *json_type_name(const struct json *value); /* as Go's errors say: "number", "array" … */
 /* By dotted path of plain keys: json_path(pod, "spec.nodeName"). */

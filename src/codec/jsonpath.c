@@ -22,13 +22,6 @@ static enum rc evaluate(struct evaluation *e, const struct jsonpath *steps, cons
 
 /* ---- members and items ---- */
 
-static const struct json *child_at(const struct json *value, size_t index)
-{
-	if (value->type == JSON_OBJECT)
-		return value->object.members[index].value;
-	return json_at(value, index);
-}
-
 static bool has_children(const struct json *value)
 {
 	return value->type == JSON_OBJECT || value->type == JSON_ARRAY;
@@ -38,7 +31,7 @@ static enum rc all_children(struct evaluation *e, const struct json *value,
 			    struct jsonpath_results *out)
 {
 	for (size_t i = 0; has_children(value) && i < json_count(value); i++)
-		TRY(result_add(e, out, child_at(value, i)));
+		TRY(result_add(e, out, json_child(value, i)));
 	return RC_OK;
 }
 
@@ -50,7 +43,7 @@ static enum rc all_below(struct evaluation *e, const struct json *value,
 		return RC_OK;
 	TRY(result_add(e, out, value));
 	for (size_t i = 0; i < json_count(value); i++)
-		TRY(all_below(e, child_at(value, i), out));
+		TRY(all_below(e, json_child(value, i), out));
 	return RC_OK;
 }
 
@@ -89,16 +82,11 @@ static bool is_number(const struct json *v)
 	return v->type == JSON_INT || v->type == JSON_DOUBLE;
 }
 
-static double number_of(const struct json *v)
-{
-	return v->type == JSON_INT ? (double)v->integer : v->number;
-}
-
 /* <0, 0, >0; false when the two cannot be compared. */
 static bool compare(const struct json *a, const struct json *b, int *ret_order)
 {
 	if (is_number(a) && is_number(b)) {
-		double x = number_of(a), y = number_of(b);
+		double x = json_f64(a), y = json_f64(b);
 		*ret_order = x < y ? -1 : x > y;
 		return true;
 	}
