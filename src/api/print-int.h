@@ -10,7 +10,7 @@
 #define ROW_AGES_MAX 4
 
 struct row_age {
-	uint32_t at; /* its place in the text */
+	size_t at, len; /* its place in out */
 	int64_t time_us;
 };
 
@@ -19,8 +19,7 @@ struct cells {
 	struct arena *arena;
 	int64_t now_us;
 	bool has_any;
-	bool leaves_ages; /* cells of ages are noted in ages instead of written */
-	bool is_timed;	  /* now_us has gone into the text */
+	bool is_timed; /* now_us has gone into the text, but for the ages noted here */
 	uint32_t age_count;
 	struct row_age ages[ROW_AGES_MAX];
 };

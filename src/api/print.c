@@ -128,12 +128,14 @@ static void add_age(struct buf *out, int64_t age_us)
 
 void cell_age(struct cells *c, int64_t time_us)
 {
-	if (!time_us || !c->leaves_ages || c->age_count == ROW_AGES_MAX) {
+	if (!time_us || c->age_count == ROW_AGES_MAX) {
 		cell(c, age_text(c, time_us));
 		return;
 	}
 	next_cell(c);
-	c->ages[c->age_count++] = (struct row_age){(uint32_t)c->out->len, time_us};
+	size_t at = c->out->len;
+	add_age(c->out, c->now_us - time_us);
+	c->ages[c->age_count++] = (struct row_age){at, c->out->len - at, time_us};
 }
 
 void cell_or(struct cells *c, struct str text, const char *if_empty)
@@ -334,28 +336,39 @@ bool api_print_conditions(struct buf *out, const struct api_kind *kind, const vo
 struct row {
 	uint32_t len;
 	uint32_t age_count;
-	struct row_age ages[ROW_AGES_MAX];
+	struct {
+		uint32_t at; /* in text */
+		int64_t time_us;
+	} ages[ROW_AGES_MAX];
 	char text[]; /* without the ages */
 };
 
-static struct row *row_new(const struct api_kind *kind, const void *view, int64_t now_us)
+static void row_print(struct cells *c, const struct api_kind *kind, const void *view)
 {
-	CLEANUP_ARENA arena = {};
-	CLEANUP_BUF text = BUF_INIT(OBJECT_MAX_BYTES);
-	struct cells c = {.out = &text, .arena = &arena, .now_us = now_us, .leaves_ages = true};
-	buf_add_cstr(&text, "\"cells\":");
-	print_view(&c, kind, view);
-	size_t cells_end = text.len;
-	buf_add_cstr(&text, ",\"conditions\":");
-	if (!api_print_conditions(&text, kind, view))
-		buf_cut(&text, cells_end);
-	if (c.is_timed || text.is_full)
-		return NULL;
-	struct row *row = mem_resize(NULL, sizeof(*row) + text.len);
-	row->len = (uint32_t)text.len;
-	row->age_count = c.age_count;
-	memcpy(row->ages, c.ages, sizeof(row->ages));
-	memcpy(row->text, text.data, text.len);
+	buf_add_cstr(c->out, "\"cells\":");
+	print_view(c, kind, view);
+	size_t cells_end = c->out->len;
+	buf_add_cstr(c->out, ",\"conditions\":");
+	if (!api_print_conditions(c->out, kind, view))
+		buf_cut(c->out, cells_end);
+}
+
+/* What was printed to the end of c's text, without its ages. */
+static struct row *row_new(const struct cells *c, size_t from)
+{
+	const struct buf *out = c->out;
+	struct row *row = mem_resize(NULL, sizeof(*row) + out->len - from);
+	*row = (struct row){.age_count = c->age_count};
+	for (uint32_t i = 0; i < c->age_count; i++) {
+		const struct row_age *age = &c->ages[i];
+		memcpy(row->text + row->len, out->data + from, age->at - from);
+		row->len += (uint32_t)(age->at - from);
+		row->ages[i].at = row->len;
+		row->ages[i].time_us = age->time_us;
+		from = age->at + age->len;
+	}
+	memcpy(row->text + row->len, out->data + from, out->len - from);
+	row->len += (uint32_t)(out->len - from);
 	return row;
 }
 
@@ -370,32 +383,22 @@ static void row_add(struct buf *out, const struct row *row, int64_t now_us)
 	buf_add(out, row->text + done, row->len - done);
 }
 
-/* The row of the object, made now when there is none; NULL: it changes with time. */
-static const struct row *row_of(const struct api_kind *kind, const struct object *o, int64_t now_us)
-{
-	_Atomic(void *) *slot = &((struct object *)o)->row; /* a cache, not state */
-	void *row = atomic_load_explicit(slot, memory_order_acquire);
-	if (row)
-		return row;
-	struct row *mine = row_new(kind, object_view(o), now_us);
-	if (!mine || atomic_compare_exchange_strong(slot, &row, mine))
-		return mine;
-	free(mine); /* another thread was faster */
-	return row;
-}
-
 void api_print_row(struct buf *out, const struct api_kind *kind, const struct object *o,
 		   int64_t now_us)
 {
-	const struct row *row = row_of(kind, o, now_us);
+	_Atomic(void *) *slot = &((struct object *)o)->row; /* a cache, not state */
+	void *row = atomic_load_explicit(slot, memory_order_acquire);
 	if (row) {
 		row_add(out, row, now_us);
 		return;
 	}
-	buf_add_cstr(out, "\"cells\":");
-	api_print_cells(out, kind, object_view(o), now_us);
-	size_t mark = out->len;
-	buf_add_cstr(out, ",\"conditions\":");
-	if (!api_print_conditions(out, kind, object_view(o)))
-		buf_cut(out, mark);
+	CLEANUP_ARENA arena = {};
+	struct cells c = {.out = out, .arena = &arena, .now_us = now_us};
+	size_t from = out->len;
+	row_print(&c, kind, object_view(o));
+	if (c.is_timed || out->is_full)
+		return;
+	struct row *mine = row_new(&c, from);
+	if (!atomic_compare_exchange_strong(slot, &row, mine))
+		free(mine); /* another thread was faster */
 }
