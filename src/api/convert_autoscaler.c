@@ -86,8 +86,10 @@ static struct json *nested_source(struct arena *a, const char *source, const str
 			 json_cstring(a, target_type(source, flat)));
 	for (size_t i = 0; i < ARRAY_LEN(metric_rows); i++) {
 		const struct metric_row *row = &metric_rows[i];
+		if (strcmp(row->source, source))
+			continue;
 		struct json *value = json_get(flat, str_of(filled_in(a, row->flat, is_status)));
-		if (value && !strcmp(row->source, source))
+		if (value)
 			set_nested(a, out, filled_in(a, row->nested, is_status), value);
 	}
 	return out;
@@ -99,8 +101,10 @@ static struct json *flat_source(struct arena *a, const char *source, const struc
 	struct json *out = json_object(a);
 	for (size_t i = 0; i < ARRAY_LEN(metric_rows); i++) {
 		const struct metric_row *row = &metric_rows[i];
+		if (strcmp(row->source, source))
+			continue;
 		struct json *value = json_path(nested, filled_in(a, row->nested, is_status));
-		if (strcmp(row->source, source) || (!value && !row->is_always))
+		if (!value && !row->is_always)
 			continue;
 		json_add(a, out, str_of(filled_in(a, row->flat, is_status)),
 			 value ? value : zero_of(a, row));
@@ -240,6 +244,28 @@ static void own_annotations(struct arena *a, struct json *out)
 
 /* ---- both ways ---- */
 
+/* tree: what is converted, with its annotations; out: gets those of the other version; part: a copy
+ * of tree's, to be changed. */
+typedef void convert_part(struct arena *a, const struct json *tree, struct json *out,
+			  struct json *part);
+
+static struct json *converted(struct arena *a, const struct json *tree, convert_part *to_spec,
+			      convert_part *to_status)
+{
+	struct json *out = convert_shallow_copy(a, tree);
+	struct json *spec = convert_shallow_copy(a, json_get(tree, STR("spec"))),
+		    *status = json_get(tree, STR("status"));
+	own_annotations(a, out);
+	to_spec(a, tree, out, spec);
+	json_set(a, out, STR("spec"), spec);
+	if (!status)
+		return out;
+	status = convert_shallow_copy(a, status);
+	to_status(a, tree, out, status);
+	json_set(a, out, STR("status"), status);
+	return out;
+}
+
 static bool is_cpu_utilization(const struct json *metric)
 {
 	return str_is(json_path_str(metric, "type"), "Resource") &&
@@ -247,7 +273,8 @@ static bool is_cpu_utilization(const struct json *metric)
 	       json_path(metric, "resource.target.averageUtilization");
 }
 
-static void spec_to_v1(struct arena *a, struct json *out, struct json *spec)
+static void spec_to_v1(struct arena *a, const struct json *tree, struct json *out,
+		       struct json *spec)
 {
 	struct json *metrics = json_get(spec, STR("metrics")), *others = json_array(a),
 		    *behavior = json_get(spec, STR("behavior"));
@@ -267,7 +294,8 @@ static void spec_to_v1(struct arena *a, struct json *out, struct json *spec)
 	json_remove(spec, STR("behavior"));
 }
 
-static void status_to_v1(struct arena *a, struct json *out, struct json *status)
+static void status_to_v1(struct arena *a, const struct json *tree, struct json *out,
+			 struct json *status)
 {
 	static const char *const always[] = {"currentReplicas", "desiredReplicas"};
 	struct json *current = json_get(status, STR("currentMetrics")),
@@ -291,18 +319,7 @@ static void status_to_v1(struct arena *a, struct json *out, struct json *status)
 
 struct json *convert_autoscaler_to_v1(struct arena *a, const struct json *tree)
 {
-	struct json *out = convert_shallow_copy(a, tree);
-	struct json *spec = convert_shallow_copy(a, json_get(tree, STR("spec"))),
-		    *status = json_get(tree, STR("status"));
-	own_annotations(a, out);
-	spec_to_v1(a, out, spec);
-	json_set(a, out, STR("spec"), spec);
-	if (!status)
-		return out;
-	status = convert_shallow_copy(a, status);
-	status_to_v1(a, out, status);
-	json_set(a, out, STR("status"), status);
-	return out;
+	return converted(a, tree, spec_to_v1, status_to_v1);
 }
 
 static struct json *cpu_metric(struct arena *a, const char *inner, struct json *value)
@@ -318,7 +335,8 @@ static struct json *cpu_metric(struct arena *a, const char *inner, struct json *
 	return metric;
 }
 
-static void spec_to_v2(struct arena *a, const struct json *tree, struct json *spec)
+static void spec_to_v2(struct arena *a, const struct json *tree, struct json *out,
+		       struct json *spec)
 {
 	struct json *metrics = metrics_in(a, annotated(a, tree, METRICS, JSON_ARRAY), true, false);
 	struct json *behavior = annotated(a, tree, BEHAVIOR, JSON_OBJECT);
@@ -332,7 +350,8 @@ static void spec_to_v2(struct arena *a, const struct json *tree, struct json *sp
 	json_remove(spec, STR(UTILIZATION));
 }
 
-static void status_to_v2(struct arena *a, const struct json *tree, struct json *status)
+static void status_to_v2(struct arena *a, const struct json *tree, struct json *out,
+			 struct json *status)
 {
 	struct json *current = annotated(a, tree, CURRENT, JSON_ARRAY),
 		    *conditions = annotated(a, tree, CONDITIONS, JSON_ARRAY);
@@ -351,16 +370,5 @@ static void status_to_v2(struct arena *a, const struct json *tree, struct json *
 
 struct json *convert_autoscaler_to_v2(struct arena *a, const struct json *tree)
 {
-	struct json *out = convert_shallow_copy(a, tree);
-	struct json *spec = convert_shallow_copy(a, json_get(tree, STR("spec"))),
-		    *status = json_get(tree, STR("status"));
-	own_annotations(a, out);
-	spec_to_v2(a, tree, spec);
-	json_set(a, out, STR("spec"), spec);
-	if (!status)
-		return out;
-	status = convert_shallow_copy(a, status);
-	status_to_v2(a, tree, status);
-	json_set(a, out, STR("status"), status);
-	return out;
+	return converted(a, tree, spec_to_v2, status_to_v2);
 }
