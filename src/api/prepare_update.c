@@ -119,6 +119,14 @@ static void drop_node_ports(const struct json *old, struct json *spec)
 		json_remove(json_at(ports, i), STR("nodePort"));
 }
 
+static void drop_unchanged(const struct json *old, struct json *spec, const char *const *names,
+			   size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (member_equal(old, spec, str_of(names[i])))
+			json_remove(spec, str_of(names[i]));
+}
+
 /* What only belongs to the former type of a Service, and is as it was, goes with it; what a client
  * does not repeat stays. */
 static void service_update(struct arena *a, const struct json *old, struct json *spec)
@@ -126,6 +134,8 @@ static void service_update(struct arena *a, const struct json *old, struct json 
 	static const char *const kept[] = {"clusterIP", "clusterIPs", "healthCheckNodePort"};
 	static const char *const internal[] = {"clusterIP", "clusterIPs", "ipFamilies",
 					       "ipFamilyPolicy", "internalTrafficPolicy"};
+	static const char *const balanced[] = {"allocateLoadBalancerNodePorts",
+					       "loadBalancerClass"};
 	struct str was = json_path_str(old, "type"), is = json_path_str(spec, "type");
 	if (!spec)
 		return;
@@ -134,19 +144,13 @@ static void service_update(struct arena *a, const struct json *old, struct json 
 			if (!json_get(spec, str_of(kept[i])))
 				take(a, spec, old, str_of(kept[i]));
 	if (str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
-		for (size_t i = 0; i < ARRAY_LEN(internal); i++)
-			if (member_equal(old, spec, str_of(internal[i])))
-				json_remove(spec, str_of(internal[i]));
+		drop_unchanged(old, spec, internal, ARRAY_LEN(internal));
 	if (str_is(is, "ExternalName") ||
 	    (str_is(is, "ClusterIP") && !json_count(json_get(spec, STR("externalIPs")))))
 		if (!str_eq(was, is) && member_equal(old, spec, STR("externalTrafficPolicy")))
 			json_remove(spec, STR("externalTrafficPolicy"));
-	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer") &&
-	    member_equal(old, spec, STR("allocateLoadBalancerNodePorts")))
-		json_remove(spec, STR("allocateLoadBalancerNodePorts"));
-	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer") &&
-	    member_equal(old, spec, STR("loadBalancerClass")))
-		json_remove(spec, STR("loadBalancerClass"));
+	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer"))
+		drop_unchanged(old, spec, balanced, ARRAY_LEN(balanced));
 	drop_node_ports(old, spec);
 	service_addresses(a, spec);
 }
