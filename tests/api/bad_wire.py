@@ -218,37 +218,28 @@ def flood(data, count, allowed):
     return case
 
 
-def rapid_reset(bench):
-    """Requests that are taken back at once."""
-    with Http2(bench.control) as h2:
-        block, sent = head(b"/api/v1/pods", h2.token), 0
-        for stream in range(1, 40_001, 2):
-            sent += 1
-            if not h2.send(headers(block, stream=stream) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))):
-                break
-        outcome = h2.outcome(1 << 30)
-        return None if outcome in ("goaway", "closed") and sent > 1 else f"{sent} resets, and then {outcome}"
+def stream_after_stream(path, count, frames):
+    """Opens streams that frames(stream) ends at once; before all have come, the server ends the connection."""
+    def case(bench):
+        with Http2(bench.control) as h2:
+            block, sent = head(path, h2.token), 0
+            for stream in range(1, 2 * count, 2):
+                sent += 1
+                if not h2.send(frames(block, stream)):
+                    break
+            outcome = h2.outcome(1 << 30)
+            return None if outcome in ("goaway", "closed") and sent > 1 else f"{sent} streams, and then {outcome}"
+    return case
 
 
-def rapid_reset_of_watches(bench):
-    with Http2(bench.control) as h2:
-        block = head(b"/api/v1/configmaps?watch=1", h2.token)
-        for stream in range(1, 4001, 2):
-            if not h2.send(headers(block, stream=stream) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))):
-                break
-        outcome = h2.outcome(1 << 30)
-        return None if outcome in ("goaway", "closed") else f"ended with {outcome}"
+def taken_back(block, stream):
+    """A request that its sender resets."""
+    return headers(block, stream=stream) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
 
 
-def reset_by_mistake(bench):
-    """The peer makes the server reset its streams: a window of 0 for a stream is an error of that stream."""
-    with Http2(bench.control) as h2:
-        block = head(b"/api/v1/pods", h2.token)
-        for stream in range(1, 40_001, 2):
-            if not h2.send(headers(block, END_HEADERS, stream) + frame(WINDOW_UPDATE, 0, stream, b"\0\0\0\0")):
-                break
-        outcome = h2.outcome(1 << 30)
-        return None if outcome in ("goaway", "closed") else f"ended with {outcome}"
+def reset_by_mistake(block, stream):
+    """The peer makes the server reset the stream: a window of 0 is an error of that stream."""
+    return headers(block, END_HEADERS, stream) + frame(WINDOW_UPDATE, 0, stream, b"\0\0\0\0")
 
 
 def too_many_streams(bench):
@@ -427,9 +418,9 @@ WIRE = [
         ("a request within a body", no_smuggling), ("pipelined", pipelined)]),
     ("HTTP/2", HTTP2 + [("bodies", body_of_http2), ("too many streams", too_many_streams)]),
     ("floods", [
-        ("rapid reset", rapid_reset),
-        ("rapid reset of watches", rapid_reset_of_watches),
-        ("resets by mistake", reset_by_mistake),
+        ("rapid reset", stream_after_stream(b"/api/v1/pods", 20_000, taken_back)),
+        ("rapid reset of watches", stream_after_stream(b"/api/v1/configmaps?watch=1", 2_000, taken_back)),
+        ("resets by mistake", stream_after_stream(b"/api/v1/pods", 20_000, reset_by_mistake)),
         ("pings", flood(frame(PING, payload=b"12345678"), 200_000, ANY)),
         ("pings acknowledged", flood(frame(PING, ACK, payload=b"12345678"), 100_000, ANY)),
         ("settings", flood(frame(SETTINGS, payload=struct.pack(">HI", 4, 65535)), 100_000, ANY)),
