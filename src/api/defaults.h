@@ -38,4 +38,7 @@ bool api_has_generation(const struct api_kind *kind);
 /* status.qosClass of a Pod's spec: "Guaranteed", "Burstable" or "BestEffort". */
 const char *api_pod_qos(const struct json *spec);
 
+/* Does a Service of this spec get node ports? */
+bool api_service_has_node_ports(const struct json *spec);
+
 #endif

@@ -88,7 +88,7 @@ static void daemon_set_template(struct arena *a, const struct json *old, struct 
 		     STR(DAEMON_SET_GENERATION), arena_printf(a, "%lld", (long long)count));
 }
 
-static bool has_node_ports(const struct json *spec)
+bool api_service_has_node_ports(const struct json *spec)
 {
 	struct str type = json_path_str(spec, "type");
 	const struct json *wish = json_get(spec, STR("allocateLoadBalancerNodePorts"));
@@ -108,7 +108,7 @@ static bool has_node_port(const struct json *ports, int64_t port)
 static void drop_node_ports(const struct json *old, struct json *spec)
 {
 	struct json *ports = json_get(spec, STR("ports"));
-	if (!has_node_ports(old) || has_node_ports(spec))
+	if (!api_service_has_node_ports(old) || api_service_has_node_ports(spec))
 		return;
 	for (size_t i = 0; i < json_count(ports); i++) {
 		int64_t port = json_i64(json_get(json_at(ports, i), STR("nodePort")));

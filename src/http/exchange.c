@@ -428,23 +428,14 @@ static const struct http_header *fields_clean(struct http_exchange *x,
 	return copy ? copy : headers;
 }
 
-void http_add_header(struct http_exchange *x, struct str name, struct str value)
+void http_add_header(struct http_exchange *x, struct str name, struct str value, bool is_unique)
 {
-	ASSERT(x->common_header_count < HTTP_COMMON_HEADERS_MAX);
-	x->common_headers[x->common_header_count++] = (struct http_header){name, value};
-}
-
-static const struct http_header *with_common(struct http_exchange *x,
-					     const struct http_header *headers, size_t count)
-{
-	size_t common = x->common_header_count;
-	if (common == 0)
-		return headers;
-	struct http_header *all = ARENA_ARRAY(&x->arena, struct http_header, common + count);
-	memcpy(all, x->common_headers, common * sizeof(*all));
-	if (count)
-		memcpy(all + common, headers, count * sizeof(*all));
-	return all;
+	size_t at = x->common_header_count++;
+	ASSERT(at < HTTP_COMMON_HEADERS_MAX);
+	if (!http_is_field_value(value))
+		value = value_clean(&x->arena, value);
+	x->common_headers[at] = (struct http_header){name, value};
+	x->common_is_unique[at] = is_unique;
 }
 
 static void head_set(struct http_exchange *x, int status, const struct http_header *headers,
@@ -452,9 +443,8 @@ static void head_set(struct http_exchange *x, int status, const struct http_head
 {
 	ASSERT(x->magic == EXCHANGE_MAGIC && x->is_asked && x->stage == REPLY_NONE);
 	x->status = status;
-	x->reply_header_count = x->common_header_count + header_count;
-	x->reply_headers =
-		fields_clean(x, with_common(x, headers, header_count), x->reply_header_count);
+	x->reply_headers = fields_clean(x, headers, header_count);
+	x->reply_header_count = header_count;
 }
 
 static void handled(struct http_exchange *x)

@@ -119,6 +119,7 @@ struct http_exchange {
 	const struct http_header *reply_headers;
 	size_t reply_header_count;
 	struct http_header common_headers[HTTP_COMMON_HEADERS_MAX];
+	bool common_is_unique[HTTP_COMMON_HEADERS_MAX];
 	size_t common_header_count;
 	int64_t reply_bytes; /* content-length, -1: streamed */
 	struct reply_chunk *first, **last;

@@ -319,6 +319,8 @@ static void framing_add(struct buf *out, const struct http_exchange *x, bool kee
 static void head_add(struct buf *out, struct http_exchange *x, bool keeps_alive)
 {
 	buf_printf(out, "HTTP/1.1 %d %s\r\n", x->status, http_status_text(x->status));
+	for (size_t i = 0; i < x->common_header_count; i++)
+		field_add(out, x->common_headers[i].name, x->common_headers[i].value);
 	for (size_t i = 0; i < x->reply_header_count; i++)
 		field_add(out, x->reply_headers[i].name, x->reply_headers[i].value);
 	field_add(out, STR("date"), server_date(x->server));

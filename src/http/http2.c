@@ -275,21 +275,20 @@ static nghttp2_nv field(struct str name, struct str value, uint8_t flags)
 #define FIELDS_OWN 3 /* :status, date, content-length */
 #define NO_COPY	   (NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 
-/* A value that no other reply has is not worth a place in the table of the connection. */
-static uint8_t indexing(struct str name)
-{
-	return str_is(name, "audit-id") ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
-}
-
 static void head_submit(struct http_exchange *x)
 {
 	struct http2 *h = state_of(x->conn);
-	nghttp2_nv *fields = ARENA_ARRAY(&x->arena, nghttp2_nv, x->reply_header_count + FIELDS_OWN);
+	nghttp2_nv *fields = ARENA_ARRAY(
+		&x->arena, nghttp2_nv, x->common_header_count + x->reply_header_count + FIELDS_OWN);
 	size_t count = 0;
 	fields[count++] = field(STR(":status"), arena_printf(&x->arena, "%d", x->status), NO_COPY);
+	for (size_t i = 0; i < x->common_header_count; i++)
+		fields[count++] =
+			field(x->common_headers[i].name, x->common_headers[i].value,
+			      NO_COPY | (x->common_is_unique[i] ? NGHTTP2_NV_FLAG_NO_INDEX : 0));
 	for (size_t i = 0; i < x->reply_header_count; i++)
-		fields[count++] = field(x->reply_headers[i].name, x->reply_headers[i].value,
-					NO_COPY | indexing(x->reply_headers[i].name));
+		fields[count++] =
+			field(x->reply_headers[i].name, x->reply_headers[i].value, NO_COPY);
 	fields[count++] = field(STR("date"), server_date(x->server), NGHTTP2_NV_FLAG_NO_COPY_NAME);
 	if (x->reply_bytes >= 0 && x->status != 204 && x->status != 304)
 		fields[count++] = field(STR("content-length"),

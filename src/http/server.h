@@ -143,9 +143,10 @@ void http_chunk_static(
 #define HTTP_CHUNK_COPY(p, n) ((struct http_chunk){(p), (n), NULL, NULL})
 
 /* A header that every reply to this exchange carries, whoever makes it; before the reply, at most
- * HTTP_COMMON_HEADERS_MAX.  name and value live as long as the exchange. */
+ * HTTP_COMMON_HEADERS_MAX.  name and value live as long as the exchange.  is_unique: no other reply
+ * has this value, so HTTP/2 gives it no place in the table of the connection. */
 #define HTTP_COMMON_HEADERS_MAX 4
-void http_add_header(struct http_exchange *x, struct str name, struct str value);
+void http_add_header(struct http_exchange *x, struct str name, struct str value, bool is_unique);
 
 /* Names in lower case; names and values must live as long as the exchange (literals, its arena).
  * date and content-length are added; connection-specific fields must not be among them. */

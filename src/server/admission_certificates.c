@@ -6,13 +6,16 @@
 
 void certificate_stamp(struct request *r, struct json *tree)
 {
+	static const char *const own[] = {"username", "uid", "groups", "extra"};
 	struct arena *a = &r->arena;
 	struct json *spec = json_need_object(a, tree, STR("spec")), *groups = json_array(a);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		json_remove(spec, str_of(own[i])); /* nobody says of himself who he is */
+	for (size_t i = 0; i < r->user.group_count; i++)
+		json_append(a, groups, json_string(a, r->user.groups[i]));
 	json_set_str(a, spec, STR("username"), r->user.name);
 	if (r->user.uid.len)
 		json_set_str(a, spec, STR("uid"), r->user.uid);
-	for (size_t i = 0; i < r->user.group_count; i++)
-		json_append(a, groups, json_string(a, r->user.groups[i]));
 	if (r->user.group_count)
 		json_set(a, spec, STR("groups"), groups);
 	if (r->user.extra)

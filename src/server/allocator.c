@@ -1,6 +1,7 @@
 #include "server/allocator.h"
 
 #include "api/api_ids.h"
+#include "api/defaults.h"
 #include "api/validate.h"
 #include "base/ipaddr.h"
 #include "server/server.h"
@@ -232,14 +233,6 @@ static int64_t next_port(struct service_allocator *al, const bool *also_taken)
 	return 0;
 }
 
-static bool wants_node_ports(const struct json *spec)
-{
-	struct str type = json_path_str(spec, "type");
-	struct json *wish = json_get(spec, STR("allocateLoadBalancerNodePorts"));
-	return str_is(type, "NodePort") ||
-	       (str_is(type, "LoadBalancer") && (!wish || json_is_true(wish)));
-}
-
 /* The ports that one write has asked for, beside those that are taken. */
 struct port_wishes {
 	bool taken[NODE_PORT_LAST - NODE_PORT_FIRST + 1];
@@ -338,7 +331,8 @@ static void assign_ports(struct service_allocator *al, struct request *r, const 
 	    str_is(json_path_str(spec, "type"), "ClusterIP"))
 		return;
 	for (size_t i = 0; i < json_count(ports) && errors->count == before; i++)
-		if (wants_node_ports(spec) || json_get(json_at(ports, i), STR("nodePort")))
+		if (api_service_has_node_ports(spec) ||
+		    json_get(json_at(ports, i), STR("nodePort")))
 			assign_port(a, al, old, ports, i, wishes, errors);
 	bool is_local = str_is(json_path_str(spec, "externalTrafficPolicy"), "Local");
 	if (is_local && str_is(json_path_str(spec, "type"), "LoadBalancer") &&

@@ -3,16 +3,29 @@
 #include <string.h>
 
 #include "codec/yaml.h"
+#include "server/rule_match.h"
 
 const char *const audit_level_names[] = {"None", "Metadata", "Request", "RequestResponse"};
 const char *const audit_stage_names[] = {"RequestReceived", "ResponseStarted", "ResponseComplete",
 					 "Panic"};
 
+/* Resources of one API group. */
+struct group_rule {
+	struct str group;
+	struct str_array resources, names;
+};
+
+struct audit_rule {
+	struct audit_decision decision;
+	struct str_array users, groups, verbs, namespaces, paths;
+	struct group_rule *resources;
+	size_t resource_count;
+};
+
 struct audit_policy {
 	struct arena arena;
-	const struct json *rules;
-	uint32_t omitted_stages;
-	bool omits_managed_fields;
+	struct audit_rule *rules;
+	size_t count;
 };
 
 /* --- reading --- */
@@ -65,50 +78,97 @@ static enum rc read_stages(const struct json *list, const char *where, uint32_t 
 	return RC_OK;
 }
 
-static enum rc check_rule(const struct json *rule, size_t at, struct err *err)
+static struct str_array read_list(struct arena *a, const struct json *rule, const char *key)
 {
-	char where[64];
-	uint32_t stages = 0;
-	snprintf(where, sizeof(where), "rules[%zu]", at);
-	TRY(check_keys(rule, rule_keys, where, err));
-	struct str level = json_str(json_get(rule, STR("level")));
-	if (name_index(audit_level_names, AUDIT_REQUEST_RESPONSE + 1, level) < 0)
+	const struct json *list = json_get(rule, str_of(key));
+	uint32_t count = (uint32_t)json_count(list);
+	struct str *at = ARENA_ARRAY(a, struct str, count);
+	for (uint32_t i = 0; i < count; i++)
+		at[i] = json_str(json_at(list, i));
+	return (struct str_array){at, count};
+}
+
+static enum rc read_resources(struct arena *a, const struct json *list, const char *where,
+			      struct audit_rule *ret_rule, struct err *err)
+{
+	size_t count = json_count(list);
+	struct group_rule *groups = ARENA_ARRAY(a, struct group_rule, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct json *group = json_at(list, i);
+		TRY(check_keys(group, resource_keys, where, err));
+		groups[i] = (struct group_rule){json_str(json_get(group, STR("group"))),
+						read_list(a, group, "resources"),
+						read_list(a, group, "resourceNames")};
+	}
+	ret_rule->resources = groups;
+	ret_rule->resource_count = count;
+	return RC_OK;
+}
+
+static enum rc read_decision(const struct json *rule, const char *where,
+			     struct audit_decision *decision, struct err *err)
+{
+	struct str name = json_str(json_get(rule, STR("level")));
+	int level = name_index(audit_level_names, AUDIT_REQUEST_RESPONSE + 1, name);
+	if (level < 0)
 		return err_set(
 			err, RC_INVALID,
 			"audit policy: %s.level: no level \"%.*s\"; there are None, Metadata, "
 			"Request and RequestResponse",
-			where, STR_FMT(level));
-	const struct json *resources = json_get(rule, STR("resources"));
-	for (size_t i = 0; i < json_count(resources); i++)
-		TRY(check_keys(json_at(resources, i), resource_keys, where, err));
-	bool names_resources = json_count(resources) ||
-			       json_count(json_get(rule, STR("namespaces")));
-	if (names_resources && json_count(json_get(rule, STR("nonResourceURLs"))))
+			where, STR_FMT(name));
+	decision->level = (enum audit_level)level;
+	const struct json *omits = json_get(rule, STR("omitManagedFields"));
+	if (omits)
+		decision->omits_managed_fields = json_is_true(omits);
+	return read_stages(json_get(rule, STR("omitStages")), where, &decision->omitted_stages,
+			   err);
+}
+
+/* *ret_rule begins with what the whole policy omits. */
+static enum rc read_rule(struct arena *a, const struct json *rule, size_t at,
+			 struct audit_rule *ret_rule, struct err *err)
+{
+	char where[64];
+	snprintf(where, sizeof(where), "rules[%zu]", at);
+	TRY(check_keys(rule, rule_keys, where, err));
+	TRY(read_decision(rule, where, &ret_rule->decision, err));
+	TRY(read_resources(a, json_get(rule, STR("resources")), where, ret_rule, err));
+	ret_rule->users = read_list(a, rule, "users");
+	ret_rule->groups = read_list(a, rule, "userGroups");
+	ret_rule->verbs = read_list(a, rule, "verbs");
+	ret_rule->namespaces = read_list(a, rule, "namespaces");
+	ret_rule->paths = read_list(a, rule, "nonResourceURLs");
+	if ((ret_rule->resource_count || ret_rule->namespaces.count) && ret_rule->paths.count)
 		return err_set(
 			err, RC_INVALID,
 			"audit policy: %s.nonResourceURLs: a rule is about resources or about "
 			"other paths, not both",
 			where);
-	return read_stages(json_get(rule, STR("omitStages")), where, &stages, err);
+	return RC_OK;
 }
 
 static enum rc read_policy(struct audit_policy *p, const struct json *tree, struct err *err)
 {
+	struct audit_decision all = {};
 	TRY(check_keys(tree, policy_keys, "file", err));
 	if (!str_is(json_str(json_get(tree, STR("apiVersion"))), "audit.k8s.io/v1") ||
 	    !str_is(json_str(json_get(tree, STR("kind"))), "Policy"))
 		return err_set(err, RC_INVALID,
 			       "audit policy: want apiVersion audit.k8s.io/v1 and kind Policy");
-	p->rules = json_get(tree, STR("rules"));
-	p->omits_managed_fields = json_is_true(json_get(tree, STR("omitManagedFields")));
-	if (json_count(p->rules) == 0)
+	const struct json *rules = json_get(tree, STR("rules"));
+	if (json_count(rules) == 0)
 		return err_set(
 			err, RC_INVALID,
 			"audit policy: rules: loaded illegal policy with 0 rules; give one at least");
-	for (size_t i = 0; i < json_count(p->rules); i++)
-		TRY(check_rule(json_at(p->rules, i), i, err));
-	return read_stages(json_get(tree, STR("omitStages")), "omitStages", &p->omitted_stages,
-			   err);
+	all.omits_managed_fields = json_is_true(json_get(tree, STR("omitManagedFields")));
+	TRY(read_stages(json_get(tree, STR("omitStages")), "omitStages", &all.omitted_stages, err));
+	p->count = json_count(rules);
+	p->rules = ARENA_ARRAY(&p->arena, struct audit_rule, p->count);
+	for (size_t i = 0; i < p->count; i++) {
+		p->rules[i] = (struct audit_rule){.decision = all};
+		TRY(read_rule(&p->arena, json_at(rules, i), i, &p->rules[i], err));
+	}
+	return RC_OK;
 }
 
 static enum rc parse(struct audit_policy *p, struct str text, struct err *err)
@@ -143,27 +203,26 @@ void audit_policy_free(struct audit_policy *p)
 
 /* --- deciding --- */
 
-static bool lists(const struct json *list, struct str value)
+static bool lists(const struct str_array *list, struct str value)
 {
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), value))
+	for (uint32_t i = 0; i < list->count; i++)
+		if (str_eq(list->at[i], value))
 			return true;
 	return false;
 }
 
-static bool lists_or_empty(const struct json *rule, struct str key, struct str value)
+/* An empty list says nothing. */
+static bool admits(const struct str_array *list, struct str value)
 {
-	const struct json *list = json_get(rule, key);
-	return json_count(list) == 0 || lists(list, value);
+	return list->count == 0 || lists(list, value);
 }
 
-static bool lists_group(const struct json *rule, const struct user *user)
+static bool admits_groups(const struct str_array *list, const struct user *user)
 {
-	const struct json *list = json_get(rule, STR("userGroups"));
-	for (size_t i = 0; i < json_count(list); i++)
-		if (user_is_in(user, json_str(json_at(list, i))))
+	for (uint32_t i = 0; i < list->count; i++)
+		if (user_is_in(user, list->at[i]))
 			return true;
-	return json_count(list) == 0;
+	return list->count == 0;
 }
 
 /* "pods", "pods/log", "pods" + "/" + "*", "*" + "/scale", "*" */
@@ -179,74 +238,45 @@ static bool is_resource(struct str pattern, const struct route *route)
 	return is_sub && (str_eq(resource, route->resource) || (has_sub && str_is(resource, "*")));
 }
 
-static bool is_among_resources(const struct json *group, const struct route *route)
+static bool is_in_group(const struct group_rule *g, const struct route *route)
 {
-	const struct json *resources = json_get(group, STR("resources"));
-	if (!str_eq(json_str(json_get(group, STR("group"))), route->group))
+	if (!str_eq(g->group, route->group))
 		return false;
-	if (json_count(resources) == 0)
+	if (g->resources.count == 0)
 		return true;
-	if (!lists_or_empty(group, STR("resourceNames"), route->name))
+	if (!admits(&g->names, route->name))
 		return false;
-	for (size_t i = 0; i < json_count(resources); i++)
-		if (is_resource(json_str(json_at(resources, i)), route))
+	for (uint32_t i = 0; i < g->resources.count; i++)
+		if (is_resource(g->resources.at[i], route))
 			return true;
 	return false;
 }
 
-static bool matches_resources(const struct json *rule, const struct route *route)
+static bool matches_resources(const struct audit_rule *rule, const struct route *route)
 {
-	const struct json *groups = json_get(rule, STR("resources"));
-	if (!route->is_resource || !lists_or_empty(rule, STR("namespaces"), route->namespace))
+	if (!route->is_resource || !admits(&rule->namespaces, route->namespace))
 		return false;
-	for (size_t i = 0; i < json_count(groups); i++)
-		if (is_among_resources(json_at(groups, i), route))
+	for (size_t i = 0; i < rule->resource_count; i++)
+		if (is_in_group(&rule->resources[i], route))
 			return true;
-	return json_count(groups) == 0;
+	return rule->resource_count == 0;
 }
 
-static bool matches_path(const struct json *urls, const struct request *r)
+static bool rule_matches(const struct audit_rule *rule, const struct request *r)
 {
-	for (size_t i = 0; i < json_count(urls) && !r->route.is_resource; i++) {
-		struct str url = json_str(json_at(urls, i));
-		if (str_eq(url, r->path) || (str_has_suffix(url, STR("*")) &&
-					     str_has_prefix(r->path, str_n(url.at, url.len - 1))))
-			return true;
-	}
-	return false;
-}
-
-static bool rule_matches(const struct json *rule, const struct request *r)
-{
-	const struct json *urls = json_get(rule, STR("nonResourceURLs"));
-	if (!lists_or_empty(rule, STR("users"), r->user.name) || !lists_group(rule, &r->user) ||
-	    !lists_or_empty(rule, STR("verbs"), r->route.authz_verb))
+	if (!admits(&rule->users, r->user.name) || !admits_groups(&rule->groups, &r->user) ||
+	    !admits(&rule->verbs, r->route.authz_verb))
 		return false;
-	if (json_count(json_get(rule, STR("resources"))) ||
-	    json_count(json_get(rule, STR("namespaces"))))
+	if (rule->resource_count || rule->namespaces.count)
 		return matches_resources(rule, &r->route);
-	return json_count(urls) == 0 || matches_path(urls, r);
-}
-
-static struct audit_decision decision_of(const struct audit_policy *p, const struct json *rule)
-{
-	const struct json *omits = json_get(rule, STR("omitManagedFields"));
-	struct audit_decision d = {
-		.omitted_stages = p->omitted_stages,
-		.omits_managed_fields = omits ? json_is_true(omits) : p->omits_managed_fields,
-	};
-	struct str level = json_str(json_get(rule, STR("level")));
-	d.level =
-		(enum audit_level)name_index(audit_level_names, AUDIT_REQUEST_RESPONSE + 1, level);
-	struct err unused; /* checked when it was read */
-	(void)!read_stages(json_get(rule, STR("omitStages")), "", &d.omitted_stages, &unused);
-	return d;
+	return rule->paths.count == 0 ||
+	       (!r->route.is_resource && rule_lists_path(&rule->paths, r->path));
 }
 
 struct audit_decision audit_policy_decide(const struct audit_policy *p, const struct request *r)
 {
-	for (size_t i = 0; i < json_count(p->rules); i++)
-		if (rule_matches(json_at(p->rules, i), r))
-			return decision_of(p, json_at(p->rules, i));
+	for (size_t i = 0; i < p->count; i++)
+		if (rule_matches(&p->rules[i], r))
+			return p->rules[i].decision;
 	return (struct audit_decision){};
 }

@@ -6,6 +6,7 @@
 #include "api/views.h"
 #include "base/map.h"
 #include "server/node_authorizer.h"
+#include "server/rule_match.h"
 
 /* What a subject was given by one binding. */
 struct grant {
@@ -183,14 +184,6 @@ void authorizer_free(struct authorizer *z)
 	free(z);
 }
 
-static bool has(const struct str_array *list, struct str value)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (str_is(list->at[i], "*") || str_eq(list->at[i], value))
-			return true;
-	return false;
-}
-
 /* "pods/log", "*" or "*" + "/log" */
 static bool has_resource(const struct str_array *list, const struct attributes *what)
 {
@@ -215,25 +208,13 @@ static bool has_name(const struct str_array *list, struct str name)
 	return list->count == 0;
 }
 
-static bool has_path(const struct str_array *list, struct str path)
-{
-	for (uint32_t i = 0; i < list->count; i++) {
-		struct str p = list->at[i];
-		if (str_eq(p, path))
-			return true;
-		if (p.len && p.at[p.len - 1] == '*' && str_has_prefix(path, str_n(p.at, p.len - 1)))
-			return true;
-	}
-	return false;
-}
-
 bool rule_allows(const struct policy_rule *rule, const struct attributes *what)
 {
-	if (!has(&rule->verbs, what->verb))
+	if (!rule_lists(&rule->verbs, what->verb))
 		return false;
 	if (!what->is_resource)
-		return has_path(&rule->non_resource_urls, what->path);
-	return has(&rule->api_groups, what->group) && has_resource(&rule->resources, what) &&
+		return rule_lists_path(&rule->non_resource_urls, what->path);
+	return rule_lists(&rule->api_groups, what->group) && has_resource(&rule->resources, what) &&
 	       has_name(&rule->resource_names, what->name);
 }
 

@@ -117,9 +117,10 @@ static struct waiting *waiting_new(struct request *r)
 static void note_flow(struct request *r, const struct flow_schema_row *row)
 {
 	struct arena *a = http_arena(r->exchange);
-	http_add_header(r->exchange, STR("x-kubernetes-pf-flowschema-uid"), arena_str(a, row->uid));
+	http_add_header(r->exchange, STR("x-kubernetes-pf-flowschema-uid"), arena_str(a, row->uid),
+			false);
 	http_add_header(r->exchange, STR("x-kubernetes-pf-prioritylevel-uid"),
-			arena_str(a, row->level_uid));
+			arena_str(a, row->level_uid), false);
 }
 
 /* As long as no seats come free meanwhile: the lock is held. */

@@ -4,6 +4,7 @@
 
 #include "api/api_ids.h"
 #include "api/views.h"
+#include "server/rule_match.h"
 
 static const uint16_t flow_kinds[] = {KIND_FLOW_SCHEMA, KIND_PRIORITY_LEVEL_CONFIGURATION};
 
@@ -115,14 +116,6 @@ void flow_schemas_free(struct flow_schemas *f)
 
 /* --- matching --- */
 
-static bool has(const struct str_array *list, struct str value)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (str_is(list->at[i], "*") || str_eq(list->at[i], value))
-			return true;
-	return false;
-}
-
 static bool is_service_account(const struct user *user, const struct service_account_subject *s)
 {
 	struct str rest = str_skip(user->name, strlen("system:serviceaccount:")), namespace, name;
@@ -166,33 +159,24 @@ static bool has_resource_rule(const struct resource_policy_rule_array *rules,
 {
 	for (uint32_t i = 0; i < rules->count; i++) {
 		const struct resource_policy_rule *rule = &rules->at[i];
-		bool is_place = route->namespace.len ? has(&rule->namespaces, route->namespace)
-						     : rule->cluster_scope;
-		if (is_place && has(&rule->verbs, route->authz_verb) &&
-		    has(&rule->api_groups, route->group) && has_resource(&rule->resources, route))
+		bool is_place = route->namespace.len
+					? rule_lists(&rule->namespaces, route->namespace)
+					: rule->cluster_scope;
+		if (is_place && rule_lists(&rule->verbs, route->authz_verb) &&
+		    rule_lists(&rule->api_groups, route->group) &&
+		    has_resource(&rule->resources, route))
 			return true;
 	}
 	return false;
 }
 
-static bool is_url(struct str pattern, struct str path)
-{
-	if (!str_has_suffix(pattern, STR("*")))
-		return str_eq(pattern, path);
-	return str_has_prefix(path, (struct str){pattern.at, pattern.len - 1});
-}
-
 static bool has_path_rule(const struct non_resource_policy_rule_array *rules,
 			  const struct request *r)
 {
-	for (uint32_t i = 0; i < rules->count; i++) {
-		if (!has(&rules->at[i].verbs, r->route.authz_verb))
-			continue;
-		const struct str_array *urls = &rules->at[i].non_resource_urls;
-		for (uint32_t j = 0; j < urls->count; j++)
-			if (is_url(urls->at[j], r->path))
-				return true;
-	}
+	for (uint32_t i = 0; i < rules->count; i++)
+		if (rule_lists(&rules->at[i].verbs, r->route.authz_verb) &&
+		    rule_lists_path(&rules->at[i].non_resource_urls, r->path))
+			return true;
 	return false;
 }
 

@@ -47,7 +47,7 @@ static void on_request(struct http_exchange *x, void *ctx)
 	r->body = http_body(x);
 	r->output = (struct output){.content_type = STR("application/json")};
 	r->id = request_id_make(&t->ids, http_arena(x), http_header(x, "audit-id"));
-	http_add_header(x, STR("audit-id"), r->id);
+	http_add_header(x, STR("audit-id"), r->id, true);
 	http_set_user(x, r);
 	if (!is_too_large(r))
 		request_run(r);

@@ -61,22 +61,6 @@ static void show_sent_revision(struct request *r, struct str revision)
 	r->reply.tree_kind = r->route.kind;
 }
 
-/* Signers decide by who asked, so nobody else may say it. */
-static void set_requester(struct request *r, struct json *spec)
-{
-	struct arena *a = &r->arena;
-	const struct user *u = &r->user;
-	struct json *groups = json_array(a);
-	for (size_t i = 0; i < u->group_count; i++)
-		json_append(a, groups, json_string(a, u->groups[i]));
-	json_set_str(a, spec, STR("username"), u->name);
-	if (u->uid.len)
-		json_set_str(a, spec, STR("uid"), u->uid);
-	json_set(a, spec, STR("groups"), groups);
-	if (u->extra)
-		json_set(a, spec, STR("extra"), u->extra);
-}
-
 enum step write_create(struct request *r)
 {
 	struct arena *a = &r->arena;
@@ -101,8 +85,6 @@ enum step write_create(struct request *r)
 	api_default(a, storage, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, NULL);
-	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
-		set_requester(r, json_get(tree, STR("spec")));
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
 		certificate_stamp(r, tree);
 	struct str name = json_path_str(tree, "metadata.name");
