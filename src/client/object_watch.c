@@ -7,7 +7,7 @@
 
 struct watching {
 	const struct object_watch *what;
-	struct arena *arena; /* of the round */
+	struct arena arena;  /* of the round */
 	struct str revision; /* of the list, in the round's arena */
 	int64_t until_ms;
 	bool is_done;
@@ -31,7 +31,7 @@ static enum rc take_list(struct json *list, void *ctx, struct err *err)
 	w->revision = json_path_str(list, "metadata.resourceVersion");
 	struct json *object = json_at(json_get(list, STR("items")), 0);
 	if (object)
-		object_complete(w->arena, object, w->what->kind);
+		object_complete(&w->arena, object, w->what->kind);
 	return look(w, object, err);
 }
 
@@ -55,14 +55,14 @@ static bool is_answered(const struct watching *w)
 /* One list and the watch after it, until the server ends it. */
 static enum rc watch_round(struct api_client *c, struct watching *w, struct err *err)
 {
-	CLEANUP_ARENA a = {};
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	const struct object_watch *what = w->what;
-	w->arena = &a;
-	buf_add_str(&url, api_path(&a, what->kind, what->namespace, (struct str){}, NULL));
+	struct arena *a = &w->arena;
+	arena_done(a);
+	buf_add_str(&url, api_path(a, what->kind, what->namespace, (struct str){}, NULL));
 	query_add(&url, "fieldSelector",
-		  arena_printf(&a, "metadata.name=%.*s", STR_FMT(what->name)));
-	enum rc rc = api_client_list(c, &a, buf_str(&url), NULL, take_list, w, err);
+		  arena_printf(a, "metadata.name=%.*s", STR_FMT(what->name)));
+	enum rc rc = api_client_list(c, a, buf_str(&url), NULL, take_list, w, err);
 	if (is_answered(w) || rc != RC_OK)
 		return rc;
 	query_add(&url, "watch", STR("true"));
@@ -89,6 +89,7 @@ enum rc object_watch(struct api_client *c, const struct object_watch *what, stru
 	enum rc rc = RC_OK;
 	while (rc == RC_OK && !is_answered(&w))
 		rc = watch_round(c, &w, err);
+	arena_done(&w.arena);
 	if (w.has_own_error) {
 		*err = own;
 		return own.rc;
