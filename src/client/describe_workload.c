@@ -59,6 +59,17 @@ static bool is_same_template(struct arena *a, const struct json *x, const struct
 	return json_equal(left, right);
 }
 
+/* The oldest first, as kubectl looks for the new one; those of one second by name. */
+static int compare_ages(const void *a, const void *b)
+{
+	static const char *const paths[] = {"metadata.creationTimestamp", "metadata.name"};
+	const struct json *x = *(struct json *const *)a, *y = *(struct json *const *)b;
+	int order = 0;
+	for (size_t i = 0; i < ARRAY_LEN(paths) && order == 0; i++)
+		order = str_cmp(json_path_str(x, paths[i]), json_path_str(y, paths[i]));
+	return order;
+}
+
 static enum rc describe_sets(struct describe *d, const struct resource *r, struct err *err)
 {
 	struct json *sets;
@@ -67,6 +78,8 @@ static enum rc describe_sets(struct describe *d, const struct resource *r, struc
 	struct str selector = describe_selector(d->arena, json_path(r->tree, "spec.selector"));
 	TRY(describe_list(d->verb, "replicasets.apps", r->namespace, "labelSelector", selector,
 			  &sets, err));
+	if (json_count(sets))
+		qsort(sets->array.items, json_count(sets), sizeof(struct json *), compare_ages);
 	for (size_t i = 0; i < json_count(sets); i++) {
 		const struct json *s = json_at(sets, i);
 		if (!is_controlled_by(s, uid))

@@ -9,57 +9,88 @@
 #include "server/audit_file.h"
 #include "server/server.h"
 
-#define AUDIT_QUEUE_BYTES   (16u << 20)
+#define AUDIT_QUEUE_BYTES   (16u << 20) /* a sink */
 #define AUDIT_EVENT_MAX	    (8u << 20)
 #define AUDIT_BATCH_EVENTS  400 /* a webhook call, as upstream */
 #define AUDIT_WEBHOOK_MS    30000
 #define AUDIT_WEBHOOK_TRIES 5
+#define AUDIT_RETRY_MS	    1000 /* doubled with each try */
 #define AUDIT_COMPLAINT_MS  60000
 
-struct audit {
-	struct audit_policy *policy;
-	struct audit_file file;
-	bool has_file, has_thread;
-	struct str webhook_url;
-	struct http_session *webhook;
+/* A place for events, with a queue and a thread of its own, so that a slow one holds up no other.
+ */
+struct sink {
+	const char *name;
+	bool may_lose; /* what does not fit is lost, else waited for */
+	void (*write)(struct audit *t, struct str lines);
+	struct audit *audit;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t filled, drained;
+	bool has_thread;
+	pthread_mutex_t lock;		 /* of what follows */
+	pthread_cond_t changed, drained; /* lines were added or it is ending; lines were taken */
 	struct buf lines;
-	uint64_t dropped; /* by the webhook */
+	uint64_t lost; /* events that nobody was told of yet */
 	bool is_ending;
 	int64_t complained_ms; /* thread */
 };
 
-/* --- the thread --- */
+enum { SINK_FILE, SINK_WEBHOOK, SINK_COUNT };
 
-static void complain(struct audit *t, const char *text)
+struct audit {
+	struct audit_policy *policy;
+	struct audit_file file;
+	struct str webhook_url;
+	struct http_session *webhook;
+	struct sink sinks[SINK_COUNT];
+};
+
+/* --- sinks: their threads --- */
+
+static void complain(struct sink *k, const char *text)
 {
 	int64_t now_ms = world_mono_ms();
-	if (t->complained_ms && now_ms - t->complained_ms < AUDIT_COMPLAINT_MS)
+	if (k->complained_ms && now_ms - k->complained_ms < AUDIT_COMPLAINT_MS)
 		return;
-	t->complained_ms = now_ms;
-	log_error("audit", "%s", text);
+	pthread_mutex_lock(&k->lock);
+	uint64_t lost = k->lost;
+	k->lost = 0;
+	pthread_mutex_unlock(&k->lock);
+	k->complained_ms = now_ms;
+	log_error("audit", "%s: %s; %llu events lost", k->name, text, (unsigned long long)lost);
 }
 
-/* Waits for lines; false when there are none and will be none. */
-static bool lines_take(struct audit *t, struct buf *out)
+static void lose(struct sink *k, size_t count)
 {
-	pthread_mutex_lock(&t->lock);
-	while (t->lines.len == 0 && !t->is_ending)
-		pthread_cond_wait(&t->filled, &t->lock);
-	struct buf taken = t->lines;
-	t->lines = (struct buf)BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
-	pthread_cond_broadcast(&t->drained);
-	pthread_mutex_unlock(&t->lock);
-	*out = taken;
-	return taken.len > 0;
+	pthread_mutex_lock(&k->lock);
+	k->lost += count;
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void write_file(struct audit *t, struct str lines)
+{
+	struct err err;
+	if (audit_file_write(&t->file, lines, &err) != RC_OK)
+		complain(&t->sinks[SINK_FILE], err.text);
+}
+
+/* False when it is ending: then nobody waits for another try. */
+static bool wait_before_retry(struct sink *k, int64_t delay_ms)
+{
+	int64_t until_ms = world_wall_us() / 1000 + delay_ms;
+	struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+	pthread_mutex_lock(&k->lock);
+	while (!k->is_ending && pthread_cond_timedwait(&k->changed, &k->lock, &until) == 0)
+		;
+	bool goes_on = !k->is_ending;
+	pthread_mutex_unlock(&k->lock);
+	return goes_on;
 }
 
 static void webhook_post(struct audit *t, struct str events, size_t count)
 {
 	static const struct http_header type = {STR_INIT("content-type"),
 						STR_INIT("application/json")};
+	struct sink *k = &t->sinks[SINK_WEBHOOK];
 	CLEANUP_ARENA a = {};
 	struct http_request q = {
 		.url = t->webhook_url.at,
@@ -77,15 +108,15 @@ static void webhook_post(struct audit *t, struct str events, size_t count)
 		enum rc rc = http_fetch(t->webhook, &q, NULL, &a, &response, &err);
 		if (rc == RC_OK && response.status < 300)
 			return;
-		complain(t, rc == RC_OK ? "the webhook refuses events" : err.text);
+		complain(k, rc == RC_OK ? "it refuses events" : err.text);
+		if (!wait_before_retry(k, (int64_t)AUDIT_RETRY_MS << i))
+			break;
 	}
-	pthread_mutex_lock(&t->lock);
-	t->dropped += count;
-	pthread_mutex_unlock(&t->lock);
+	lose(k, count);
 }
 
 /* Lines become items of lists of at most AUDIT_BATCH_EVENTS. */
-static void webhook_send(struct audit *t, struct str lines)
+static void write_webhook(struct audit *t, struct str lines)
 {
 	CLEANUP_BUF batch = BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
 	size_t count = 0;
@@ -103,60 +134,105 @@ static void webhook_send(struct audit *t, struct str lines)
 	}
 }
 
+/* Waits for lines; false when there are none and will be none. */
+static bool lines_take(struct sink *k, struct buf *out)
+{
+	pthread_mutex_lock(&k->lock);
+	while (k->lines.len == 0 && !k->is_ending)
+		pthread_cond_wait(&k->changed, &k->lock);
+	*out = k->lines;
+	k->lines = (struct buf)BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
+	pthread_cond_broadcast(&k->drained);
+	pthread_mutex_unlock(&k->lock);
+	return out->len > 0;
+}
+
 static void *run(void *arg)
 {
-	struct audit *t = arg;
+	struct sink *k = arg;
 	struct buf lines;
-	while (lines_take(t, &lines)) {
-		struct err err;
-		if (t->has_file && audit_file_write(&t->file, buf_str(&lines), &err) != RC_OK)
-			complain(t, err.text);
-		if (t->webhook)
-			webhook_send(t, buf_str(&lines));
+	while (lines_take(k, &lines)) {
+		k->write(k->audit, buf_str(&lines));
 		buf_done(&lines);
 	}
 	return NULL;
 }
 
-/* A file that falls behind is waited for; a webhook is not. */
-static void lines_add(struct audit *t, struct str line)
+static void sink_add(struct sink *k, struct str line)
 {
-	pthread_mutex_lock(&t->lock);
-	while (t->lines.len + line.len > AUDIT_QUEUE_BYTES && !t->webhook)
-		pthread_cond_wait(&t->drained, &t->lock);
-	if (t->lines.len + line.len > AUDIT_QUEUE_BYTES)
-		t->dropped++;
+	if (!k->has_thread)
+		return;
+	pthread_mutex_lock(&k->lock);
+	while (k->lines.len + line.len > AUDIT_QUEUE_BYTES && !k->may_lose)
+		pthread_cond_wait(&k->drained, &k->lock);
+	if (k->lines.len + line.len > AUDIT_QUEUE_BYTES)
+		k->lost++;
 	else
-		buf_add_str(&t->lines, line);
-	pthread_cond_signal(&t->filled);
-	pthread_mutex_unlock(&t->lock);
+		buf_add_str(&k->lines, line);
+	pthread_cond_signal(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static enum rc sink_start(struct audit *t, int which, const char *name, struct err *err)
+{
+	struct sink *k = &t->sinks[which];
+	k->name = name;
+	k->audit = t;
+	k->may_lose = which == SINK_WEBHOOK;
+	k->write = which == SINK_WEBHOOK ? write_webhook : write_file;
+	k->lines = (struct buf)BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->changed, NULL);
+	pthread_cond_init(&k->drained, NULL);
+	k->has_thread = pthread_create(&k->thread, NULL, run, k) == 0;
+	if (!k->has_thread)
+		return err_set(err, RC_INTERNAL, "cannot start the thread of the %s", name);
+	pthread_setname_np(k->thread, "audit");
+	return RC_OK;
+}
+
+/* Writes what waits; a webhook that does not answer is asked no more. */
+static void sink_stop(struct sink *k)
+{
+	if (!k->has_thread)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->is_ending = true;
+	pthread_cond_signal(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	buf_done(&k->lines);
+	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->changed);
+	pthread_cond_destroy(&k->drained);
 }
 
 /* --- life --- */
 
-static enum rc open_sinks(struct audit *t, const struct audit_options *o, struct err *err)
+static enum rc open_file(struct audit *t, const struct audit_options *o, struct err *err)
 {
-	if (o->log_path) {
-		t->has_file = true;
-		t->file = (struct audit_file){
-			.path = o->log_path,
-			.bytes_max = o->log_max_mib << 20,
-			.backups_max = o->log_max_backups,
-			.age_max_us = o->log_max_age_days * 24 * 3600 * 1000000,
-			.fd = -1,
-		};
-		TRY(audit_file_open(&t->file, err));
-	}
-	if (!o->webhook_url.len)
-		return RC_OK;
-	t->webhook_url = str_of(mem_strndup(o->webhook_url.at, o->webhook_url.len));
+	t->file = (struct audit_file){
+		.path = o->log_path,
+		.bytes_max = o->log_max_mib << 20,
+		.backups_max = o->log_max_backups,
+		.age_max_us = o->log_max_age_days * 24 * 3600 * 1000000,
+		.fd = -1,
+	};
+	TRY(audit_file_open(&t->file, err));
+	return sink_start(t, SINK_FILE, "audit log", err);
+}
+
+static enum rc open_webhook(struct audit *t, const struct audit_options *o, struct err *err)
+{
 	struct http_client_opts opts = {
 		.ca_pem = o->webhook_ca_pem,
 		.cert_pem = o->webhook_cert_pem,
 		.key_pem = o->webhook_key_pem,
 		.bearer_token = o->webhook_token,
 	};
-	return http_session_new(&opts, &t->webhook, err);
+	t->webhook_url = str_of(mem_strndup(o->webhook_url.at, o->webhook_url.len));
+	TRY(http_session_new(&opts, &t->webhook, err));
+	return sink_start(t, SINK_WEBHOOK, "audit webhook", err);
 }
 
 static enum rc open_all(struct audit *t, const struct audit_options *o, struct err *err)
@@ -169,22 +245,15 @@ static enum rc open_all(struct audit *t, const struct audit_options *o, struct e
 			"an audit log without a policy records nothing: give --audit-policy-file");
 	TRY(file_read(o->policy_path, AUDIT_POLICY_MAX_BYTES, &a, &text, err));
 	TRY(audit_policy_parse(text, &t->policy, err));
-	TRY(open_sinks(t, o, err));
-	t->has_thread = pthread_create(&t->thread, NULL, run, t) == 0;
-	if (!t->has_thread)
-		return err_set(err, RC_INTERNAL, "cannot start the audit thread");
-	pthread_setname_np(t->thread, "audit");
-	return RC_OK;
+	if (o->log_path)
+		TRY(open_file(t, o, err));
+	return o->webhook_url.len ? open_webhook(t, o, err) : RC_OK;
 }
 
 enum rc audit_new(const struct audit_options *o, struct audit **ret_audit, struct err *err)
 {
 	struct audit *t = NEW(struct audit);
 	t->file.fd = -1;
-	t->lines = (struct buf)BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
-	pthread_mutex_init(&t->lock, NULL);
-	pthread_cond_init(&t->filled, NULL);
-	pthread_cond_init(&t->drained, NULL);
 	enum rc rc = open_all(t, o, err);
 	if (rc != RC_OK) {
 		audit_free(t);
@@ -198,20 +267,12 @@ void audit_free(struct audit *t)
 {
 	if (!t)
 		return;
-	pthread_mutex_lock(&t->lock);
-	t->is_ending = true;
-	pthread_cond_signal(&t->filled);
-	pthread_mutex_unlock(&t->lock);
-	if (t->has_thread)
-		pthread_join(t->thread, NULL);
+	for (size_t i = 0; i < SINK_COUNT; i++)
+		sink_stop(&t->sinks[i]);
 	audit_file_close(&t->file);
 	http_session_free(t->webhook);
 	audit_policy_free(t->policy);
-	buf_done(&t->lines);
 	free((char *)t->webhook_url.at);
-	pthread_mutex_destroy(&t->lock);
-	pthread_cond_destroy(&t->filled);
-	pthread_cond_destroy(&t->drained);
 	free(t);
 }
 
@@ -223,11 +284,13 @@ static void record_stage(struct request *r, enum audit_stage stage)
 		return;
 	CLEANUP_BUF line = BUF_INIT(AUDIT_EVENT_MAX);
 	audit_event_write(&line, r, r->audit, stage);
-	if (line.is_full)
+	if (line.is_full) {
 		log_warn("audit", "%.*s: the event is larger than %u bytes and is left out",
 			 STR_FMT(r->id), AUDIT_EVENT_MAX);
-	else
-		lines_add(r->server->audit, buf_str(&line));
+		return;
+	}
+	for (size_t i = 0; i < SINK_COUNT; i++)
+		sink_add(&r->server->audit->sinks[i], buf_str(&line));
 }
 
 enum step stage_audit(struct request *r)
@@ -242,7 +305,7 @@ enum step stage_audit(struct request *r)
 		.decision = d,
 		.user = r->user,
 		.name = r->route.name,
-		.received_us = world_wall_us() - (world_mono_ms() - r->started_ms) * 1000,
+		.received_us = r->started_us,
 	};
 	record_stage(r, AUDIT_RECEIVED);
 	return STEP_NEXT;

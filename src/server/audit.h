@@ -1,11 +1,11 @@
 /* audit: a record of who did what, as upstream's audit.k8s.io/v1 events, to a file or a webhook.
  *
- * Events are made on the thread of the request and written by a thread of their own.  The file is
- * complete: when it cannot keep up, requests wait for it.  The webhook gets batches and misses what
- * it does not take in time, which is counted and logged.
- * Owns: policy, file, webhook, thread.  Threads: stage and hooks on the request's thread.
- * Limits: AUDIT_QUEUE_BYTES wait for the file, AUDIT_BATCH_EVENTS a batch.
- * Errors: a file that cannot be written is logged once a minute at most; requests go on. */
+ * Events are made on the thread of the request; file and webhook each write on a thread of their
+ * own. The file is complete: when it cannot keep up, requests wait for it.  The webhook gets
+ * batches and misses what it does not take in time, which is counted and logged. Owns: policy,
+ * file, webhook, threads.  Threads: stage and hooks on the request's thread. Limits:
+ * AUDIT_QUEUE_BYTES wait for each, AUDIT_BATCH_EVENTS a batch. Errors: a file that cannot be
+ * written is logged once a minute at most; requests go on. */
 #ifndef SKEG_SERVER_AUDIT_H
 #define SKEG_SERVER_AUDIT_H
 

@@ -76,14 +76,29 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)b, *(char *const *)a); /* the newest first */
 }
 
+#define WHEN_FORM "dddd-dd-ddTdd-dd-dd.ddd" /* d: a digit */
+
+/* Of "audit.log" only what backup_path() made: other files are not ours to remove. */
+static bool is_backup(struct str name, struct str stem, struct str ending)
+{
+	if (name.len != stem.len + 1 + strlen(WHEN_FORM) + ending.len ||
+	    !str_has_prefix(name, stem) || name.at[stem.len] != '-' ||
+	    !str_has_suffix(name, ending))
+		return false;
+	const char *when = name.at + stem.len + 1;
+	for (size_t i = 0; i < strlen(WHEN_FORM); i++)
+		if (WHEN_FORM[i] == 'd' ? when[i] < '0' || when[i] > '9' : when[i] != WHEN_FORM[i])
+			return false;
+	return true;
+}
+
 static void backups_list(struct backups *b, const char *folder, struct str stem, struct str ending)
 {
 	DIR *d = opendir(folder);
 	struct dirent *entry;
 	while (d && (entry = readdir(d)) && b->count < BACKUPS_SEEN_MAX) {
 		struct str name = str_of(entry->d_name);
-		if (str_has_prefix(name, stem) && str_has_suffix(name, ending) &&
-		    name.len > stem.len + ending.len && name.at[stem.len] == '-')
+		if (is_backup(name, stem, ending))
 			b->names[b->count++] = mem_strdup(entry->d_name);
 	}
 	if (d)

@@ -39,9 +39,8 @@ void fairness_free(struct fairness *f)
 	free(f);
 }
 
-static void schemas_refresh(struct fairness *f)
+static void schemas_refresh(struct fairness *f, const struct snapshot *s)
 {
-	struct snapshot *s = store_snapshot(f->store);
 	bool is_newer = !f->schemas || snapshot_revision(s) > f->revision;
 	if (is_newer && (!f->schemas || !flow_schemas_are_of(f->schemas, s))) {
 		flow_schemas_free(f->schemas);
@@ -49,18 +48,15 @@ static void schemas_refresh(struct fairness *f)
 	}
 	if (is_newer)
 		f->revision = snapshot_revision(s);
-	snapshot_unref(s);
 }
 
 /* --- what a request costs --- */
 
-static uint32_t seats_of(const struct request *r)
+static uint32_t seats_of(const struct request *r, const struct snapshot *s)
 {
 	if (r->route.verb != DO_LIST || !r->route.kind)
 		return 1;
-	struct snapshot *s = store_snapshot(r->server->store);
 	uint64_t count = snapshot_count(s, r->route.kind->stored_id);
-	snapshot_unref(s);
 	if (r->options.limit > 0)
 		count = MIN(count, (uint64_t)r->options.limit);
 	uint64_t seats = (count + FAIRNESS_SEAT_OBJECTS - 1) / FAIRNESS_SEAT_OBJECTS;
@@ -145,9 +141,11 @@ enum step stage_fairness(struct request *r)
 	struct fairness *f = r->server->fairness;
 	if (r->route.verb == DO_CONNECT)
 		return STEP_NEXT;
-	uint32_t seats = seats_of(r);
+	/* Not the request's own: who waits must not hold an old state. */
+	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(f->store);
+	uint32_t seats = seats_of(r, s);
 	pthread_mutex_lock(&f->lock);
-	schemas_refresh(f);
+	schemas_refresh(f, s);
 	enum fair_place place = begin(f, r, seats);
 	pthread_mutex_unlock(&f->lock);
 	return place == FAIR_NOWHERE ? refuse(r) : steps[place];
@@ -191,8 +189,9 @@ static uint64_t count_at(const struct fair_counts *counts, size_t row)
 void fairness_write_metrics(struct fairness *f, struct buf *out)
 {
 	struct fair_counts counts[FAIRNESS_LEVELS_MAX];
+	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(f->store);
 	pthread_mutex_lock(&f->lock);
-	schemas_refresh(f);
+	schemas_refresh(f, s);
 	size_t levels = fair_counts(&f->levels, counts, ARRAY_LEN(counts));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		buf_printf(

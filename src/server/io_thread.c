@@ -6,7 +6,8 @@
 
 #include "server/pipeline.h"
 
-#define STOP_WAIT_MS 1000 /* the message that it is through comes earlier */
+#define REQUEST_ID_MAX 64
+#define STOP_WAIT_MS   1000 /* the message that it is through comes earlier */
 
 static size_t on_headers(struct http_exchange *x, void *ctx)
 {
@@ -32,6 +33,17 @@ static bool is_too_large(struct request *r)
 	return true;
 }
 
+/* The client's own if it is of a fitting length, as upstream. */
+static struct str request_id(struct http_exchange *x)
+{
+	struct str brought = http_header(x, "audit-id");
+	char id[37];
+	if (brought.len > 0 && brought.len <= REQUEST_ID_MAX)
+		return brought;
+	world_uuid(id);
+	return arena_str(http_arena(x), str_of(id));
+}
+
 static void on_request(struct http_exchange *x, void *ctx)
 {
 	struct io_thread *t = ctx;
@@ -46,7 +58,7 @@ static void on_request(struct http_exchange *x, void *ctx)
 	r->user_agent = http_header(x, "user-agent");
 	r->body = http_body(x);
 	r->output = (struct output){.content_type = STR("application/json")};
-	r->id = request_id_make(&t->ids, http_arena(x), http_header(x, "audit-id"));
+	r->id = request_id(x);
 	http_add_header(x, STR("audit-id"), r->id, true);
 	http_set_user(x, r);
 	if (!is_too_large(r))

@@ -5,7 +5,6 @@
 #define SKEG_SERVER_IO_THREAD_H
 
 #include "http/client.h"
-#include "server/request_id.h"
 #include "server/server.h"
 #include "server/watch.h"
 
@@ -15,7 +14,6 @@ struct io_thread {
 	struct http_server *http;
 	struct watch_set watches;
 	struct http_client *kubelets; /* for logs */
-	struct id_stock ids;
 	pthread_t thread;
 	struct loop_msg stop_msg;
 	uint32_t grace_ms;

@@ -1,7 +1,6 @@
 /* The document /metrics: requests, fairness, store, process. */
 #include <dirent.h>
 #include <sys/resource.h>
-#include <sys/times.h>
 
 #include "api/schema.h"
 #include "io/file.h"

@@ -32,7 +32,7 @@ struct request *request_new(struct server *server, struct loop *home)
 	struct request *r = NEW(struct request);
 	r->server = server;
 	r->home = home;
-	r->started_ms = world_mono_ms();
+	r->started_us = world_wall_us();
 	return r;
 }
 

@@ -152,7 +152,7 @@ struct request {
 	struct object *beside;			/* own: a second write of the same commit */
 	int64_t beside_expect;
 	struct object *pending; /* what the reply will be when the commit is durable */
-	int64_t started_ms;
+	int64_t started_us;	/* when it came */
 	struct reply reply;
 };
 

@@ -124,10 +124,10 @@ static void key_of(const struct request *r, struct row_key *ret_key)
 	ret_key->is_dry_run = r->options.is_dry_run;
 }
 
-static size_t bucket_of(int64_t ms)
+static size_t bucket_of(int64_t us)
 {
 	size_t i = 0;
-	while (i < ARRAY_LEN(buckets_ms) && ms > buckets_ms[i])
+	while (i < ARRAY_LEN(buckets_ms) && us > buckets_ms[i] * INT64_C(1000))
 		i++;
 	return i;
 }
@@ -136,12 +136,12 @@ void request_metrics_note(struct request_metrics *m, const struct request *r)
 {
 	struct row_key key;
 	key_of(r, &key);
-	int64_t ms = world_mono_ms() - r->started_ms;
-	size_t bucket = bucket_of(ms);
+	int64_t us = MAX(world_wall_us() - r->started_us, 0);
+	size_t bucket = bucket_of(us);
 	pthread_mutex_lock(&m->lock);
 	struct row *row = row_get(m, &key);
 	row->count++;
-	row->sum_us += (uint64_t)ms * 1000;
+	row->sum_us += (uint64_t)us;
 	if (bucket < ARRAY_LEN(buckets_ms))
 		row->within[bucket]++;
 	pthread_mutex_unlock(&m->lock);
@@ -222,7 +222,7 @@ void request_metrics_write(struct request_metrics *m, struct buf *out)
 	merge_codes(m, merged);
 	pthread_mutex_unlock(&m->lock);
 	write_head(out, "apiserver_request_duration_seconds", "histogram",
-		   "Time from the first byte of a request's head to its reply.");
+		   "Time from a whole request to its reply.");
 	for (uint32_t i = 0; i < merged->count; i++)
 		write_durations(out, &merged->rows[i]);
 	request_metrics_free(merged);

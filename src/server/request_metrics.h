@@ -1,7 +1,6 @@
 /* request_metrics: how many requests of which kind were answered how, and how long they took.
  *
- * Names and labels are upstream's: apiserver_request_total, apiserver_request_duration_seconds,
- * apiserver_longrunning_requests.
+ * Names and labels are upstream's: apiserver_request_total, apiserver_request_duration_seconds.
  * Owns: its rows.  Threads: any; a lock is held for moments only.
  * Limits: rows are bounded by kinds, verbs and codes, not by what clients send. */
 #ifndef SKEG_SERVER_REQUEST_METRICS_H

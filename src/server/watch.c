@@ -300,6 +300,8 @@ static void follow(struct watcher *w, struct snapshot *s)
 enum step watch_start(struct watch_set *set, struct request *r)
 {
 	struct err err;
+	if (http_is_gone(r->exchange)) /* it left while it waited for its turn */
+		return request_fail(r, RC_INTERNAL, "the client went away");
 	struct watcher *w = ARENA_NEW(&r->arena, struct watcher);
 	if (filter_init(r, &w->filter, &err) != RC_OK)
 		return request_fail_err(r, &err);

@@ -99,8 +99,10 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	}
 	write_warn(r, NULL, tree);
-	if (is_revised)
+	if (is_revised) {
+		allocator_release(r->server->allocator, r);
 		return refuse_revision(r);
+	}
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,
 						 json_path_str(tree, "metadata.namespace"), name);
 	if (there) {

@@ -123,6 +123,8 @@ static void test_a_full_file_is_closed_and_the_oldest_go(void **state)
 	CLEANUP(free_p) char *path = mem_printf("%s/audit.log", folder);
 	struct audit_file f = {.path = path, .bytes_max = 100, .backups_max = 2, .fd = -1};
 	struct err err;
+	CLEANUP(free_p) char *notes = mem_printf("%s/audit-notes.log", folder);
+	assert_int_equal(file_write(notes, STR("mine"), 0600, &err), RC_OK);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(audit_file_write(&f,
 						  STR("0123456789012345678901234567890123456789\n"),
@@ -131,7 +133,8 @@ static void test_a_full_file_is_closed_and_the_oldest_go(void **state)
 		if (i % 2)
 			usleep(2000); /* a name of its own */
 	}
-	assert_int_equal(count_files(folder), 3);
+	assert_int_equal(count_files(folder), 4);
+	assert_true(file_exists(notes)); /* not one of ours */
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 82);
