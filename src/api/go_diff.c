@@ -32,18 +32,28 @@ static bool lines_cut(struct lines *lines, struct str text)
 	return true;
 }
 
-/* Two texts and where a run of the same lines stands in both. */
+/* Where a run of the same lines stands in both texts. */
 struct match {
 	size_t x, y, len;
 };
 
+/* Two texts on the way to a script.  The rows hold how long a run ends at each line of y; every
+ * search begins them anew. */
+struct difference {
+	const struct lines *x, *y;
+	uint16_t *rows[2];
+	struct script *script;
+};
+
 /* The longest run; of several the first one in x, then in y. */
-static struct match longest_match(struct arena *a, const struct lines *x, const struct lines *y,
-				  size_t x_from, size_t x_end, size_t y_from, size_t y_end)
+static struct match longest_match(struct difference *d, size_t x_from, size_t x_end, size_t y_from,
+				  size_t y_end)
 {
 	struct match best = {x_from, y_from, 0};
-	size_t width = y_end - y_from + 1;
-	uint16_t *above = ARENA_ARRAY(a, uint16_t, width), *row = ARENA_ARRAY(a, uint16_t, width);
+	const struct lines *x = d->x, *y = d->y;
+	uint16_t *above = d->rows[0], *row = d->rows[1];
+	memset(above, 0, (y_end - y_from + 1) * sizeof(*above));
+	row[0] = 0;
 	for (size_t i = x_from; i < x_end; i++) {
 		for (size_t k = y_from; k < y_end; k++) {
 			size_t c = k - y_from + 1;
@@ -60,31 +70,34 @@ static struct match longest_match(struct arena *a, const struct lines *x, const 
 
 /* As Python's difflib, which upstream's differences come from: the longest run, then what is
  * before and behind it.  The depth is bounded by DIFF_LINES_MAX. */
-static void middle_steps(struct arena *a, struct script *s, const struct lines *x,
-			 const struct lines *y, size_t x_from, size_t x_end, size_t y_from,
+static void middle_steps(struct difference *d, size_t x_from, size_t x_end, size_t y_from,
 			 size_t y_end)
 {
+	struct script *s = d->script;
 	while (x_from < x_end && y_from < y_end) {
-		struct match m = longest_match(a, x, y, x_from, x_end, y_from, y_end);
+		struct match m = longest_match(d, x_from, x_end, y_from, y_end);
 		if (m.len == 0)
 			break;
-		middle_steps(a, s, x, y, x_from, m.x, y_from, m.y);
+		middle_steps(d, x_from, m.x, y_from, m.y);
 		for (size_t i = 0; i < m.len; i++)
-			s->steps[s->count++] = (struct step){' ', x->at[m.x + i]};
+			s->steps[s->count++] = (struct step){' ', d->x->at[m.x + i]};
 		x_from = m.x + m.len;
 		y_from = m.y + m.len;
 	}
 	while (x_from < x_end)
-		s->steps[s->count++] = (struct step){'-', x->at[x_from++]};
+		s->steps[s->count++] = (struct step){'-', d->x->at[x_from++]};
 	while (y_from < y_end)
-		s->steps[s->count++] = (struct step){'+', y->at[y_from++]};
+		s->steps[s->count++] = (struct step){'+', d->y->at[y_from++]};
 }
 
 static void script_make(struct arena *a, struct script *s, const struct lines *x,
 			const struct lines *y)
 {
+	struct difference d = {x, y, {}, s};
 	s->steps = ARENA_ARRAY(a, struct step, x->count + y->count + 1);
-	middle_steps(a, s, x, y, 0, x->count, 0, y->count);
+	for (size_t i = 0; i < ARRAY_LEN(d.rows); i++)
+		d.rows[i] = ARENA_ARRAY(a, uint16_t, y->count + 1);
+	middle_steps(&d, 0, x->count, 0, y->count);
 }
 
 static bool is_near_change(const struct script *s, size_t i)

@@ -57,7 +57,7 @@ static bool is_changed(const struct prepare_row *row, const struct json *old,
 		return !all_equal(old, tree);
 	if (!member_equal(old, tree, str_of(row->counted)))
 		return true;
-	return !strcmp(row->kind, "Deployment") &&
+	return (row->flags & COUNTS_ANNOTATIONS) &&
 	       !member_equal(json_get(old, STR("metadata")), json_get(tree, STR("metadata")),
 			     STR("annotations"));
 }
@@ -73,7 +73,7 @@ static void set_generation(struct arena *a, struct json *tree, const struct json
 }
 
 /* The counter of templates that kept its own name in an annotation. */
-static void daemon_set_template(struct arena *a, const struct json *old, struct json *tree)
+void update_daemon_set(struct arena *a, const struct json *old, struct json *tree)
 {
 	const struct json *before = json_path(old, "spec.template");
 	const struct json *after = json_path(tree, "spec.template");
@@ -129,7 +129,7 @@ static void drop_unchanged(const struct json *old, struct json *spec, const char
 
 /* What only belongs to the former type of a Service, and is as it was, goes with it; what a client
  * does not repeat stays. */
-static void service_update(struct arena *a, const struct json *old, struct json *spec)
+static void update_service_spec(struct arena *a, const struct json *old, struct json *spec)
 {
 	static const char *const kept[] = {"clusterIP", "clusterIPs", "healthCheckNodePort"};
 	static const char *const internal[] = {"clusterIP", "clusterIPs", "ipFamilies",
@@ -137,8 +137,6 @@ static void service_update(struct arena *a, const struct json *old, struct json 
 	static const char *const balanced[] = {"allocateLoadBalancerNodePorts",
 					       "loadBalancerClass"};
 	struct str was = json_path_str(old, "type"), is = json_path_str(spec, "type");
-	if (!spec)
-		return;
 	if (!str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
 		for (size_t i = 0; i < ARRAY_LEN(kept) - !str_eq(was, is); i++)
 			if (!json_get(spec, str_of(kept[i])))
@@ -155,22 +153,36 @@ static void service_update(struct arena *a, const struct json *old, struct json 
 	service_addresses(a, spec);
 }
 
+void update_service(struct arena *a, const struct json *old, struct json *tree)
+{
+	struct json *spec = json_get(tree, STR("spec"));
+	if (spec)
+		update_service_spec(a, json_get(old, STR("spec")), spec);
+}
+
+void update_namespace(struct arena *a, const struct json *old, struct json *tree)
+{
+	take(a, json_need_object(a, tree, STR("spec")), json_get(old, STR("spec")),
+	     STR("finalizers"));
+}
+
+void update_signing_request(struct arena *a, const struct json *old, struct json *tree)
+{
+	take(a, tree, old, STR("spec"));
+}
+
+void update_slice(struct arena *a, const struct json *old, struct json *tree)
+{
+	drop_topology(tree);
+}
+
 static void update_main(struct arena *a, const struct prepare_row *row, const struct json *old,
 			struct json *tree)
 {
-	if (row->has_status)
+	if (row->flags & HAS_STATUS)
 		take(a, tree, old, STR("status"));
-	if (!strcmp(row->kind, "CertificateSigningRequest"))
-		take(a, tree, old, STR("spec"));
-	if (!strcmp(row->kind, "Namespace"))
-		take(a, json_need_object(a, tree, STR("spec")), json_get(old, STR("spec")),
-		     STR("finalizers"));
-	if (!strcmp(row->kind, "DaemonSet"))
-		daemon_set_template(a, old, tree);
-	if (!strcmp(row->kind, "EndpointSlice"))
-		drop_topology(tree);
-	if (!strcmp(row->kind, "Service"))
-		service_update(a, json_get(old, STR("spec")), json_get(tree, STR("spec")));
+	if (row->update)
+		row->update(a, old, tree);
 	if (*row->counted)
 		set_generation(a, tree, old, is_changed(row, old, tree));
 }
@@ -180,9 +192,8 @@ static bool is_condition(const struct json *c, struct str type, struct str statu
 	return str_eq(json_path_str(c, "type"), type) && str_eq(json_path_str(c, "status"), status);
 }
 
-/* A condition that is new or changed gets the time of this write. */
-static void stamp_conditions(struct arena *a, const struct json *old, struct json *tree,
-			     int64_t now_us)
+void update_condition_times(struct arena *a, const struct json *old, struct json *tree,
+			    int64_t now_us)
 {
 	const struct json *before = json_path(old, "status.conditions");
 	const struct json *after = json_path(tree, "status.conditions");
@@ -213,40 +224,37 @@ static void keep_metadata(struct arena *a, const struct json *old, struct json *
 	json_set(a, tree, STR("metadata"), kept);
 }
 
-/* Kinds whose status writers may not touch labels and annotations. */
-static bool resets_metadata(const char *kind)
+void update_deployment_status(struct arena *a, const struct json *old, struct json *tree,
+			      int64_t now_us)
 {
-	static const char *const kinds[] = {"CustomResourceDefinition", "FlowSchema",
-					    "PriorityLevelConfiguration",
-					    "ValidatingAdmissionPolicy", "VolumeAttachment"};
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (!strcmp(kind, kinds[i]))
-			return true;
-	return false;
+	take(a, json_get(tree, STR("metadata")), json_get(old, STR("metadata")), STR("labels"));
+}
+
+void update_pod_status(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
+{
+	take(a, json_get(tree, STR("metadata")), json_get(old, STR("metadata")),
+	     STR("ownerReferences"));
+}
+
+void update_volume_status(struct arena *a, const struct json *old, struct json *tree,
+			  int64_t now_us)
+{
+	char text[TIME_TEXT_MAX];
+	if (str_eq(json_path_str(tree, "status.phase"), json_path_str(old, "status.phase")))
+		return;
+	json_set_str(a, json_need_object(a, tree, STR("status")), STR("lastPhaseTransitionTime"),
+		     arena_str(a, str_n(text, time_format(now_us, text))));
 }
 
 static void update_status(struct arena *a, const struct prepare_row *row, const struct json *old,
 			  struct json *tree, int64_t now_us)
 {
-	struct json *metadata = json_need_object(a, tree, STR("metadata"));
-	const struct json *old_metadata = json_get(old, STR("metadata"));
 	take_all_but_status(a, tree, old);
-	set_generation(a, tree, old, false);
-	if (resets_metadata(row->kind))
+	set_generation(a, tree, old, false); /* metadata is there from now on */
+	if (row->flags & RESETS_METADATA)
 		keep_metadata(a, old, tree);
-	if (!strcmp(row->kind, "Deployment"))
-		take(a, metadata, old_metadata, STR("labels"));
-	if (!strcmp(row->kind, "Pod"))
-		take(a, metadata, old_metadata, STR("ownerReferences"));
-	if (!strcmp(row->kind, "CertificateSigningRequest"))
-		stamp_conditions(a, old, tree, now_us);
-	if (!strcmp(row->kind, "PersistentVolume") &&
-	    !str_eq(json_path_str(tree, "status.phase"), json_path_str(old, "status.phase"))) {
-		char text[TIME_TEXT_MAX];
-		struct str now = arena_str(a, str_n(text, time_format(now_us, text)));
-		json_set_str(a, json_need_object(a, tree, STR("status")),
-			     STR("lastPhaseTransitionTime"), now);
-	}
+	if (row->update_status)
+		row->update_status(a, old, tree, now_us);
 }
 
 /* Only the conditions of a certificate request are approved. */
@@ -262,7 +270,7 @@ static void update_approval(struct arena *a, const struct json *old, struct json
 	else
 		json_remove(kept, STR("conditions"));
 	json_set(a, tree, STR("status"), kept);
-	stamp_conditions(a, old, tree, now_us);
+	update_condition_times(a, old, tree, now_us);
 }
 
 static const struct json *container_named(const struct json *list, struct str name)

@@ -3,7 +3,6 @@
 #include "api/strategic-int.h"
 #include "base/mem.h"
 
-#define DIRECTIVE   "$patch"
 #define RETAIN_KEYS "$retainKeys"
 #define DELETE_LIST "$deleteFromPrimitiveList/"
 #define SET_ORDER   "$setElementOrder/"
@@ -43,7 +42,7 @@ static void drop_nulls(struct json *value)
 /* What has a directive and no counterpart is left out; false: that is the value itself. */
 static bool drop_directives(struct json *value)
 {
-	if (value->type == JSON_OBJECT && json_get(value, STR(DIRECTIVE)))
+	if (value->type == JSON_OBJECT && json_get(value, STR(STRATEGIC_DIRECTIVE)))
 		return false;
 	for (size_t i = json_count(value); i-- > 0;) {
 		if (drop_directives(json_child(value, i)))
@@ -96,18 +95,10 @@ struct map_rule {
 static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *original,
 			 struct json *patch, struct json **ret_map, struct err *err);
 
-static bool same_item(const struct json *a, const struct json *b, struct str key)
-{
-	if (!key.at)
-		return json_equal(a, b);
-	const struct json *x = json_get(a, key), *y = json_get(b, key);
-	return x && y && json_equal(x, y);
-}
-
 static ptrdiff_t item_index(const struct json *list, const struct json *item, struct str key)
 {
 	for (size_t i = 0; i < json_count(list); i++)
-		if (same_item(json_at(list, i), item, key))
+		if (strategic_same_item(json_at(list, i), item, key))
 			return (ptrdiff_t)i;
 	return -1;
 }
@@ -142,69 +133,6 @@ static enum rc keys_check(const struct json *list, struct str key, struct err *e
 	return RC_OK;
 }
 
-/* Where the items of list stand in order, -1 for those that do not.  Mostly they stand in that
- * order already, so the search goes on from the last place. */
-static ptrdiff_t *places(struct arena *a, const struct json *list, const struct json *order,
-			 struct str key)
-{
-	size_t count = json_count(order), from = 0;
-	ptrdiff_t *found = ARENA_ARRAY(a, ptrdiff_t, json_count(list) + 1);
-	for (size_t i = 0; i < json_count(list); i++) {
-		found[i] = -1;
-		for (size_t k = 0; k < count && found[i] < 0; k++) {
-			size_t at = from + k < count ? from + k : from + k - count;
-			if (same_item(json_at(order, at), json_at(list, i), key))
-				found[i] = (ptrdiff_t)at;
-		}
-		if (found[i] >= 0)
-			from = (size_t)found[i];
-	}
-	return found;
-}
-
-/* Upstream's stable sort by the place in order; what has no place goes before all it meets. */
-static void sort_by(struct arena *a, struct json *list, const struct json *order, struct str key)
-{
-	ptrdiff_t *place = places(a, list, order, key);
-	for (size_t i = 1; i < json_count(list); i++) {
-		struct json *item = list->array.items[i];
-		ptrdiff_t mine = place[i];
-		size_t at = i;
-		for (; at > 0; at--) {
-			if (mine >= 0 && place[at - 1] >= 0 && mine >= place[at - 1])
-				break;
-			list->array.items[at] = list->array.items[at - 1];
-			place[at] = place[at - 1];
-		}
-		list->array.items[at] = item;
-		place[at] = mine;
-	}
-}
-
-/* merged, cut into what patch_order names and what only the server has, each in its own order, and
- * put together again so that the server's order wins where it knows both. */
-static struct json *order_enforced(struct arena *a, const struct json *merged,
-				   const struct json *patch_order, const struct json *server_order,
-				   struct str key)
-{
-	struct json *mine = json_array(a), *theirs = json_array(a), *all = json_array(a);
-	const ptrdiff_t *is_named = places(a, merged, patch_order, key);
-	for (size_t i = 0; i < json_count(merged); i++)
-		json_append(a, is_named[i] >= 0 ? mine : theirs, json_at(merged, i));
-	sort_by(a, mine, patch_order, key);
-	sort_by(a, theirs, server_order, key);
-	const ptrdiff_t *left = places(a, theirs, server_order, key);
-	const ptrdiff_t *right = places(a, mine, server_order, key);
-	size_t m = 0, t = 0;
-	while (m < json_count(mine) || t < json_count(theirs)) {
-		bool takes_theirs = m == json_count(mine);
-		if (m < json_count(mine) && t < json_count(theirs))
-			takes_theirs = left[t] >= 0 && right[m] >= 0 && left[t] < right[m];
-		json_append(a, all, takes_theirs ? json_at(theirs, t++) : json_at(mine, m++));
-	}
-	return all;
-}
-
 static struct json *list_copy(struct arena *a, const struct json *list)
 {
 	struct json *copy = json_array(a);
@@ -216,7 +144,7 @@ static struct json *list_copy(struct arena *a, const struct json *list)
 static void delete_matching(struct json *list, const struct json *item, struct str key)
 {
 	for (size_t i = list->array.count; i-- > 0;)
-		if (same_item(list->array.items[i], item, key))
+		if (strategic_same_item(list->array.items[i], item, key))
 			json_remove_at(list, i);
 }
 
@@ -228,7 +156,7 @@ static enum rc special_items(struct json *original, struct json *patch, struct s
 	*ret_replaces = false;
 	for (size_t i = 0; i < json_count(patch);) {
 		struct json *item = json_at(patch, i);
-		const struct json *directive = json_get(item, STR(DIRECTIVE));
+		const struct json *directive = json_get(item, STR(STRATEGIC_DIRECTIVE));
 		if (!directive) {
 			i++;
 			continue;
@@ -288,7 +216,7 @@ static enum rc merge_scalars(struct arena *a, struct json *original, struct json
 	for (size_t i = 0; !is_deletion && i < json_count(patch); i++)
 		if (item_index(merged, json_at(patch, i), none) < 0)
 			json_append(a, merged, json_at(patch, i));
-	*ret_list = is_deletion ? merged : order_enforced(a, merged, patch, original, none);
+	*ret_list = is_deletion ? merged : strategic_order(a, merged, patch, original, none);
 	return RC_OK;
 }
 
@@ -313,28 +241,11 @@ static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct 
 	}
 	struct json *merged = list_copy(a, original);
 	TRY(merge_items(a, rule, merged, patch, err));
-	*ret_list = order_enforced(a, merged, patch, original, rule->merge_key);
+	*ret_list = strategic_order(a, merged, patch, original, rule->merge_key);
 	return RC_OK;
 }
 
 /* ---- $setElementOrder ---- */
-
-/* The items of the patch that are not deleted stand in the order that is asked for. */
-static enum rc order_check(const struct json *patch, const struct json *order, struct str key,
-			   struct err *err)
-{
-	size_t at = 0;
-	for (size_t i = 0; i < json_count(patch) && json_count(order); i++) {
-		const struct json *item = json_at(patch, i);
-		if (json_get(item, STR(DIRECTIVE)))
-			continue;
-		while (at < json_count(order) && !same_item(json_at(order, at), item, key))
-			at++;
-		if (at++ >= json_count(order))
-			return strategic_order_mismatch(patch, order, err);
-	}
-	return RC_OK;
-}
 
 static enum rc set_order(struct arena *a, const struct api_type *type, struct json *original,
 			 struct json *patch, struct str name, const struct json *order,
@@ -352,7 +263,7 @@ static enum rc set_order(struct arena *a, const struct api_type *type, struct js
 		return RC_OK;
 	if (rule.merge_key.at)
 		TRY(keys_check(order, rule.merge_key, err));
-	TRY(order_check(wanted, order, rule.merge_key, err));
+	TRY(strategic_check_order(wanted, order, rule.merge_key, err));
 	if (!had) {
 		drop_directives(wanted);
 		merged = wanted;
@@ -361,7 +272,7 @@ static enum rc set_order(struct arena *a, const struct api_type *type, struct js
 	} else {
 		TRY(merge_list(a, &rule, had, wanted, false, &merged, err));
 	}
-	json_set(a, original, name, order_enforced(a, merged, order, had, rule.merge_key));
+	json_set(a, original, name, strategic_order(a, merged, order, had, rule.merge_key));
 	json_remove(patch, name);
 	return RC_OK;
 }
@@ -436,12 +347,12 @@ static enum rc merge_member(struct arena *a, struct map_rule rule, struct json *
 static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *original,
 			 struct json *patch, struct json **ret_map, struct err *err)
 {
-	const struct json *directive = json_get(patch, STR(DIRECTIVE));
+	const struct json *directive = json_get(patch, STR(STRATEGIC_DIRECTIVE));
 	if (directive) {
 		bool is_replace = str_is(json_str(directive), "replace");
 		if (!is_replace && !str_is(json_str(directive), "delete"))
 			return strategic_bad_directive(directive, patch, err);
-		json_remove(patch, STR(DIRECTIVE));
+		json_remove(patch, STR(STRATEGIC_DIRECTIVE));
 		*ret_map = is_replace ? patch : json_object(a);
 		return RC_OK;
 	}

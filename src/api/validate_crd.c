@@ -179,30 +179,38 @@ static bool is_shared(const struct json *versions, const char *name)
 	return true;
 }
 
-/* Of one version, or of all when they are shared. */
+/* What a version may say for itself, or all of them together. */
+enum part { PART_SCHEMA, PART_SUBRESOURCES, PART_COLUMNS, PART_SELECTABLE, PART_COUNT };
+
+static const char *const part_names[PART_COUNT] = {
+	[PART_SCHEMA] = "schema",
+	[PART_SUBRESOURCES] = "subresources",
+	[PART_COLUMNS] = "additionalPrinterColumns",
+	[PART_SELECTABLE] = "selectableFields",
+};
+
+/* Of one version, or of all when they are shared; own has the names of the parts to look at. */
 static void check_parts(struct check *v, const struct path *schema_at, const struct path *at,
-			const struct json *version, const char *const *own)
+			const struct json *version, const char *const own[PART_COUNT])
 {
 	const struct json *schema = GET(GET(version, "schema"), "openAPIV3Schema");
-	if (own[0] && schema)
+	if (own[PART_SCHEMA] && schema)
 		check_root_schema(v, schema_at, schema);
-	if (own[1])
+	if (own[PART_SUBRESOURCES])
 		check_subresources(v, MEMBER(at, "subresources"), GET(version, "subresources"));
-	if (own[2])
+	if (own[PART_COLUMNS])
 		check_columns(v, MEMBER(at, "additionalPrinterColumns"),
 			      GET(version, "additionalPrinterColumns"));
-	if (own[3])
+	if (own[PART_SELECTABLE])
 		check_selectable(v, MEMBER(at, "selectableFields"),
 				 GET(version, "selectableFields"), schema);
 }
 
-static const char *const part_names[] = {"schema", "subresources", "additionalPrinterColumns",
-					 "selectableFields"};
-
 /* The parts that differ among versions, or those that do not. */
-static void parts_of(const struct json *versions, bool is_shared_wanted, const char **ret_own)
+static void parts_of(const struct json *versions, bool is_shared_wanted,
+		     const char *ret_own[PART_COUNT])
 {
-	for (size_t i = 0; i < ARRAY_LEN(part_names); i++)
+	for (size_t i = 0; i < PART_COUNT; i++)
 		ret_own[i] = is_shared(versions, part_names[i]) == is_shared_wanted ? part_names[i]
 										    : NULL;
 }
@@ -223,7 +231,7 @@ static struct json *shown_versions(struct check *v, const struct json *versions)
 
 static void check_versions(struct check *v, const struct path *at, const struct json *versions)
 {
-	const char *own[ARRAY_LEN(part_names)];
+	const char *own[PART_COUNT];
 	size_t stored = 0;
 	bool is_twice = false;
 	parts_of(versions, false, own);
@@ -250,7 +258,7 @@ static void check_versions(struct check *v, const struct path *at, const struct 
 /* What all versions share, upstream holds once, above them. */
 static void check_shared_parts(struct check *v, const struct path *at, const struct json *versions)
 {
-	const char *own[ARRAY_LEN(part_names)];
+	const char *own[PART_COUNT];
 	parts_of(versions, true, own);
 	if (json_count(versions) > 0)
 		check_parts(v, MEMBER(MEMBER(at, "validation"), "openAPIV3Schema"), at,

@@ -102,20 +102,24 @@ static enum rc parse_number(struct parser *p, struct jsonpath *into)
 
 /* ---- brackets ---- */
 
+/* The place behind what begins at `at`: a quoted text as a whole, else one character. */
+static size_t skip_quoted(struct str text, size_t at)
+{
+	char quote = text.at[at++];
+	if (quote != '\'' && quote != '"')
+		return at;
+	while (at < text.len && text.at[at] != quote)
+		at += text.at[at] == '\\' ? 2 : 1;
+	return MIN(at + 1, text.len);
+}
+
 /* The end of what begins after an opening bracket, past quotes and inner brackets. */
 static bool find_close(const struct parser *p, size_t from, char open, char close, size_t *ret_end)
 {
 	int depth = 1;
-	char quote = 0;
-	for (size_t i = from; i < p->text.len; i++) {
+	for (size_t i = from; i < p->text.len; i = skip_quoted(p->text, i)) {
 		char c = p->text.at[i];
-		if (quote && c == '\\') {
-			i++;
-		} else if (quote) {
-			quote = c == quote ? 0 : quote;
-		} else if (c == '\'' || c == '"') {
-			quote = c;
-		} else if (c == open) {
+		if (c == open) {
 			depth++;
 		} else if (c == close && --depth == 0) {
 			*ret_end = i;
@@ -145,16 +149,8 @@ static bool is_operator(char c)
 static enum rc parse_condition(struct parser *p, struct str text, struct jsonpath *into)
 {
 	size_t at = 0, end;
-	char quote = 0;
-	for (; at < text.len; at++) {
-		char c = text.at[at];
-		if (quote)
-			quote = c == quote ? 0 : quote;
-		else if (c == '\'' || c == '"')
-			quote = c;
-		else if (is_operator(c))
-			break;
-	}
+	while (at < text.len && !is_operator(text.at[at]))
+		at = skip_quoted(text, at);
 	struct jsonpath_node *node = node_add(p, into, PATH_FILTER);
 	struct jsonpath *left, *right = NULL;
 	for (end = at; end < text.len && is_operator(text.at[end]); end++)
@@ -189,17 +185,27 @@ static bool parse_slice(struct str text, struct jsonpath_node *node)
 
 static enum rc parse_bracket(struct parser *p, struct str text, struct jsonpath *into);
 
+/* The first comma outside of quotes, or the end. */
+static size_t find_comma(struct str text)
+{
+	size_t at = 0;
+	while (at < text.len && text.at[at] != ',')
+		at = skip_quoted(text, at);
+	return at;
+}
+
 static enum rc parse_union(struct parser *p, struct str text, struct jsonpath *into)
 {
 	struct jsonpath *parts = ARENA_NEW(p->arena, struct jsonpath);
-	struct str part;
-	do {
-		str_cut(text, ',', &part, &text);
+	for (bool is_last = false; !is_last;) {
+		size_t comma = find_comma(text);
 		struct jsonpath_node *node = node_add(p, parts, PATH_ACTION);
 		struct jsonpath *one = ARENA_NEW(p->arena, struct jsonpath);
 		node->inner = one;
-		TRY(parse_bracket(p, str_trim(part), one));
-	} while (text.at);
+		TRY(parse_bracket(p, str_trim(str_n(text.at, comma)), one));
+		is_last = comma == text.len;
+		text = str_skip(text, comma + 1);
+	}
 	node_add(p, into, PATH_UNION)->inner = parts;
 	return RC_OK;
 }
@@ -208,7 +214,19 @@ static bool is_quoted(struct str text)
 {
 	char quote = text.len >= 2 ? text.at[0] : 0;
 	return (quote == '\'' || quote == '"') && text.at[text.len - 1] == quote &&
-	       !memchr(text.at + 1, quote, text.len - 2);
+	       skip_quoted(text, 0) == text.len;
+}
+
+/* A name in quotes, in which '\' takes the next character as it is. */
+static struct str unquoted(struct arena *a, struct str text)
+{
+	char *name = arena_alloc(a, text.len);
+	size_t len = 0;
+	for (size_t i = 1; i + 1 < text.len; i++) {
+		i += text.at[i] == '\\' && i + 2 < text.len;
+		name[len++] = text.at[i];
+	}
+	return str_n(name, len);
 }
 
 static enum rc parse_bracket(struct parser *p, struct str text, struct jsonpath *into)
@@ -216,10 +234,10 @@ static enum rc parse_bracket(struct parser *p, struct str text, struct jsonpath 
 	if (str_has_prefix(text, STR("?(")) && str_has_suffix(text, STR(")")))
 		return parse_condition(p, str_n(text.at + 2, text.len - 3), into);
 	if (is_quoted(text)) {
-		node_add(p, into, PATH_FIELD)->text = str_n(text.at + 1, text.len - 2);
+		node_add(p, into, PATH_FIELD)->text = unquoted(p->arena, text);
 		return RC_OK;
 	}
-	if (text.len && memchr(text.at, ',', text.len))
+	if (find_comma(text) < text.len)
 		return parse_union(p, text, into);
 	if (str_is(text, "*")) {
 		node_add(p, into, PATH_ALL);
