@@ -388,7 +388,7 @@ static struct json *namespaces_build(struct arena *a, const struct oci_spec_inpu
 	struct json *list = json_array(a);
 	namespace_append(a, list, "mount", NULL);
 	if (!in->is_host_pid)
-		namespace_append(a, list, "pid", NULL);
+		namespace_append(a, list, "pid", in->pid_path);
 	if (in->net_path)
 		namespace_append(a, list, "network", in->net_path);
 	if (in->ipc_path)

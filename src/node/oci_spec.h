@@ -33,10 +33,11 @@ struct oci_spec_input {
 	const char *cgroups_path;		    /* "/skeg/<cluster>/<node>/pod<uid>/<name>" */
 	const char *net_path, *ipc_path, *uts_path; /* NULL: the host's */
 	bool is_host_pid;
-	const char *shm_path;		  /* the pod's /dev/shm */
-	const char *hostname_path;	  /* file for /etc/hostname; NULL: none */
-	struct str hostname;		  /* for the environment; absent: none */
-	struct json *seccomp;		  /* NULL: unconfined */
+	const char *pid_path;	   /* of the process namespace to share; NULL: one of its own */
+	const char *shm_path;	   /* the pod's /dev/shm */
+	const char *hostname_path; /* file for /etc/hostname; NULL: none */
+	struct str hostname;	   /* for the environment; absent: none */
+	struct json *seccomp;	   /* NULL: unconfined */
 	const struct oci_device *devices; /* for privileged containers */
 	size_t device_count;
 };

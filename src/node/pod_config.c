@@ -178,6 +178,21 @@ static enum rc make_real(struct maker *m, const struct runtime_image_info *image
 	return set_log(m, err);
 }
 
+/* The process namespace of another container, for those who debug it. */
+static enum rc set_target(struct maker *m, struct err *err)
+{
+	struct str name = m->c->target_name;
+	const struct pod_container *target = name.len ? pod_container_find(m->c->worker, name)
+						      : NULL;
+	if (!name.len || m->config->is_host_pid)
+		return RC_OK;
+	if (!target || !target->id[0])
+		return err_set(err, RC_NOT_FOUND, "unable to find target container %.*s",
+			       STR_FMT(name));
+	m->config->target_id = arena_str(m->a, str_of(target->id));
+	return RC_OK;
+}
+
 enum rc pod_config_make(struct arena *a, struct pod_container *c,
 			const struct runtime_image_info *image, int attempt,
 			struct runtime_container_config *ret_config, struct err *err)
@@ -201,6 +216,7 @@ enum rc pod_config_make(struct arena *a, struct pod_container *c,
 	struct str own_signal = c->spec->lifecycle ? c->spec->lifecycle->stop_signal
 						   : (struct str){};
 	set_annotations(&m, own_signal.len ? own_signal : image->stop_signal);
+	TRY(set_target(&m, err));
 	if (!w->agent->config.is_simulated)
 		TRY(make_real(&m, image, err));
 	*ret_config = config;

@@ -43,6 +43,6 @@ void pod_logs_rotate(struct node_agent *agent)
 	     e = map_next(&agent->workers, e)) {
 		const struct pod_worker *w = e->value;
 		for (size_t i = 0; i < w->count; i++)
-			rotate(agent, &w->containers[i]);
+			rotate(agent, w->containers[i]);
 	}
 }

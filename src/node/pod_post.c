@@ -83,8 +83,9 @@ static void posted(void *ctx, const struct client_reply *reply)
 static bool are_all_up(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i].role != CONTAINER_INIT &&
-		    w->containers[i].stage < CONTAINER_RUNNING)
+		if ((w->containers[i]->role == CONTAINER_MAIN ||
+		     w->containers[i]->role == CONTAINER_SIDECAR) &&
+		    w->containers[i]->stage < CONTAINER_RUNNING)
 			return false;
 	return true;
 }

@@ -75,20 +75,25 @@ static void add_amounts(struct runtime_resources *sum, const struct resource_req
 	*is_memory_limited &= memory_limit > 0;
 }
 
+static bool is_accounted(const struct pod_container *c)
+{
+	return c->role == CONTAINER_SIDECAR || c->role == CONTAINER_MAIN;
+}
+
 /* The pod is limited as a whole only when every container is. */
 static struct runtime_resources pod_resources(const struct pod_worker *w)
 {
 	struct runtime_resources sum = {};
 	bool is_cpu_limited = true, is_memory_limited = true;
 	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i].role != CONTAINER_INIT)
-			add_amounts(&sum, &w->containers[i].spec->resources, &is_cpu_limited,
+		if (is_accounted(w->containers[i]))
+			add_amounts(&sum, &w->containers[i]->spec->resources, &is_cpu_limited,
 				    &is_memory_limited);
 	for (size_t i = 0; i < w->count; i++) {
 		struct runtime_resources init = {};
-		if (w->containers[i].role != CONTAINER_INIT)
+		if (w->containers[i]->role != CONTAINER_INIT)
 			continue;
-		add_amounts(&init, &w->containers[i].spec->resources, &is_cpu_limited,
+		add_amounts(&init, &w->containers[i]->spec->resources, &is_cpu_limited,
 			    &is_memory_limited);
 		sum.cpu_limit_milli = MAX(sum.cpu_limit_milli, init.cpu_limit_milli);
 		sum.memory_limit_bytes = MAX(sum.memory_limit_bytes, init.memory_limit_bytes);
@@ -228,8 +233,8 @@ static bool are_containers_removed(struct pod_worker *w)
 {
 	bool is_clear = w->leftovers == 0;
 	for (size_t i = 0; i < w->count; i++) {
-		pod_container_remove(&w->containers[i]);
-		is_clear &= !w->containers[i].is_removing && !w->containers[i].has_container;
+		pod_container_remove(w->containers[i]);
+		is_clear &= !w->containers[i]->is_removing && !w->containers[i]->has_container;
 	}
 	return is_clear;
 }

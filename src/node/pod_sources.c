@@ -76,6 +76,12 @@ static void add_volume(struct pod_sources *s, const struct volume *v)
 	}
 }
 
+static void add_members(struct pod_sources *s)
+{
+	for (size_t i = 0; i < s->worker->count; i++)
+		add_env(s, s->worker->containers[i]->spec);
+}
+
 struct pod_sources *pod_sources_new(struct pod_worker *w, void (*on_change)(struct pod_worker *w))
 {
 	const struct pod_spec *spec = &w->pod->spec;
@@ -87,11 +93,14 @@ struct pod_sources *pod_sources_new(struct pod_worker *w, void (*on_change)(stru
 		add(s, KIND_SECRET, spec->image_pull_secrets.at[i].name);
 	for (uint32_t i = 0; i < spec->volumes.count; i++)
 		add_volume(s, &spec->volumes.at[i]);
-	for (uint32_t i = 0; i < spec->init_containers.count; i++)
-		add_env(s, &spec->init_containers.at[i]);
-	for (uint32_t i = 0; i < spec->containers.count; i++)
-		add_env(s, &spec->containers.at[i]);
+	add_members(s);
 	return s;
+}
+
+void pod_sources_extend(struct pod_worker *w)
+{
+	if (w->sources)
+		add_members(w->sources);
 }
 
 void pod_sources_free(struct pod_sources *s)

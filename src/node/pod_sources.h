@@ -12,6 +12,8 @@ struct pod_sources;
 /* Starts to watch them.  on_change: one of them is known now or has changed. */
 [[nodiscard]] struct pod_sources *pod_sources_new(struct pod_worker *w,
 						  void (*on_change)(struct pod_worker *w));
+/* The pod has got further containers: theirs too. */
+void pod_sources_extend(struct pod_worker *w);
 void pod_sources_free(struct pod_sources *s);
 bool pod_sources_are_known(const struct pod_sources *s);
 

@@ -37,18 +37,18 @@ static const struct container_state_waiting *waiting(struct arena *a, const char
 
 static bool has_init(const struct pod_worker *w)
 {
-	return w->count > 0 && w->containers[0].role != CONTAINER_MAIN;
+	return w->count > 0 && container_is_init(w->containers[0]);
 }
 
 /* Init containers are done, sidecars among them started. */
 static bool is_initialized(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
-		const struct pod_container *c = &w->containers[i];
+		const struct pod_container *c = w->containers[i];
 		bool is_done = c->role == CONTAINER_SIDECAR
 				       ? c->is_started || c->end.is_set
 				       : c->stage == CONTAINER_EXITED && c->end.exit_code == 0;
-		if (c->role != CONTAINER_MAIN && !is_done)
+		if (container_is_init(c) && !is_done)
 			return false;
 	}
 	return true;
@@ -56,8 +56,8 @@ static bool is_initialized(const struct pod_worker *w)
 
 static const char *first_reason(const struct pod_container *c)
 {
-	bool waits_for_init = c->role == CONTAINER_MAIN ? has_init(c->worker)
-							: c != &c->worker->containers[0];
+	bool waits_for_init = container_is_init(c) ? c != c->worker->containers[0]
+						   : has_init(c->worker);
 	return waits_for_init ? "PodInitializing" : "ContainerCreating";
 }
 
@@ -122,6 +122,10 @@ static struct container_status container_status(struct arena *a, const struct po
 		.started = is_started,
 		.ready = c->stage == CONTAINER_RUNNING && c->is_started && c->is_ready,
 	};
+	if (c->role == CONTAINER_EPHEMERAL) { /* nothing probes it */
+		s.started = NULL;
+		s.ready = false;
+	}
 	if (c->role == CONTAINER_INIT)
 		s.ready = c->stage == CONTAINER_EXITED && c->end.exit_code == 0;
 	if (c->id[0]) {
@@ -133,14 +137,17 @@ static struct container_status container_status(struct arena *a, const struct po
 	return s;
 }
 
+#define ROLE_BIT(role) (1u << (role))
+#define ROLES_INIT     (ROLE_BIT(CONTAINER_INIT) | ROLE_BIT(CONTAINER_SIDECAR))
+
 static struct container_status_array statuses(struct arena *a, const struct pod_worker *w,
-					      bool is_init)
+					      unsigned roles)
 {
 	struct container_status *list = ARENA_ARRAY(a, struct container_status, w->count);
 	uint32_t count = 0;
 	for (size_t i = 0; i < w->count; i++)
-		if ((w->containers[i].role != CONTAINER_MAIN) == is_init)
-			list[count++] = container_status(a, &w->containers[i]);
+		if (roles & ROLE_BIT(w->containers[i]->role))
+			list[count++] = container_status(a, w->containers[i]);
 	return (struct container_status_array){list, count};
 }
 
@@ -165,8 +172,10 @@ static struct census take_census(const struct pod_worker *w)
 {
 	struct census n = {};
 	for (size_t i = 0; i < w->count; i++) {
-		const struct pod_container *c = &w->containers[i];
-		if (c->role != CONTAINER_MAIN)
+		const struct pod_container *c = w->containers[i];
+		if (c->role == CONTAINER_EPHEMERAL)
+			continue;
+		if (container_is_init(c))
 			count_init(&n, c);
 		else if (c->stage == CONTAINER_RUNNING)
 			n.running++;
@@ -262,16 +271,6 @@ static bool is_incomplete(const struct container_status *s)
 	return !s->ready && !(s->started && *s->started);
 }
 
-static struct container_status_array with_sidecars(struct arena *a, const struct pod_worker *w)
-{
-	struct container_status *list = ARENA_ARRAY(a, struct container_status, w->count);
-	uint32_t count = 0;
-	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i].role != CONTAINER_INIT)
-			list[count++] = container_status(a, &w->containers[i]);
-	return (struct container_status_array){list, count};
-}
-
 static void add_initialized(struct conditions *all, const struct pod_status *status)
 {
 	struct str names =
@@ -312,7 +311,8 @@ static struct str unready_gates(struct arena *a, const struct pod_worker *w)
 
 static void add_ready(struct conditions *all, const struct pod_status *status)
 {
-	struct container_status_array counted = with_sidecars(all->a, all->w);
+	struct container_status_array counted =
+		statuses(all->a, all->w, ROLE_BIT(CONTAINER_SIDECAR) | ROLE_BIT(CONTAINER_MAIN));
 	struct str names = list_names(all->a, &counted, is_unready, "unready");
 	struct str gates = unready_gates(all->a, all->w);
 	const char *reason = names.len ? "ContainersNotReady" : NULL;
@@ -388,8 +388,9 @@ struct pod_status *pod_status_make(struct arena *a, const struct pod_worker *w, 
 	*status = w->pod->status;
 	status->observed_generation = w->pod->metadata.generation;
 	status->start_time = w->start_time_us;
-	status->init_container_statuses = statuses(a, w, true);
-	status->container_statuses = statuses(a, w, false);
+	status->init_container_statuses = statuses(a, w, ROLES_INIT);
+	status->container_statuses = statuses(a, w, ROLE_BIT(CONTAINER_MAIN));
+	status->ephemeral_container_statuses = statuses(a, w, ROLE_BIT(CONTAINER_EPHEMERAL));
 	status->phase = str_of(phase_of(w));
 	status->reason = w->end_reason;
 	status->message = w->end_message;

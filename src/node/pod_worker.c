@@ -38,13 +38,18 @@ bool container_is_restartable(const struct pod_container *c)
 {
 	if (c->worker->stage >= POD_ENDING || wants_end(c->worker))
 		return false;
-	if (c->role == CONTAINER_SIDECAR)
-		return true;
+	if (c->role == CONTAINER_SIDECAR || c->role == CONTAINER_EPHEMERAL)
+		return c->role == CONTAINER_SIDECAR;
 	if (c->role == CONTAINER_INIT && c->end.is_set && c->end.exit_code == 0)
 		return false;
 	if (c->role == CONTAINER_INIT)
 		return !str_is(c->worker->pod->spec.restart_policy, "Never");
 	return policy_restarts(c->worker, c->end.exit_code);
+}
+
+bool container_is_init(const struct pod_container *c)
+{
+	return c->role == CONTAINER_INIT || c->role == CONTAINER_SIDECAR;
 }
 
 bool container_is_started(const struct pod_container *c)
@@ -61,7 +66,7 @@ bool pod_worker_is_over(const struct pod_worker *w)
 {
 	size_t left = 0;
 	for (size_t i = 0; i < w->count; i++) {
-		const struct pod_container *c = &w->containers[i];
+		const struct pod_container *c = w->containers[i];
 		bool has_failed = c->role == CONTAINER_INIT && is_over(c) && c->end.exit_code != 0;
 		if (has_failed)
 			return true;
@@ -70,18 +75,15 @@ bool pod_worker_is_over(const struct pod_worker *w)
 	return left == 0 && w->count > 0;
 }
 
-struct pod_container *pod_container_find(struct pod_worker *w, struct str name)
-{
-	for (size_t i = 0; i < w->count; i++)
-		if (str_eq(w->containers[i].name, name))
-			return &w->containers[i];
-	return NULL;
-}
-
 const char *container_field_path(const struct pod_container *c, char out[128])
 {
-	snprintf(out, 128, "spec.%s{%.*s}",
-		 c->role == CONTAINER_MAIN ? "containers" : "initContainers", STR_FMT(c->name));
+	static const char *const lists[] = {
+		[CONTAINER_INIT] = "initContainers",
+		[CONTAINER_SIDECAR] = "initContainers",
+		[CONTAINER_MAIN] = "containers",
+		[CONTAINER_EPHEMERAL] = "ephemeralContainers",
+	};
+	snprintf(out, 128, "spec.%s{%.*s}", lists[c->role], STR_FMT(c->name));
 	return out;
 }
 
@@ -105,14 +107,19 @@ static void container_step(struct pod_container *c)
 		pod_job_start(c);
 }
 
-/* Init containers one by one, sidecars among them until they are started, then all others. */
+/* Ephemeral containers wait for nobody.  Init containers one by one, sidecars among them until they
+ * are started, then all others. */
 static void containers_step(struct pod_worker *w)
 {
+	for (size_t i = 0; i < w->count; i++)
+		if (w->containers[i]->role == CONTAINER_EPHEMERAL)
+			container_step(w->containers[i]);
 	for (size_t i = 0; i < w->count; i++) {
-		struct pod_container *c = &w->containers[i];
+		struct pod_container *c = w->containers[i];
 		bool is_done = c->role == CONTAINER_SIDECAR ? container_is_started(c) : is_over(c);
-		container_step(c);
-		if (c->role != CONTAINER_MAIN && !is_done)
+		if (c->role != CONTAINER_EPHEMERAL)
+			container_step(c);
+		if (container_is_init(c) && !is_done)
 			return;
 	}
 }
@@ -128,8 +135,8 @@ static size_t alive_count(const struct pod_worker *w, bool is_sidecar)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < w->count; i++)
-		count += is_alive(&w->containers[i]) &&
-			 (w->containers[i].role == CONTAINER_SIDECAR) == is_sidecar;
+		count += is_alive(w->containers[i]) &&
+			 (w->containers[i]->role == CONTAINER_SIDECAR) == is_sidecar;
 	return count;
 }
 
@@ -151,7 +158,7 @@ static void ending_step(struct pod_worker *w)
 {
 	bool has_others = alive_count(w, false) > 0;
 	for (size_t i = w->count; i-- > 0;) {
-		struct pod_container *c = &w->containers[i];
+		struct pod_container *c = w->containers[i];
 		if ((c->role == CONTAINER_SIDECAR) == has_others)
 			continue;
 		end_container(w, c);
@@ -167,7 +174,7 @@ static void end_begin(struct pod_worker *w)
 	w->stage = POD_ENDING;
 	w->end_by_ms = world_mono_ms() + pod_grace_s(w) * 1000;
 	for (size_t i = 0; i < w->count; i++)
-		loop_timer_stop(&w->containers[i].due_timer);
+		loop_timer_stop(&w->containers[i]->due_timer);
 }
 
 /* A shorter grace period came: an impatient second delete. */
@@ -178,8 +185,8 @@ static void end_hurry(struct pod_worker *w)
 		return;
 	w->end_by_ms = by_ms;
 	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i].is_ending && w->containers[i].stage == CONTAINER_RUNNING)
-			pod_container_kill(&w->containers[i], pod_grace_s(w) * 1000);
+		if (w->containers[i]->is_ending && w->containers[i]->stage == CONTAINER_RUNNING)
+			pod_container_kill(w->containers[i], pod_grace_s(w) * 1000);
 }
 
 /* ---- the whole ---- */
@@ -240,24 +247,12 @@ void pod_worker_wake(struct pod_worker *w)
 
 /* ---- the API told something ---- */
 
-static void bind_spec(struct pod_worker *w, struct pod_container *c)
-{
-	const struct container_array *lists[] = {&w->pod->spec.init_containers,
-						 &w->pod->spec.containers};
-	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		for (uint32_t i = 0; i < lists[k]->count; i++)
-			if (str_eq(lists[k]->at[i].name, c->name))
-				c->spec = &lists[k]->at[i];
-}
-
 static void worker_take(struct pod_worker *w, struct object *pod)
 {
 	object_ref(pod);
 	object_unref(w->object);
 	w->object = pod;
 	w->pod = object_view(pod);
-	for (size_t i = 0; i < w->count; i++)
-		bind_spec(w, &w->containers[i]);
 }
 
 static void on_deadline(struct loop_timer *timer)
@@ -291,6 +286,8 @@ void pod_worker_saw(struct pod_worker *w, struct object *pod)
 	if (pod->revision <= w->object->revision)
 		return;
 	worker_take(w, pod);
+	pod_members_bind(w);
+	pod_sources_extend(w);
 	watch_deadline(w);
 	end_hurry(w);
 	pod_volumes_refresh(w);
@@ -326,129 +323,11 @@ void pod_worker_exited(struct pod_worker *w, const struct runtime_container_stat
 bool pod_worker_is_quiet(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
-		const struct pod_container *c = &w->containers[i];
+		const struct pod_container *c = w->containers[i];
 		if (c->job || c->is_killing || c->is_removing)
 			return false;
 	}
 	return !w->is_busy;
-}
-
-/* ---- birth, from what the API and the runtime remember ---- */
-
-static char *text_copy(struct str s)
-{
-	return s.len ? mem_strndup(s.at, s.len) : NULL;
-}
-
-/* "skeg://8ae0…" */
-static void copy_id(char out[RUNTIME_ID_MAX], struct str text)
-{
-	struct str scheme, id = {};
-	if (str_cut(text, ':', &scheme, &id))
-		id = str_skip(id, 2);
-	snprintf(out, RUNTIME_ID_MAX, "%.*s", STR_FMT(id));
-}
-
-static void end_from_view(struct container_end *end, const struct container_state_terminated *t)
-{
-	container_end_done(end);
-	*end = (struct container_end){
-		.is_set = true,
-		.exit_code = t->exit_code,
-		.reason = text_copy(t->reason),
-		.message = text_copy(t->message),
-		.started_us = t->started_at,
-		.finished_us = t->finished_at,
-	};
-	copy_id(end->id, t->container_id);
-}
-
-/* A container that the API takes for running, until the runtime says better. */
-static void remember_running(struct pod_container *c, const struct container_status *s)
-{
-	c->is_started = s->started && *s->started;
-	c->is_ready = s->ready;
-	c->worker->is_adopted = true;
-	if (c->worker->agent->config.is_simulated) /* its runtime starts empty each time */
-		return;
-	c->stage = CONTAINER_EXITED;
-	c->end = (struct container_end){
-		.is_set = true,
-		.exit_code = 137,
-		.reason = mem_strdup("ContainerStatusUnknown"),
-		.message =
-			mem_strdup("The container could not be located when the pod was deleted.  "
-				   "The container used to be Running"),
-		.started_us = s->state.running->started_at,
-		.finished_us = world_wall_us(),
-	};
-	copy_id(c->end.id, s->container_id);
-}
-
-static void remember_container(struct pod_container *c, const struct container_status *s)
-{
-	c->attempt = s->restart_count;
-	c->image_id = text_copy(s->image_id);
-	if (s->last_state.terminated)
-		end_from_view(&c->last, s->last_state.terminated);
-	if (s->state.running)
-		remember_running(c, s);
-	if (s->state.terminated) {
-		c->stage = CONTAINER_EXITED;
-		end_from_view(&c->end, s->state.terminated);
-	}
-	if (s->state.waiting && c->last.is_set) { /* it crashed and waits */
-		c->stage = CONTAINER_EXITED;
-		end_from_view(&c->end, s->last_state.terminated);
-		container_end_done(&c->last);
-	}
-	if (c->end.is_set)
-		snprintf(c->id, sizeof(c->id), "%s", c->end.id);
-}
-
-static void remember(struct pod_worker *w)
-{
-	const struct pod_status *status = &w->pod->status;
-	const struct container_status_array *lists[] = {&status->init_container_statuses,
-							&status->container_statuses};
-	w->start_time_us = status->start_time ? status->start_time : world_wall_us();
-	for (uint32_t i = 0; i < status->pod_ips.count && i < POD_ADDRESSES_MAX; i++)
-		w->address_count +=
-			ipaddr_parse(status->pod_ips.at[i].ip, &w->addresses[w->address_count]);
-	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
-		for (uint32_t i = 0; i < lists[k]->count; i++) {
-			struct pod_container *c = pod_container_find(w, lists[k]->at[i].name);
-			if (c)
-				remember_container(c, &lists[k]->at[i]);
-		}
-	}
-	if (str_is(status->phase, "Succeeded") || str_is(status->phase, "Failed")) {
-		w->stage = POD_RELEASING;
-		w->end_reason = arena_str(&w->arena, status->reason);
-		w->end_message = arena_str(&w->arena, status->message);
-	}
-}
-
-static void container_init(struct pod_container *c, struct pod_worker *w,
-			   const struct container *spec, enum container_role role)
-{
-	c->worker = w;
-	c->role = role;
-	if (role == CONTAINER_INIT && str_is(spec->restart_policy, "Always"))
-		c->role = CONTAINER_SIDECAR;
-	c->name = arena_str(&w->arena, spec->name);
-	c->spec = spec;
-}
-
-static void containers_make(struct pod_worker *w)
-{
-	const struct container_array *init = &w->pod->spec.init_containers;
-	const struct container_array *others = &w->pod->spec.containers;
-	w->containers = ARENA_ARRAY(&w->arena, struct pod_container, init->count + others->count);
-	for (uint32_t i = 0; i < init->count; i++)
-		container_init(&w->containers[w->count++], w, &init->at[i], CONTAINER_INIT);
-	for (uint32_t i = 0; i < others->count; i++)
-		container_init(&w->containers[w->count++], w, &others->at[i], CONTAINER_MAIN);
 }
 
 struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, struct object *pod)
@@ -463,8 +342,8 @@ struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, stru
 	w->namespace = arena_str(&w->arena, pod->namespace);
 	w->name = arena_str(&w->arena, pod->name);
 	worker_take(w, pod);
-	containers_make(w);
-	remember(w);
+	pod_members_make(w);
+	pod_members_remember(w);
 	watch_deadline(w);
 	return w;
 }
@@ -503,7 +382,7 @@ void pod_worker_free(struct pod_worker *w)
 	loop_timer_stop(&w->deadline_timer);
 	loop_timer_stop(&w->post_timer);
 	for (size_t i = 0; i < w->count; i++)
-		pod_container_done(&w->containers[i]);
+		pod_container_done(w->containers[i]);
 	pod_volumes_free(w->volumes);
 	pod_sources_free(w->sources);
 	object_unref(w->object);

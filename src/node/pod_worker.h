@@ -2,7 +2,7 @@
  *
  *   STARTING   volumes, sandbox, network; each is tried again with back-off
  *   RUNNING    init containers in order (those with restartPolicy Always stay), then all others;
- *              restarts with back-off, probes
+ *              restarts with back-off, probes; ephemeral containers as they come, once each
  *   ENDING     containers are told to end within the grace period, sidecars after the others
  *   RELEASING  network and volumes are taken away
  *   ENDED      only ended containers, logs and the final status are left; once the API asks for
@@ -35,7 +35,7 @@ struct pod_worker;
 
 enum pod_stage { POD_STARTING, POD_RUNNING, POD_ENDING, POD_RELEASING, POD_ENDED };
 
-enum container_role { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN };
+enum container_role { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN, CONTAINER_EPHEMERAL };
 
 enum container_stage {
 	CONTAINER_WAITING,  /* was never started, or its record is gone */
@@ -58,7 +58,9 @@ struct pod_container {
 	struct pod_worker *worker;
 	enum container_role role;
 	struct str name;
-	const struct container *spec; /* of worker->object */
+	const struct container *spec; /* of worker->object; or ephemeral_spec */
+	struct container ephemeral_spec;
+	struct str target_name; /* of an ephemeral one; in worker->object */
 	enum container_stage stage;
 	char id[RUNTIME_ID_MAX]; /* of the newest run; "": none */
 	bool has_container;	 /* the runtime has it */
@@ -103,7 +105,8 @@ struct pod_worker {
 	enum pod_stage stage;
 	bool is_evicted; /* ended by us, reason and message say why */
 	struct str end_reason, end_message;
-	struct pod_container *containers; /* init and sidecars in order, then the others */
+	/* init and sidecars in order, the others, ephemeral ones; in the arena */
+	struct pod_container **containers;
 	size_t count;
 	struct loop_msg wake_msg;
 
@@ -157,9 +160,15 @@ bool pod_worker_is_quiet(const struct pod_worker *w); /* no call of the runtime 
 bool pod_worker_is_over(const struct pod_worker *w); /* no container runs or will run again */
 int64_t pod_grace_s(const struct pod_worker *w);
 bool container_is_restartable(const struct pod_container *c); /* after its exit */
+bool container_is_init(const struct pod_container *c);	      /* sidecars included */
 bool container_is_started(const struct pod_container *c);     /* what comes after it may start */
-struct pod_container *pod_container_find(struct pod_worker *w, struct str name);
 const char *container_field_path(const struct pod_container *c, char out[128]);
+
+/* pod_members.c */
+struct pod_container *pod_container_find(struct pod_worker *w, struct str name);
+void pod_members_make(struct pod_worker *w);	 /* once, from w->pod */
+void pod_members_bind(struct pod_worker *w);	 /* w->pod is a newer one */
+void pod_members_remember(struct pod_worker *w); /* from its status, after making them */
 
 /* pod_container.c */
 void pod_container_run(struct pod_container *c); /* its start has succeeded */

@@ -105,6 +105,9 @@ void oci_status_copy(struct arena *a, const struct runtime_container_status *fro
 /* Opens pidfds of monitor and first process where they live, -1 else. */
 void oci_pids_open(const struct runtime_oci *oci, const char *id, int *ret_monitor_fd,
 		   int *ret_init_fd);
+/* The process namespace of a container that runs; id is one of ours. */
+[[nodiscard]] enum rc oci_pid_namespace_open(const struct runtime_oci *oci, const char *id,
+					     int *ret_fd, struct err *err);
 /* Exit code and time from the monitor's file; false when there is none. */
 bool oci_exit_read(const struct runtime_oci *oci, const char *id, int *ret_exit_code,
 		   int64_t *ret_finished_us);

@@ -157,9 +157,10 @@ static enum rc user_find(const struct runtime_oci *oci, struct arena *a, const c
 			       ret_user, err);
 }
 
+/* target_fd: of a process namespace to share, or -1. */
 static enum rc spec_write(const struct runtime_oci *oci, const char *id, const char *cgroup,
 			  const struct runtime_container_config *config,
-			  const struct image_config *image, struct err *err)
+			  const struct image_config *image, int target_fd, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	CLEANUP_BUF text = BUF_INIT(OCI_SPEC_MAX);
@@ -176,6 +177,8 @@ static enum rc spec_write(const struct runtime_oci *oci, const char *id, const c
 		.cgroups_path = arena_printf(&arena, "/%s", cgroup).at,
 		.is_host_pid = config->is_host_pid,
 	};
+	if (target_fd >= 0)
+		in.pid_path = arena_printf(&arena, "/proc/%d/fd/%d", (int)getpid(), target_fd).at;
 	oci_path(oci, id, "rootfs", rootfs);
 	TRY(user_find(oci, &arena, rootfs, &in, &user, err));
 	sandbox_fill(oci, &arena, &in);
@@ -337,15 +340,19 @@ static enum rc container_make(struct oci_job *job, const struct runtime_containe
 			      struct err *err)
 {
 	const struct runtime_oci *oci = job->oci;
+	CLEANUP(close_fd_p) int target_fd = -1; /* open until the container has joined it */
 	struct image_config image;
 	char path[RUNTIME_PATH_MAX];
+	if (config->target_id.len)
+		TRY(oci_pid_namespace_open(oci, arena_cstr(&job->arena, config->target_id),
+					   &target_fd, err));
 	oci_path(oci, job->id, "", path);
 	if (mkdir(path, 0700) < 0)
 		return err_sys(err, RC_IO, errno, "make folder %s", path);
 	TRY(oci_record_write(oci, job->id, config, job->number, err));
 	TRY(image_take(oci, job->id, config->image_id, &job->arena, &image, err));
 	TRY(oci_root_mount(oci, job->id, &image, err));
-	TRY(spec_write(oci, job->id, job->cgroup, config, &image, err));
+	TRY(spec_write(oci, job->id, job->cgroup, config, &image, target_fd, err));
 	TRY(monitor_start(oci, job->id, config, err));
 	oci_pids_open(oci, job->id, &job->fds[0], &job->fds[1]);
 	return oci_mark(oci, job->id, "created", job->number, err);
@@ -383,7 +390,17 @@ static void create_finish(struct oci_job *job)
 void oci_create(struct runtime *r, const struct runtime_container_config *config,
 		char ret_id[RUNTIME_ID_MAX], struct runtime_call *call)
 {
-	struct oci_job *job = oci_job_new(oci_of(r), call, create_run, create_finish);
+	struct runtime_oci *oci = oci_of(r);
+	const struct oci_container *target =
+		config->target_id.len ? oci_find(oci, config->target_id) : NULL;
+	if (config->target_id.len && (!target || target->status.state != RUNTIME_RUNNING)) {
+		runtime_call_finish(r->loop, call,
+				    err_set(&call->err, RC_INVALID,
+					    "target container \"%.*s\" is not running",
+					    STR_FMT(config->target_id)));
+		return;
+	}
+	struct oci_job *job = oci_job_new(oci, call, create_run, create_finish);
 	for (int i = 0; i < 4; i++)
 		snprintf(job->id + 16 * i, 17, "%016llx", (unsigned long long)world_random_u64());
 	job->number = world_wall_us();

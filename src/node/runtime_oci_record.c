@@ -197,6 +197,26 @@ void oci_pids_open(const struct runtime_oci *oci, const char *id, int *ret_monit
 		*ret_init_fd = TAKE_FD(init_fd);
 }
 
+/* The number may belong to somebody else by the time it is used: it is checked afterwards. */
+enum rc oci_pid_namespace_open(const struct runtime_oci *oci, const char *id, int *ret_fd,
+			       struct err *err)
+{
+	CLEANUP(close_fd_p) int monitor_fd = -1;
+	CLEANUP(close_fd_p) int init_fd = -1;
+	int64_t init = 0;
+	char path[64];
+	oci_pids_open(oci, id, &monitor_fd, &init_fd);
+	if (init_fd < 0 || !number_read(oci, id, "pid", &init))
+		return err_set(err, RC_INVALID, "target container \"%s\" is not running", id);
+	snprintf(path, sizeof(path), "/proc/%lld/ns/pid", (long long)init);
+	CLEANUP(close_fd_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pidfd_send_signal(init_fd, 0, NULL, 0) < 0)
+		return err_sys(err, RC_INVALID, errno,
+			       "process namespace of target container \"%s\"", id);
+	*ret_fd = TAKE_FD(fd);
+	return RC_OK;
+}
+
 /* --- exits --- */
 
 static enum rc exit_run(struct oci_job *job, struct err *err)

@@ -87,8 +87,8 @@ static enum rc add_config_map(struct collector *c, struct str name,
 static const struct container *container_named(const struct pod_worker *w, struct str name)
 {
 	for (size_t i = 0; i < w->count; i++)
-		if (str_eq(w->containers[i].name, name))
-			return w->containers[i].spec;
+		if (str_eq(w->containers[i]->name, name))
+			return w->containers[i]->spec;
 	return NULL;
 }
 

@@ -61,9 +61,10 @@ static int64_t container_user(const struct pod_worker *w, const struct container
 /* The uid that every container runs as; -1 when they differ or an image decides. */
 static int64_t common_user(const struct pod_worker *w)
 {
-	int64_t user = w->count ? container_user(w, w->containers[0].spec) : -1;
+	int64_t user = w->count ? container_user(w, w->containers[0]->spec) : -1;
 	for (size_t i = 1; i < w->count; i++)
-		if (container_user(w, w->containers[i].spec) != user)
+		if (w->containers[i]->role != CONTAINER_EPHEMERAL &&
+		    container_user(w, w->containers[i]->spec) != user)
 			return -1;
 	return user;
 }
@@ -200,7 +201,7 @@ static enum rc volume_up(struct pod_volumes *all, struct pod_volume *item, const
 static void sources_changed(struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++) { /* those that miss a variable's source try again */
-		struct pod_container *c = &w->containers[i];
+		struct pod_container *c = w->containers[i];
 		if (c->waiting_reason &&
 		    strcmp(c->waiting_reason, "CreateContainerConfigError") == 0)
 			c->due_ms = 0;

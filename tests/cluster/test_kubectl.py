@@ -285,9 +285,33 @@ def step_port_forward(day):
 
 
 def step_debug(day):
-    """The container is asked for; this node does not run ephemeral containers yet."""
-    day.run("debug", "shell", "-n", SPACE, f"--image={IMAGE}", "--container=looker", "--", "true")
-    day.says("looker", "get", "pod", "shell", "-n", SPACE, "-o", "jsonpath={.spec.ephemeralContainers[*].name}")
+    """A second look into a pod that runs: processes of the target, the pod's network, logs, exec, a terminal."""
+    day.run("debug", "shell", "-n", SPACE, f"--image={IMAGE}", "--container=looker", "--target=shell", "--", "sh", "-c",
+            "cat /proc/1/cmdline; echo; cat /etc/hostname; exec sleep 1000")
+    wait_for("the ephemeral container", lambda: "running" in ephemeral_state(day, "looker"), PATIENCE_S, 0.3)
+    day.says("trap.*^shell$", "logs", "shell", "-n", SPACE, "-c", "looker")
+    day.says("^inside$", "exec", "shell", "-n", SPACE, "-c", "looker", "--", "sh", "-c", "test -d /proc/1 && echo inside")
+    day.says("1/1 +Running +0", "get", "pod", "shell", "-n", SPACE)
+    day.run("debug", "shell", "-n", SPACE, f"--image={IMAGE}", "--container=brief", "--", "sh", "-c", "exit 4")
+    wait_for("its end", lambda: "terminated" in ephemeral_state(day, "brief"), PATIENCE_S, 0.3)
+    assert ephemeral_state(day, "brief")["terminated"]["exitCode"] == 4
+    if day.version < TERMINAL_SINCE:
+        return
+    name = f"terminal-{day.version[1]}"
+    with Follower(day.words("debug", "-it", "shell", "-n", SPACE, f"--image={IMAGE}", f"--container={name}", "--target=shell", "--",
+                            "sh"), has_terminal=True) as shell:
+        time.sleep(2)  # the prompt may have been printed before kubectl attached
+        shell.send("\n")
+        shell.until(r"[#$] ")
+        shell.send("test -t 0 && echo is a terminal\n")
+        shell.until(r"^is a terminal")
+        shell.send("exit 5\n")
+        assert shell.code() in (0, 5), f"code {shell.code()}: {shell.seen!r}"
+
+
+def ephemeral_state(day, name):
+    pod = json.loads(day.run("get", "pod", "shell", "-n", SPACE, "-o", "json"))
+    return next((s["state"] for s in pod["status"].get("ephemeralContainerStatuses", ()) if s["name"] == name), {})
 
 
 def step_clients(day):

@@ -242,6 +242,20 @@ static inline void memory_apply(struct memory_client *m, const char *text)
 		memory_put(m, m->count, memory_new(m, &a, documents[i].tree));
 }
 
+/* Merges a YAML text into an object that is there. */
+static inline void memory_edit(struct memory_client *m, uint16_t stored_id, const char *namespace,
+			       const char *name, const char *text)
+{
+	CLEANUP_ARENA a = {};
+	struct yaml_document *documents;
+	struct client_reply reply = {};
+	size_t count;
+	if (yaml_parse(&a, str_of(text), &documents, &count, NULL, &reply.err) != RC_OK)
+		fail_msg("%s", reply.err.text);
+	memory_patch(m, memory_find(m, stored_id, str_of(namespace), str_of(name)),
+		     documents[0].tree, &reply);
+}
+
 static inline void memory_client_done(struct memory_client *m)
 {
 	while (!list_is_empty(&m->answers)) {

@@ -255,6 +255,80 @@ static void init_containers_come_first(void **state)
 	teardown(&b);
 }
 
+static const struct container_status *ephemeral(struct bench *b, const char *name)
+{
+	const struct pod *p = pod(b, "p");
+	const struct container_status_array *list = &p->status.ephemeral_container_statuses;
+	for (uint32_t i = 0; i < list->count; i++)
+		if (str_is(list->at[i].name, name))
+			return &list->at[i];
+	return NULL;
+}
+
+static bool ephemeral_waits(struct bench *b, const char *name, const char *reason)
+{
+	const struct container_status *s = ephemeral(b, name);
+	return s && s->state.waiting && str_is(s->state.waiting->reason, reason);
+}
+
+static bool ephemeral_runs(struct bench *b, const char *name, const char *unused)
+{
+	const struct container_status *s = ephemeral(b, name);
+	return s && s->state.running;
+}
+
+static bool ephemeral_ended(struct bench *b, const char *name, const char *reason)
+{
+	const struct container_status *s = ephemeral(b, name);
+	return s && s->state.terminated && str_is(s->state.terminated->reason, reason);
+}
+
+static void ephemeral_containers_join(void **state)
+{
+	struct bench b;
+	setup(&b, false);
+	memory_apply(&b.api, POD("p", "containers: [{name: a, image: x}]"));
+	until(&b, phase_is, "p", "Running");
+	memory_edit(&b.api, KIND_POD, "default", "p",
+		    "spec: {ephemeralContainers: [{name: d, image: x, targetContainerName: a}, "
+		    "{name: lost, image: x, targetContainerName: nobody}]}");
+	until(&b, ephemeral_runs, "d", "running");
+	until(&b, ephemeral_waits, "lost", "CreateContainerConfigError");
+	const struct pod *p = pod(&b, "p");
+	assert_int_equal(p->status.ephemeral_container_statuses.count, 2);
+	assert_int_equal(p->status.container_statuses.count, 1);
+	const struct container_status *s = ephemeral(&b, "d");
+	assert_false(s->ready);
+	assert_null(s->started);
+	assert_true(str_has_prefix(s->container_id, STR("skeg://")));
+	assert_true(str_is(ephemeral(&b, "lost")->state.waiting->message,
+			   "unable to find target container nobody"));
+	assert_condition(p, "Ready", "True", "");
+	teardown(&b);
+}
+
+/* It is started once, and its end is nobody's business. */
+static void ephemeral_containers_end_once(void **state)
+{
+	static const char text[] =
+		"kind: Pod\napiVersion: v1\nmetadata: {name: p, annotations: {"
+		"sim.skeg.dev/run-ms: \"5\", sim.skeg.dev/exit-code: \"3\"}}\n"
+		"spec: {nodeName: n1, containers: [{name: a, image: x}], ephemeralContainers: "
+		"[{name: d, image: x}]}\n";
+	struct bench b;
+	setup(&b, false);
+	memory_apply(&b.api, text);
+	until(&b, waits_for, "p", "CrashLoopBackOff");
+	until(&b, ephemeral_ended, "d", "Error");
+	assert_int_equal(ephemeral(&b, "d")->restart_count, 0);
+	assert_int_equal(ephemeral(&b, "d")->state.terminated->exit_code, 3);
+	node_agent_free(b.agent); /* another agent remembers it */
+	agent_start(&b);
+	until(&b, waits_for, "p", "CrashLoopBackOff");
+	assert_true(ephemeral_ended(&b, "d", "Error"));
+	teardown(&b);
+}
+
 static void crashes_back_off(void **state)
 {
 	struct bench b;
@@ -474,6 +548,8 @@ int main(void)
 		cmocka_unit_test(pod_runs),
 		cmocka_unit_test(pods_complete),
 		cmocka_unit_test(init_containers_come_first),
+		cmocka_unit_test(ephemeral_containers_join),
+		cmocka_unit_test(ephemeral_containers_end_once),
 		cmocka_unit_test(crashes_back_off),
 		cmocka_unit_test(deadline_ends_a_pod),
 		cmocka_unit_test(deletion_is_completed),

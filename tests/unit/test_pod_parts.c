@@ -24,7 +24,7 @@ struct worker {
 	struct arena arena;
 	struct node_agent agent;
 	struct pod_worker w;
-	struct pod_container c;
+	struct pod_container c, *list[1];
 };
 
 static void worker_make(struct worker *k, const char *text)
@@ -42,7 +42,8 @@ static void worker_make(struct worker *k, const char *text)
 		.cluster_dns = STR("10.43.0.10"),
 		.cluster_domain = STR("cluster.local"),
 	};
-	k->w = (struct pod_worker){.agent = &k->agent, .containers = &k->c, .count = 1};
+	k->list[0] = &k->c;
+	k->w = (struct pod_worker){.agent = &k->agent, .containers = k->list, .count = 1};
 	k->w.object = literal_object(&k->arena, documents[0].tree, 1);
 	k->w.pod = object_view(k->w.object);
 	k->w.namespace = k->w.object->namespace;
