@@ -4,6 +4,7 @@
 #include <pwd.h>
 
 #include "base/encode.h"
+#include "client/kubeconfig_set.h"
 #include "codec/yaml.h"
 #include "io/file.h"
 
@@ -40,7 +41,7 @@ static struct json *empty_config(struct arena *a)
 	return t;
 }
 
-static enum rc save(const char *path, const struct json *tree, struct err *err)
+enum rc kubeconfig_save(const char *path, const struct json *tree, struct err *err)
 {
 	CLEANUP_BUF text = BUF_INIT(FILE_MAX_BYTES);
 	yaml_write(&text, tree);
@@ -66,14 +67,15 @@ enum rc kubeconfig_write(const char *path, const struct kubeconfig_admin *admin,
 	json_set(a, t, STR("users"), one(a, named(a, name, "user", user)));
 	json_set(a, t, STR("contexts"), one(a, named(a, name, "context", context)));
 	json_set_str(a, t, STR("current-context"), name);
-	return save(path, t, err);
+	return kubeconfig_save(path, t, err);
 }
 
-static enum rc load(struct arena *a, const char *path, struct json **ret_tree, struct err *err)
+enum rc kubeconfig_read(struct arena *a, const char *path, struct json **ret_tree, struct err *err)
 {
 	struct str text;
 	struct yaml_document *documents;
 	size_t count;
+	*ret_tree = empty_config(a);
 	TRY(file_read(path, FILE_MAX_BYTES, a, &text, err));
 	enum rc rc = yaml_parse(a, text, &documents, &count, NULL, err);
 	if (rc != RC_OK)
@@ -82,27 +84,24 @@ static enum rc load(struct arena *a, const char *path, struct json **ret_tree, s
 	if (!is_empty && documents[0].tree->type != JSON_OBJECT)
 		return err_set(err, RC_INVALID,
 			       "'%s' is not a kubeconfig; move it away or set KUBECONFIG", path);
-	*ret_tree = is_empty ? empty_config(a) : documents[0].tree;
+	if (!is_empty)
+		*ret_tree = documents[0].tree;
 	return RC_OK;
 }
 
-static struct json *find_named(const struct json *list, struct str name, size_t *ret_index)
+struct json *kubeconfig_find(const struct json *list, struct str name)
 {
-	for (size_t i = 0; i < json_count(list); i++) {
-		if (!str_eq(json_path_str(json_at(list, i), "name"), name))
-			continue;
-		if (ret_index)
-			*ret_index = i;
-		return json_at(list, i);
-	}
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_path_str(json_at(list, i), "name"), name))
+			return json_at(list, i);
 	return NULL;
 }
 
 static void drop_named(struct json *list, struct str name)
 {
-	size_t at;
-	while (find_named(list, name, &at))
-		json_remove_at(list, at);
+	for (size_t i = json_count(list); i > 0; i--)
+		if (str_eq(json_path_str(json_at(list, i - 1), "name"), name))
+			json_remove_at(list, i - 1);
 }
 
 static const struct {
@@ -137,9 +136,9 @@ static struct json *renamed(struct arena *a, const struct json *source, size_t s
 
 static struct str former_context(const struct json *tree, struct str name)
 {
-	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
+	struct json *entry = kubeconfig_find(json_get(tree, STR("contexts")), name);
 	struct json *list = json_get(json_get(entry, STR("context")), STR("extensions"));
-	struct json *extension = find_named(list, STR(FORMER), NULL);
+	struct json *extension = kubeconfig_find(list, STR(FORMER));
 	return json_path_str(extension, "extension.name");
 }
 
@@ -158,8 +157,8 @@ enum rc kubeconfig_merge(const char *path, const char *source, const char *conte
 	CLEANUP_ARENA a = {};
 	struct json *from, *into;
 	struct str name = str_of(context);
-	TRY(load(&a, source, &from, err));
-	enum rc rc = load(&a, path, &into, err);
+	TRY(kubeconfig_read(&a, source, &from, err));
+	enum rc rc = kubeconfig_read(&a, path, &into, err);
 	if (rc == RC_NOT_FOUND)
 		into = empty_config(&a);
 	else
@@ -173,12 +172,12 @@ enum rc kubeconfig_merge(const char *path, const char *source, const char *conte
 		json_append(&a, list, renamed(&a, from, i, name));
 	}
 	struct json *contexts = json_get(into, STR("contexts"));
-	remember_former(&a, find_named(contexts, name, NULL), former);
+	remember_former(&a, kubeconfig_find(contexts, name), former);
 	json_set_str(&a, into, STR("current-context"), name);
 	struct str head, tail;
 	if (str_cut_last(str_of(path), '/', &head, &tail) && head.len)
 		TRY(dir_make(arena_cstr(&a, head), 0700, err));
-	return save(path, into, err);
+	return kubeconfig_save(path, into, err);
 }
 
 enum rc kubeconfig_remove(const char *path, const char *context, struct err *err)
@@ -186,7 +185,7 @@ enum rc kubeconfig_remove(const char *path, const char *context, struct err *err
 	CLEANUP_ARENA a = {};
 	struct json *tree;
 	struct str name = str_of(context);
-	enum rc rc = load(&a, path, &tree, err);
+	enum rc rc = kubeconfig_read(&a, path, &tree, err);
 	if (rc == RC_NOT_FOUND)
 		return RC_OK;
 	TRY(rc);
@@ -201,7 +200,7 @@ enum rc kubeconfig_remove(const char *path, const char *context, struct err *err
 		return RC_OK;
 	if (str_eq(json_path_str(tree, "current-context"), name))
 		json_set_str(&a, tree, STR("current-context"), former);
-	return save(path, tree, err);
+	return kubeconfig_save(path, tree, err);
 }
 
 const char *kubeconfig_default_path(struct arena *a)
@@ -235,20 +234,25 @@ static enum rc read_data(struct arena *a, const struct json *object, const char 
 static enum rc read_target(struct arena *a, const struct json *tree, const struct json *context,
 			   struct kubeconfig_target *t, struct err *err)
 {
-	struct json *cluster = find_named(json_get(tree, STR("clusters")),
-					  json_path_str(context, "cluster"), NULL);
+	struct json *cluster =
+		kubeconfig_find(json_get(tree, STR("clusters")), json_path_str(context, "cluster"));
 	struct json *user =
-		find_named(json_get(tree, STR("users")), json_path_str(context, "user"), NULL);
+		kubeconfig_find(json_get(tree, STR("users")), json_path_str(context, "user"));
 	cluster = json_get(cluster, STR("cluster"));
 	user = json_get(user, STR("user"));
 	t->server = json_path_str(cluster, "server");
 	t->namespace = json_path_str(context, "namespace");
 	t->token = json_path_str(user, "token");
+	struct str token_file = json_path_str(user, "tokenFile");
 	t->skip_verify = json_is_true(json_get(cluster, STR("insecure-skip-tls-verify")));
 	if (t->server.len == 0)
 		return err_set(err, RC_INVALID,
 			       "kubeconfig: the current context names no cluster with a server; "
 			       "start one with 'skeg up'");
+	if (!t->token.len && token_file.len) {
+		TRY(file_read(arena_cstr(a, token_file), FILE_MAX_BYTES, a, &t->token, err));
+		t->token = str_trim(t->token);
+	}
 	TRY(read_data(a, cluster, "certificate-authority", &t->ca_pem, err));
 	TRY(read_data(a, user, "client-certificate", &t->cert_pem, err));
 	return read_data(a, user, "client-key", &t->key_pem, err);
@@ -257,19 +261,21 @@ static enum rc read_target(struct arena *a, const struct json *tree, const struc
 enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
 			struct kubeconfig_target *ret_target, struct err *err)
 {
-	struct json *tree;
-	path = path ? path : kubeconfig_default_path(a);
-	enum rc rc = load(a, path, &tree, err);
-	if (rc == RC_NOT_FOUND)
-		return err_set(err, rc,
+	struct kubeconfig_set set;
+	bool exists = false;
+	TRY(kubeconfig_set_load(a, path, &set, err));
+	for (size_t i = 0; i < set.count; i++)
+		exists |= set.files[i].exists;
+	if (!exists)
+		return err_set(err, RC_NOT_FOUND,
 			       "there is no kubeconfig at '%s'; start a cluster with 'skeg up' or "
 			       "set KUBECONFIG",
-			       path);
-	TRY(rc);
+			       set.path);
+	const struct json *tree = kubeconfig_set_merged(&set);
 	struct str name = context ? str_of(context) : json_path_str(tree, "current-context");
-	struct json *entry = find_named(json_get(tree, STR("contexts")), name, NULL);
+	struct json *entry = kubeconfig_find(json_get(tree, STR("contexts")), name);
 	if (!entry)
-		return err_set(err, RC_NOT_FOUND, "kubeconfig '%s' has no context '%.*s'", path,
+		return err_set(err, RC_NOT_FOUND, "kubeconfig '%s' has no context '%.*s'", set.path,
 			       STR_FMT(name));
 	*ret_target = (struct kubeconfig_target){};
 	return read_target(a, tree, json_get(entry, STR("context")), ret_target, err);

@@ -26,12 +26,19 @@ struct kubeconfig_admin {
  * current again. */
 [[nodiscard]] enum rc kubeconfig_remove(const char *path, const char *context, struct err *err);
 
+/* The document of one file; an empty one when the file has no content, and with RC_NOT_FOUND. */
+[[nodiscard]] enum rc kubeconfig_read(struct arena *a, const char *path, struct json **ret_tree,
+				      struct err *err);
+[[nodiscard]] enum rc kubeconfig_save(const char *path, const struct json *tree, struct err *err);
+/* The entry of that name in a list of clusters, users or contexts; NULL when there is none. */
+struct json *kubeconfig_find(const struct json *list, struct str name);
+
 /* What a client needs to talk to the current context. */
 struct kubeconfig_target {
 	struct str server, namespace, ca_pem, cert_pem, key_pem, token;
 	bool skip_verify;
 };
-/* path NULL: $KUBECONFIG, else ~/.kube/config.  context NULL: the current one. */
+/* path NULL: the files of $KUBECONFIG, else ~/.kube/config.  context NULL: the current one. */
 [[nodiscard]] enum rc kubeconfig_load(struct arena *a, const char *path, const char *context,
 				      struct kubeconfig_target *ret_target, struct err *err);
 /* $KUBECONFIG's first file or ~/.kube/config, in the arena. */
