@@ -126,7 +126,7 @@ SAME = [
     "explain pod.spec.nosuchfield",
     "explain crd.spec --recursive",
     "config view",
-    "config view --minify --raw -o json",
+    "config view --minify --raw",
     "config get-contexts",
     "config get-users",
     "api-versions",
