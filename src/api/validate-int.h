@@ -86,6 +86,8 @@ void check_not_negative(struct check *v, const struct path *at, const struct jso
 void check_port(struct check *v, const struct path *at, const struct json *value);
 /* IntOrString as a port: number or IANA name */
 void check_port_or_name(struct check *v, const struct path *at, const struct json *value);
+/* Every item that stands in the list before, in whole. */
+void check_no_duplicates(struct check *v, const struct path *at, const struct json *list);
 void check_immutable(struct check *v, const struct path *at, const struct json *value,
 		     const struct json *old);
 bool value_equal(const struct json *a, const struct json *b); /* NULL equals null, "" , {} and [] */
@@ -109,6 +111,12 @@ void check_conditions(struct check *v, const struct path *at, const struct json 
 
 struct str quantity_text(struct check *v, const struct json *value);
 bool quantity_at(const struct json *map, const char *name, struct quantity *ret_q);
+/* Not negative, and whole where only whole amounts make sense. */
+void check_resource_amount(struct check *v, const struct path *at, struct str name,
+			   const struct json *value);
+void check_container_resource_name(struct check *v, const struct path *at, struct str name);
+/* Limits and requests of what can not be shared must be equal. */
+bool is_overcommit_allowed(struct str name);
 void check_quantity_not_negative(struct check *v, const struct path *at, const struct json *value);
 void check_resource_name(struct check *v, const struct path *at, struct str name);
 void check_container_resources(struct check *v, const struct path *at, const struct json *resources,
@@ -157,8 +165,9 @@ void check_spread(struct check *v, const struct path *at, const struct json *lis
 void check_claim_spec(struct check *v, const struct path *at, const struct json *spec);
 void check_claim_template_spec(struct check *v, const struct path *at, const struct json *template);
 /* One volume source of a PersistentVolume; the others are checked with their volume. */
-void check_persistent_source(struct check *v, const struct path *at, const struct json *spec,
-			     struct str name);
+void check_persistent_source(struct check *v, const struct path *at, const struct json *spec);
+/* A volume that is described where it is attached, without an object of its own. */
+void check_inline_volume(struct check *v, const struct path *at, const struct json *spec);
 
 /* Webhooks of admission and of conversion. */
 void check_webhook_client(struct check *v, const struct path *at, const struct json *client);
@@ -183,6 +192,11 @@ void service_update_rules(struct check *v, const struct json *old, const struct 
 void quota_rules(struct check *v, const struct json *tree);
 void quota_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void limit_range_rules(struct check *v, const struct json *tree);
+void node_rules(struct check *v, const struct json *tree);
+void node_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void core_event_rules(struct check *v, const struct json *tree);
+void event_rules(struct check *v, const struct json *tree);
+void event_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void endpoints_rules(struct check *v, const struct json *tree);
 void controller_rules(struct check *v, const struct json *tree);
 void pod_create_rules(struct check *v, const struct json *tree);
@@ -192,6 +206,7 @@ void job_rules(struct check *v, const struct json *tree);
 void job_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void cron_job_rules(struct check *v, const struct json *tree);
 void autoscaler_rules(struct check *v, const struct json *tree);
+void autoscaler_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void check_schedule(struct check *v, const struct path *at, struct str schedule);
 void check_time_zone(struct check *v, const struct path *at, const struct json *zone);
 void check_int_or_percent(struct check *v, const struct path *at, const struct json *value);
@@ -207,7 +222,7 @@ typedef void part_rules(struct check *v, const struct json *old, const struct js
 part_rules pod_part_rules, namespace_part_rules, service_part_rules, ingress_part_rules,
 	deployment_part_rules, replica_set_part_rules, stateful_set_part_rules,
 	autoscaler_part_rules, csr_part_rules, job_part_rules, daemon_set_part_rules,
-	quota_part_rules, budget_part_rules;
+	quota_part_rules, budget_part_rules, node_part_rules, claim_part_rules;
 
 /* ---- tables of kinds ---- */
 #define NAME_GENERIC                                                                               \

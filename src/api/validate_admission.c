@@ -171,12 +171,15 @@ static void check_service_path(struct check *v, const struct path *at, struct st
 {
 	struct str segment, rest = path;
 	size_t i = 0;
-	if (str_is(path, "/"))
+	if (path.len == 0 || str_is(path, "/"))
 		return;
+	if (str_is(path, "//")) {
+		bad_text(v, at, path, "segment[0] may not be empty");
+		return;
+	}
 	if (!str_has_prefix(path, STR("/")))
 		bad_text(v, at, path, "must start with a '/'");
-	else
-		rest = str_skip(path, 1);
+	rest = str_skip(path, 1);
 	if (str_has_suffix(rest, STR("/")))
 		rest.len--;
 	for (bool more = true; more; i++) {

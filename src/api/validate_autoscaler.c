@@ -5,13 +5,10 @@
 
 static const struct metric {
 	const char *type, *member;
-	bool has_resource; /* names a resource, else a metric */
 } metrics[] = {
-	{"Object", "object", false},
-	{"Pods", "pods", false},
-	{"Resource", "resource", true},
-	{"External", "external", false},
-	{"ContainerResource", "containerResource", true},
+	{"Object", "object"},	  {"External", "external"},
+	{"Pods", "pods"},	  {"Resource", "resource"},
+	{"ContainerResource", "containerResource"},
 };
 
 static void check_reference(struct check *v, const struct path *at, const struct json *ref)
@@ -20,16 +17,33 @@ static void check_reference(struct check *v, const struct path *at, const struct
 	check_required_name(v, MEMBER(at, "name"), NAME_PATH_SEGMENT, TEXT(ref, "name"));
 }
 
-static void check_target_ref(struct check *v, const struct path *at, const struct json *ref)
+/* "group/version", or "version" where the core group will do */
+static void check_api_version(struct check *v, const struct path *at, struct str version,
+			      bool needs_group)
 {
-	static const char *const core[] = {"ReplicationController", "Pod", "Service", "Node"};
-	struct str version = TEXT(ref, "apiVersion");
-	bool is_core = false;
+	struct str group, tail, rest;
+	bool has_group = str_cut(version, '/', &group, &tail);
+	if (has_group && str_cut(tail, '/', &rest, &rest))
+		bad_text(v, at, version, "unexpected GroupVersion string: %.*s", STR_FMT(version));
+	else if (needs_group && (!has_group || group.len == 0))
+		bad_text(v, at, version.at ? version : STR(""),
+			 "apiVersion must specify API group");
+}
+
+/* Autoscalers that point where they pointed before are not judged again. */
+static bool is_same_target(const struct json *old, const struct json *ref)
+{
+	return old && value_equal(GET(old, "kind"), GET(ref, "kind")) &&
+	       value_equal(GET(old, "apiVersion"), GET(ref, "apiVersion"));
+}
+
+static void check_target_ref(struct check *v, const struct path *at, const struct json *ref,
+			     const struct json *old)
+{
 	check_reference(v, at, ref);
-	for (size_t i = 0; i < ARRAY_LEN(core); i++)
-		is_core |= str_is(TEXT(ref, "kind"), core[i]);
-	if (version.len == 0 && !is_core)
-		bad_text(v, MEMBER(at, "apiVersion"), version, "apiVersion must specify API group");
+	if (!is_same_target(old, ref))
+		check_api_version(v, MEMBER(at, "apiVersion"), TEXT(ref, "apiVersion"),
+				  !str_is(TEXT(ref, "kind"), "ReplicationController"));
 }
 
 static void check_amount(struct check *v, const struct path *at, const struct json *value)
@@ -65,8 +79,11 @@ static void check_identifier(struct check *v, const struct path *at, const struc
 static void check_object(struct check *v, const struct path *at, const struct json *source)
 {
 	const struct json *target = GET(source, "target");
+	const struct json *described = GET(source, "describedObject");
 	const struct path *target_at = MEMBER(at, "target");
-	check_reference(v, MEMBER(at, "describedObject"), GET(source, "describedObject"));
+	check_reference(v, MEMBER(at, "describedObject"), described);
+	check_api_version(v, MEMBER(MEMBER(at, "describedObject"), "apiVersion"),
+			  TEXT(described, "apiVersion"), false);
 	check_identifier(v, MEMBER(at, "metric"), GET(source, "metric"));
 	check_target(v, target_at, target);
 	if (!GET(target, "value") && !GET(target, "averageValue"))
@@ -131,38 +148,50 @@ static void check_resource(struct check *v, const struct path *at, const struct 
 			  "may not set both a target raw value and a target utilization");
 }
 
+static void check_source(struct check *v, const struct path *at, const struct metric *metric,
+			 const struct json *source)
+{
+	if (metric == &metrics[0])
+		check_object(v, at, source);
+	else if (metric == &metrics[1])
+		check_external(v, at, source);
+	else if (metric == &metrics[2])
+		check_pods(v, at, source);
+	else
+		check_resource(v, at, source, metric == &metrics[4]);
+}
+
+static const struct metric *metric_of(struct str type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++)
+		if (str_is(type, metrics[i].type))
+			return &metrics[i];
+	return NULL;
+}
+
+/* The first source is judged, meant or not; all but the one that is meant are too many. */
 static void check_metric(struct check *v, const struct path *at, const struct json *spec)
 {
 	struct str type = TEXT(spec, "type");
-	const char *expected = NULL;
+	const struct metric *meant = metric_of(type);
+	size_t count = 0;
 	if (type.len == 0)
 		required(v, MEMBER(at, "type"), "must specify a metric source type");
-	if (!check_enum(v, MEMBER(at, "type"), type, TYPES)) {
-		check_enum(v, MEMBER(at, "type"), type, TYPES);
-		return;
-	}
+	check_enum(v, MEMBER(at, "type"), type, TYPES);
 	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
-		const struct json *source = json_get(spec, str_of(metrics[i].member));
-		const struct path *here = MEMBER(at, metrics[i].member);
-		bool is_meant = str_is(type, metrics[i].type);
-		if (is_meant)
-			expected = metrics[i].member;
-		if (!source)
-			continue;
-		if (!is_meant)
-			forbidden(v, here, "must populate the given metric source only");
-		else if (i == 0)
-			check_object(v, here, source);
-		else if (i == 1)
-			check_pods(v, here, source);
-		else if (i == 3)
-			check_external(v, here, source);
-		else
-			check_resource(v, here, source, i == 4);
+		const struct json *source = member_of(spec, str_of(metrics[i].member));
+		if (source && count++ == 0)
+			check_source(v, MEMBER(at, metrics[i].member), &metrics[i], source);
 	}
-	if (expected && !json_get(spec, str_of(expected)))
-		required(v, MEMBER(at, expected),
+	if (!meant)
+		check_enum(v, MEMBER(at, "type"), type, TYPES);
+	else if (!member_of(spec, str_of(meant->member)))
+		required(v, MEMBER(at, meant->member),
 			 "must populate information for the given metric source");
+	for (size_t i = 0; count > 1 && i < ARRAY_LEN(metrics); i++)
+		if (&metrics[i] != meant && member_of(spec, str_of(metrics[i].member)))
+			forbidden(v, MEMBER(at, metrics[i].member),
+				  "must populate the given metric source only");
 }
 
 static void check_policy(struct check *v, const struct path *at, const struct json *policy)
@@ -194,6 +223,8 @@ static void check_scaling(struct check *v, const struct path *at, const struct j
 			    "Disabled,Max,Min");
 	if (COUNT(rules, "policies") == 0)
 		required(v, MEMBER(at, "policies"), "must specify at least one Policy");
+	if (GET(rules, "tolerance"))
+		check_quantity_not_negative(v, MEMBER(at, "tolerance"), GET(rules, "tolerance"));
 	FOR_ITEMS(i, policy, GET(rules, "policies"))
 	{
 		check_policy(v, ITEM(MEMBER(at, "policies"), i), policy);
@@ -210,20 +241,24 @@ static bool scales_from_zero(const struct json *list)
 	return false;
 }
 
-void autoscaler_rules(struct check *v, const struct json *tree)
+/* old_spec NULL: a new one.  One that scales to zero may go on. */
+static void check_spec(struct check *v, const struct json *spec, const struct json *old_spec)
 {
-	const struct json *spec = GET(tree, "spec"), *least = GET(spec, "minReplicas");
+	const struct json *least = GET(spec, "minReplicas"), *had = GET(old_spec, "minReplicas");
 	const struct path *at = ROOT("spec"), *metrics_at = MEMBER(at, "metrics");
 	int64_t most = INT(spec, "maxReplicas");
-	if (least && json_i64(least) < 1)
-		bad(v, MEMBER(at, "minReplicas"), least, "must be greater than or equal to 1");
+	int64_t lowest = had && json_i64(had) == 0 ? 0 : 1;
+	if (least && json_i64(least) < lowest)
+		bad(v, MEMBER(at, "minReplicas"), least, "must be greater than or equal to %d",
+		    (int)lowest);
 	if (most < 1)
 		bad(v, MEMBER(at, "maxReplicas"), json_int(v->arena, most),
 		    "must be greater than 0");
 	if (least && most < json_i64(least))
 		bad(v, MEMBER(at, "maxReplicas"), json_int(v->arena, most),
 		    "must be greater than or equal to `minReplicas`");
-	check_target_ref(v, MEMBER(at, "scaleTargetRef"), GET(spec, "scaleTargetRef"));
+	check_target_ref(v, MEMBER(at, "scaleTargetRef"), GET(spec, "scaleTargetRef"),
+			 GET(old_spec, "scaleTargetRef"));
 	FOR_ITEMS(i, metric, GET(spec, "metrics"))
 	{
 		check_metric(v, ITEM(metrics_at, i), metric);
@@ -237,4 +272,14 @@ void autoscaler_rules(struct check *v, const struct json *tree)
 		      GET(GET(spec, "behavior"), "scaleUp"));
 	check_scaling(v, MEMBER(MEMBER(at, "behavior"), "scaleDown"),
 		      GET(GET(spec, "behavior"), "scaleDown"));
+}
+
+void autoscaler_rules(struct check *v, const struct json *tree)
+{
+	check_spec(v, GET(tree, "spec"), NULL);
+}
+
+void autoscaler_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+	check_spec(v, GET(tree, "spec"), GET(old, "spec"));
 }

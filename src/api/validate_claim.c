@@ -30,10 +30,9 @@ static void check_source_ref(struct check *v, const struct path *at, const struc
 		return;
 	check_required(v, MEMBER(at, "name"), TEXT(ref, "name"));
 	check_required(v, MEMBER(at, "kind"), kind);
-	if (group.len == 0 && kind.len > 0 && !str_is(kind, "PersistentVolumeClaim"))
-		bad(v, at, json_cstring(v->arena, ""),
-		    "apiGroup must be specified when kind is not "
-		    "PersistentVolumeClaim");
+	if (group.len == 0 && !str_is(kind, "PersistentVolumeClaim"))
+		bad_text(v, at, kind.at ? kind : STR(""),
+			 "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
 	else if (group.len > 0)
 		check_name(v, MEMBER(at, "apiGroup"), NAME_DNS_SUBDOMAIN, group);
 }
@@ -98,11 +97,46 @@ static void keep(struct check *v, struct json *spec, const struct json *old, con
 		json_remove(spec, str_of(name));
 }
 
+static const struct json *storage_request(const struct json *spec)
+{
+	return GET(GET(GET(spec, "resources"), "requests"), "storage");
+}
+
+/* A claim may shrink again after a failed expansion, but not below what it has. */
+static void check_claim_size(struct check *v, const struct json *old_tree, const struct json *tree)
+{
+	const struct json *had = GET(GET(old_tree, "status"), "capacity");
+	struct quantity was = {}, is = {}, has = {};
+	if (quantity_parse(json_str(storage_request(GET(old_tree, "spec"))), &was, NULL) != RC_OK ||
+	    quantity_parse(json_str(storage_request(GET(tree, "spec"))), &is, NULL) != RC_OK)
+		return;
+	if (!quantity_at(had, "storage", &has))
+		has.nano = 0;
+	if (quantity_cmp(is, was) < 0 && quantity_cmp(is, has) <= 0)
+		forbidden(v,
+			  MEMBER(MEMBER(MEMBER(ROOT("spec"), "resources"), "requests"), "storage"),
+			  "field can not be less than status.capacity");
+}
+
+/* Once there is a class, there is always one. */
+static void check_attributes_class(struct check *v, const struct json *old, const struct json *spec,
+				   bool is_empty_refused)
+{
+	const struct json *is = GET(spec, "volumeAttributesClassName");
+	const struct path *at = MEMBER(ROOT("spec"), "volumeAttributesClassName");
+	if (!GET(old, "volumeAttributesClassName"))
+		return;
+	if (!is)
+		forbidden(v, at, "update from non-nil value to nil is forbidden");
+	else if (is_empty_refused && json_str(is).len == 0 &&
+		 !value_equal(is, GET(old, "volumeAttributesClassName")))
+		forbidden(v, at, "update from non-nil value to an empty string is forbidden");
+}
+
 void claim_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	const struct json *old = GET(old_tree, "spec");
 	struct json *spec = json_copy(v->arena, GET(tree, "spec"));
-	struct quantity was, is;
 	bool is_bound = str_is(TEXT(GET(old_tree, "status"), "phase"), "Bound");
 	claim_rules(v, tree);
 	if (TEXT(old, "volumeName").len == 0)
@@ -120,14 +154,60 @@ void claim_update_rules(struct check *v, const struct json *old_tree, const stru
 			  "volumeAttributesClassName for bound claims\n%.*s",
 			  STR_FMT(diff));
 	}
-	if (is_bound && quantity_at(GET(GET(old, "resources"), "requests"), "storage", &was) &&
-	    quantity_at(GET(GET(GET(tree, "spec"), "resources"), "requests"), "storage", &is) &&
-	    quantity_cmp(is, was) < 0)
-		forbidden(v,
-			  MEMBER(MEMBER(MEMBER(ROOT("spec"), "resources"), "requests"), "storage"),
-			  "field can not be less than status.capacity");
-	check_immutable(v, MEMBER(ROOT("spec"), "volumeMode"), GET(GET(tree, "spec"), "volumeMode"),
+	check_claim_size(v, old_tree, tree);
+	check_immutable(v, ROOT("volumeMode"), GET(GET(tree, "spec"), "volumeMode"),
 			GET(old, "volumeMode"));
+	check_attributes_class(v, old, GET(tree, "spec"), true);
+}
+
+#define RESIZE_STATES                                                                              \
+	"ControllerResizeFailed,ControllerResizeInProgress,NodeResizeFailed,NodeResizeInProgress," \
+	"NodeResizePending"
+
+/* false: an error has been told */
+static bool check_claim_resource(struct check *v, const struct path *at, struct str name)
+{
+	size_t before = v->errors->count;
+	check_name(v, at, NAME_QUALIFIED, name);
+	if (v->errors->count == before && !memchr(name.at, '/', name.len) &&
+	    !str_is(name, "storage"))
+		unsupported(v, at, name, "storage");
+	return v->errors->count == before;
+}
+
+/* false: an error has been told */
+static bool check_basic_amount(struct check *v, const struct path *at, const struct json *value)
+{
+	struct quantity q;
+	if (quantity_parse(json_str(value), &q, NULL) != RC_OK || quantity_sign(q) >= 0)
+		return true;
+	bad(v, at, json_int(v->arena, quantity_value(q)), "must be a valid resource quantity");
+	return false;
+}
+
+void claim_part_rules(struct check *v, const struct json *old, const struct json *tree,
+		      const char *subresource)
+{
+	const struct json *status = GET(tree, "status"), *capacity = GET(status, "capacity");
+	const struct json *states = GET(status, "allocatedResourceStatuses");
+	const struct json *allocated = GET(status, "allocatedResources");
+	const struct path *at = ROOT("status"), *states_at = MEMBER(at, "allocatedResourceStatus");
+	const struct path *allocated_at = MEMBER(at, "allocatedResources");
+	for (size_t i = 0; i < json_count(capacity); i++) {
+		struct json_member m = capacity->object.members[i];
+		check_basic_amount(v, KEY(MEMBER(at, "capacity"), m.key), m.value);
+	}
+	for (size_t i = 0; i < json_count(states); i++) {
+		struct json_member m = states->object.members[i];
+		check_claim_resource(v, states_at, m.key);
+		if (!text_in(json_str(m.value), RESIZE_STATES))
+			unsupported(v, states_at, m.key, RESIZE_STATES);
+	}
+	for (size_t i = 0; i < json_count(allocated); i++) {
+		struct json_member m = allocated->object.members[i];
+		if (check_claim_resource(v, allocated_at, m.key))
+			check_basic_amount(v, KEY(allocated_at, m.key), m.value);
+	}
 }
 
 /* ---- PersistentVolume ---- */
@@ -146,26 +226,90 @@ static void check_capacity(struct check *v, const struct path *at, const struct 
 		if (!str_is(m.key, "storage") ||
 		    quantity_parse(json_str(m.value), &q, NULL) != RC_OK)
 			continue;
-		if (quantity_sign(q) < 0)
-			bad(v, KEY(at, m.key), json_int(v->arena, quantity_value(q)),
-			    "must be a valid resource quantity");
+		check_basic_amount(v, KEY(at, m.key), m.value);
 		check_positive(v, KEY(at, m.key), m.value);
 	}
 }
 
-static void check_volume_affinity(struct check *v, const struct path *at, const struct json *spec)
+static const char not_inline[] = "may not be specified in the context of inline volumes";
+
+static void bar_inline(struct check *v, const struct path *at, const struct json *spec,
+		       const char *name)
 {
-	const struct json *affinity = GET(spec, "nodeAffinity");
-	const struct path *here = MEMBER(at, "nodeAffinity");
-	if (!affinity) {
-		if (GET(spec, "local"))
-			required(v, here, "Local volume requires node affinity");
+	const struct json *value = member_of(spec, str_of(name));
+	bool is_empty_text = value && value->type == JSON_STRING && value->string.len == 0;
+	if (value && !is_empty_text)
+		forbidden(v, MEMBER(at, name), "%s", not_inline);
+}
+
+static void check_volume_affinity(struct check *v, const struct path *at,
+				  const struct json *affinity)
+{
+	if (!affinity)
 		return;
-	}
 	if (!GET(affinity, "required"))
-		required(v, MEMBER(here, "required"), "must specify required node constraints");
+		required(v, MEMBER(at, "required"), "must specify required node constraints");
 	else
-		check_node_selector(v, MEMBER(here, "required"), GET(affinity, "required"));
+		check_node_selector(v, MEMBER(at, "required"), GET(affinity, "required"));
+}
+
+static void check_volume_modes(struct check *v, const struct path *at, const struct json *spec)
+{
+	if (COUNT(spec, "accessModes") == 0)
+		required(v, MEMBER(at, "accessModes"), "%s", "");
+	check_modes(v, MEMBER(at, "accessModes"), GET(spec, "accessModes"));
+}
+
+void check_inline_volume(struct check *v, const struct path *at, const struct json *spec)
+{
+	bar_inline(v, at, spec, "claimRef");
+	bar_inline(v, at, spec, "capacity");
+	if (!GET(spec, "csi"))
+		required(v, MEMBER(at, "csi"),
+			 "has to be specified in the context of inline volumes");
+	check_volume_modes(v, at, spec);
+	bar_inline(v, at, spec, "persistentVolumeReclaimPolicy");
+	bar_inline(v, at, spec, "nodeAffinity");
+	check_persistent_source(v, at, spec);
+	bar_inline(v, at, spec, "storageClassName");
+	if (GET(spec, "volumeMode") && !str_is(TEXT(spec, "volumeMode"), "Filesystem"))
+		forbidden(v, MEMBER(at, "volumeMode"),
+			  "may not specify volumeMode other than Filesystem in the context of "
+			  "inline volumes");
+}
+
+/* "/", however it is written */
+static bool is_root(struct str path)
+{
+	struct str part, rest = path;
+	size_t depth = 0;
+	for (bool more = str_has_prefix(path, STR("/")); more;) {
+		more = str_cut(rest, '/', &part, &rest);
+		if (str_is(part, ".."))
+			depth -= depth > 0;
+		else if (part.len > 0 && !str_is(part, "."))
+			depth++;
+	}
+	return str_has_prefix(path, STR("/")) && depth == 0;
+}
+
+static void check_volume_class(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct path *here = MEMBER(at, "volumeAttributesClassName");
+	if (TEXT(spec, "storageClassName").len > 0)
+		check_name(v, MEMBER(at, "storageClassName"), NAME_DNS_SUBDOMAIN,
+			   TEXT(spec, "storageClassName"));
+	check_optional_enum(v, MEMBER(at, "volumeMode"), GET(spec, "volumeMode"),
+			    "Block,Filesystem");
+	if (!GET(spec, "volumeAttributesClassName"))
+		return;
+	if (TEXT(spec, "volumeAttributesClassName").len == 0)
+		required(v, here, "an empty string is disallowed");
+	else
+		check_name(v, here, NAME_DNS_SUBDOMAIN, TEXT(spec, "volumeAttributesClassName"));
+	if (!GET(spec, "csi"))
+		required(v, MEMBER(at, "csi"),
+			 "has to be specified when using volumeAttributesClassName");
 }
 
 void volume_rules(struct check *v, const struct json *tree)
@@ -174,31 +318,17 @@ void volume_rules(struct check *v, const struct json *tree)
 	const struct path *at = ROOT("spec");
 	struct str reclaim = TEXT(spec, "persistentVolumeReclaimPolicy");
 	const struct path *reclaim_at = MEMBER(at, "persistentVolumeReclaimPolicy");
-	if (COUNT(spec, "accessModes") == 0)
-		required(v, MEMBER(at, "accessModes"), "%s", "");
-	check_modes(v, MEMBER(at, "accessModes"), GET(spec, "accessModes"));
+	check_volume_modes(v, at, spec);
 	check_capacity(v, MEMBER(at, "capacity"), GET(spec, "capacity"));
 	if (reclaim.len > 0)
 		check_enum(v, reclaim_at, reclaim, "Delete,Recycle,Retain");
-	size_t before = v->errors->count;
-	check_persistent_source(v, at, spec, TEXT(GET(tree, "metadata"), "name"));
-	if (v->errors->count == before || GET(spec, "nodeAffinity") || GET(spec, "local"))
-		check_volume_affinity(v, at, spec);
-	if (GET(spec, "hostPath") && str_is(TEXT(GET(spec, "hostPath"), "path"), "/") &&
-	    str_is(reclaim, "Recycle"))
+	check_volume_affinity(v, MEMBER(at, "nodeAffinity"), GET(spec, "nodeAffinity"));
+	check_persistent_source(v, at, spec);
+	if (GET(spec, "local") && !GET(spec, "nodeAffinity"))
+		required(v, MEMBER(at, "nodeAffinity"), "Local volume requires node affinity");
+	if (str_is(reclaim, "Recycle") && is_root(TEXT(GET(spec, "hostPath"), "path")))
 		forbidden(v, reclaim_at, "may not be 'recycle' for a hostPath mount of '/'");
-	if (TEXT(spec, "storageClassName").len > 0)
-		check_name(v, MEMBER(at, "storageClassName"), NAME_DNS_SUBDOMAIN,
-			   TEXT(spec, "storageClassName"));
-	check_optional_enum(v, MEMBER(at, "volumeMode"), GET(spec, "volumeMode"),
-			    "Block,Filesystem");
-	if (GET(spec, "volumeAttributesClassName")) {
-		check_required_name(v, MEMBER(at, "volumeAttributesClassName"), NAME_DNS_SUBDOMAIN,
-				    TEXT(spec, "volumeAttributesClassName"));
-		if (!GET(spec, "csi"))
-			required(v, MEMBER(at, "csi"),
-				 "has to be specified when using volumeAttributesClassName");
-	}
+	check_volume_class(v, at, spec);
 }
 
 static const char *const source_names[] = {
@@ -237,10 +367,27 @@ static struct json *source_of(struct check *v, const struct json *spec)
 	return source;
 }
 
+/* A secret for expansion may be named once. */
+static struct json *without_new_secret(struct check *v, const struct json *old,
+				       const struct json *spec)
+{
+	struct json *source = source_of(v, spec);
+	const struct json *csi = GET(source, "csi"), *old_csi = GET(old, "csi");
+	if (!old_csi || GET(old_csi, "controllerExpandSecretRef") ||
+	    !GET(csi, "controllerExpandSecretRef"))
+		return source;
+	struct json *copy = json_copy(v->arena, csi);
+	json_remove(copy, STR("controllerExpandSecretRef"));
+	json_set(v->arena, source, STR("csi"), copy);
+	return source;
+}
+
 void volume_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
-	struct json *was = source_of(v, old), *is = source_of(v, spec);
+	const struct json *affinity = GET(spec, "nodeAffinity"),
+			  *had = GET(old, "nodeAffinity");
+	struct json *was = source_of(v, old), *is = without_new_secret(v, old, spec);
 	volume_rules(v, tree);
 	if (!value_equal(was, is)) {
 		struct str diff = go_diff(v, "PersistentVolumeSource", was, is);
@@ -248,6 +395,10 @@ void volume_update_rules(struct check *v, const struct json *old_tree, const str
 			  "spec.persistentvolumesource is immutable after creation\n%.*s",
 			  STR_FMT(diff));
 	}
-	check_immutable(v, MEMBER(ROOT("spec"), "volumeMode"), GET(spec, "volumeMode"),
-			GET(old, "volumeMode"));
+	check_immutable(v, ROOT("volumeMode"), GET(spec, "volumeMode"), GET(old, "volumeMode"));
+	if (had && !value_equal(affinity, had))
+		bad(v, ROOT("nodeAffinity"),
+		    affinity ? go_struct(v, "VolumeNodeAffinity", affinity) : NULL,
+		    "field is immutable, except for updating from beta label to GA");
+	check_attributes_class(v, old, spec, false);
 }

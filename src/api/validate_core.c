@@ -1,7 +1,6 @@
 /* Small kinds of the core group, and the table of the group. */
 #include "api/validate-int.h"
 #include "base/encode.h"
-#include "base/ipaddr.h"
 
 #define DATA_MAX_BYTES (1 << 20)
 
@@ -73,13 +72,13 @@ static void config_map_update_rules(struct check *v, const struct json *old,
 /* type, the keys it must have */
 static const struct {
 	const char *type, *keys[2];
-	bool needs_all;
+	bool needs_all, needs_text;
 } secret_types[] = {
-	{"kubernetes.io/dockercfg", {".dockercfg"}, true},
-	{"kubernetes.io/dockerconfigjson", {".dockerconfigjson"}, true},
-	{"kubernetes.io/basic-auth", {"username", "password"}, false},
-	{"kubernetes.io/ssh-auth", {"ssh-privatekey"}, true},
-	{"kubernetes.io/tls", {"tls.crt", "tls.key"}, true},
+	{"kubernetes.io/dockercfg", {".dockercfg"}, true, false},
+	{"kubernetes.io/dockerconfigjson", {".dockerconfigjson"}, true, false},
+	{"kubernetes.io/basic-auth", {"username", "password"}, false, false},
+	{"kubernetes.io/ssh-auth", {"ssh-privatekey"}, true, true},
+	{"kubernetes.io/tls", {"tls.crt", "tls.key"}, true, false},
 };
 
 /* What encoding/json says about text that is no document. */
@@ -109,6 +108,8 @@ static void check_secret_type(struct check *v, const struct json *tree, size_t t
 	for (size_t k = 0; k < 2 && secret_types[type].keys[k]; k++) {
 		struct str key = str_of(secret_types[type].keys[k]);
 		const struct json *value = json_get(data, key);
+		if (secret_types[type].needs_text && json_str(value).len == 0)
+			value = NULL;
 		if (!value && (secret_types[type].needs_all || !has_any))
 			required(v, KEY(at, key), "%s", "");
 		else if (value && key.at[0] == '.')
@@ -142,7 +143,7 @@ static void secret_update_rules(struct check *v, const struct json *old, const s
 	secret_rules(v, tree);
 }
 
-/* ---- Namespace, Node, Event ---- */
+/* ---- Namespace ---- */
 
 static void namespace_rules(struct check *v, const struct json *tree)
 {
@@ -157,89 +158,6 @@ static void namespace_rules(struct check *v, const struct json *tree)
 				 "name is neither a standard finalizer name nor is it fully "
 				 "qualified");
 	}
-}
-
-static void check_taints(struct check *v, const struct path *at, const struct json *taints)
-{
-	FOR_ITEMS(i, taint, taints)
-	{
-		const struct path *here = ITEM(at, i);
-		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, TEXT(taint, "key"));
-		check_name(v, MEMBER(here, "value"), NAME_LABEL_VALUE, TEXT(taint, "value"));
-		check_required_enum(v, MEMBER(here, "effect"), TEXT(taint, "effect"),
-				    "NoSchedule,PreferNoSchedule,NoExecute");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(taints, k), "key"), TEXT(taint, "key")) &&
-			    str_eq(TEXT(json_at(taints, k), "effect"), TEXT(taint, "effect"))) {
-				duplicate_value(v, here, go_struct(v, "Taint", taint));
-				v->errors->items[v->errors->count - 1].detail =
-					STR("taints must be unique by key and effect pair");
-				break;
-			}
-	}
-}
-
-static void check_node_cidrs(struct check *v, const struct json *cidrs)
-{
-	const struct path *at = MEMBER(ROOT("spec"), "podCIDRs");
-	size_t families[2] = {};
-	FOR_ITEMS(i, item, cidrs)
-	{
-		struct ipnet net;
-		check_cidr(v, ITEM(at, i), json_str(item));
-		if (ipnet_parse(json_str(item), &net))
-			families[net.addr.family == IP_V6]++;
-	}
-	if (families[0] > 1 || families[1] > 1)
-		bad(v, at, cidrs, "may specify no more than one CIDR for each IP family");
-}
-
-static void check_node_amounts(struct check *v, const char *name, const struct json *amounts)
-{
-	for (size_t i = 0; i < json_count(amounts); i++) {
-		struct json_member m = amounts->object.members[i];
-		const struct path *at =
-			MEMBER(MEMBER(ROOT("status"), name), arena_cstr(v->arena, m.key));
-		struct quantity q;
-		check_quantity_not_negative(v, at, m.value);
-		if (is_integer_resource(m.key) &&
-		    quantity_parse(json_str(m.value), &q, NULL) == RC_OK && !quantity_is_whole(q))
-			bad_text(v, at, quantity_text(v, m.value), "must be an integer");
-	}
-}
-
-static void node_rules(struct check *v, const struct json *tree)
-{
-	const struct json *spec = GET(tree, "spec"), *status = GET(tree, "status");
-	check_taints(v, MEMBER(ROOT("metadata"), "taints"), GET(spec, "taints"));
-	check_node_amounts(v, "capacity", GET(status, "capacity"));
-	check_node_amounts(v, "allocatable", GET(status, "allocatable"));
-	check_node_cidrs(v, GET(spec, "podCIDRs"));
-}
-
-static void node_update_rules(struct check *v, const struct json *old, const struct json *tree)
-{
-	const struct json *was = GET(old, "spec"), *is = GET(tree, "spec");
-	check_taints(v, MEMBER(ROOT("metadata"), "taints"), GET(is, "taints"));
-	if (COUNT(was, "podCIDRs") > 0 && !value_equal(GET(was, "podCIDRs"), GET(is, "podCIDRs")))
-		forbidden(v, MEMBER(ROOT("spec"), "podCIDRs"),
-			  "node updates may not change podCIDR except from \"\" to valid");
-	if (TEXT(was, "providerID").len > 0 &&
-	    !value_equal(GET(was, "providerID"), GET(is, "providerID")))
-		forbidden(v, MEMBER(ROOT("spec"), "providerID"),
-			  "node updates may not change providerID except from \"\" to valid");
-}
-
-static void event_rules(struct check *v, const struct json *tree)
-{
-	struct str own = TEXT(GET(tree, "metadata"), "namespace");
-	const struct json *involved = GET(tree, "involvedObject");
-	struct str its = TEXT(involved, "namespace");
-	const struct path *at = MEMBER(ROOT("involvedObject"), "namespace");
-	if (its.len == 0 && !str_is(own, "default") && !str_is(own, "kube-system"))
-		bad_text(v, at, its, "does not match event.namespace");
-	else if (its.len > 0 && !str_eq(its, own))
-		bad_text(v, at, its, "does not match event.namespace");
 }
 
 /* ---- ReplicationController ---- */
@@ -268,11 +186,11 @@ static void check_controller_template(struct check *v, const struct json *spec)
 		bad(v, MEMBER(MEMBER(at, "metadata"), "labels"), labels,
 		    "`selector` does not match template `labels`");
 	check_pod_template(v, at, template);
-	if (restart.len > 0 && !str_is(restart, "Always") && text_in(restart, "OnFailure,Never"))
+	if (!str_is(restart, "Always"))
 		unsupported(v, MEMBER(MEMBER(at, "spec"), "restartPolicy"), restart, "Always");
 	if (GET(GET(template, "spec"), "activeDeadlineSeconds"))
 		forbidden(v, MEMBER(MEMBER(at, "spec"), "activeDeadlineSeconds"),
-			  "activeDeadlineSeconds in ReplicaSet is not Supported");
+			  "activeDeadlineSeconds in ReplicationController is not Supported");
 }
 
 void controller_rules(struct check *v, const struct json *tree)
@@ -295,8 +213,9 @@ const struct kind_rules validate_core[] = {
 	 NULL},
 	{"", "Secret", NAME_DNS_SUBDOMAIN, secret_rules, secret_update_rules, false, NULL},
 	{"", "Namespace", NAME_DNS_LABEL, namespace_rules, NULL, true, namespace_part_rules},
-	{"", "Node", NAME_DNS_SUBDOMAIN, node_rules, node_update_rules, true, NULL},
-	{"", "Event", NAME_GENERIC, event_rules, NULL, false, NULL},
+	{"", "Node", NAME_DNS_SUBDOMAIN, node_rules, node_update_rules, true,
+	 node_part_rules},
+	{"", "Event", NAME_GENERIC, core_event_rules, NULL, false, NULL},
 	{"", "ServiceAccount", NAME_DNS_SUBDOMAIN, NULL, NULL, false, NULL},
 	{"", "Service", NAME_DNS_1035, service_rules, service_update_rules, false,
 	 service_part_rules},
@@ -305,7 +224,7 @@ const struct kind_rules validate_core[] = {
 	{"", "ResourceQuota", NAME_DNS_SUBDOMAIN, quota_rules, quota_update_rules, false,
 	 quota_part_rules},
 	{"", "PersistentVolumeClaim", NAME_DNS_SUBDOMAIN, claim_rules, claim_update_rules, false,
-	 NULL},
+	 claim_part_rules},
 	{"", "PersistentVolume", NAME_DNS_SUBDOMAIN, volume_rules, volume_update_rules, false,
 	 NULL},
 	{},

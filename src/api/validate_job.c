@@ -389,13 +389,15 @@ void cron_job_rules(struct check *v, const struct json *tree)
 	check_time_zone(v, MEMBER(at, "timeZone"), GET(spec, "timeZone"));
 	check_required_enum(v, MEMBER(at, "concurrencyPolicy"), TEXT(spec, "concurrencyPolicy"),
 			    "Allow,Forbid,Replace");
-	check_labels(v, MEMBER(template_at, "labels"), GET(GET(template, "metadata"), "labels"));
+	check_job_spec(v, MEMBER(template_at, "spec"), job);
+	if (GET(job, "selector"))
+		bad(v, MEMBER(MEMBER(template_at, "spec"), "selector"), GET(job, "selector"),
+		    "`selector` will be auto-generated");
 	if (IS(job, "manualSelector"))
 		field_error_not_supported(
 			v->errors,
 			path_text(v, MEMBER(MEMBER(template_at, "spec"), "manualSelector")),
 			GET(job, "manualSelector"), STR("nil,false"));
-	check_job_spec(v, MEMBER(template_at, "spec"), job);
 	check_not_negative(v, MEMBER(at, "successfulJobsHistoryLimit"),
 			   GET(spec, "successfulJobsHistoryLimit"));
 	check_not_negative(v, MEMBER(at, "failedJobsHistoryLimit"),

@@ -1,4 +1,4 @@
-/* PriorityClass, RuntimeClass, CertificateSigningRequest, APIService, events.k8s.io Event. */
+/* PriorityClass, RuntimeClass, CertificateSigningRequest, APIService; the table has Event, too. */
 #include "api/validate-int.h"
 #include "base/encode.h"
 
@@ -39,12 +39,11 @@ static void runtime_class_rules(struct check *v, const struct json *tree)
 			  *list = GET(scheduling, "tolerations");
 	const struct path *at = ROOT("scheduling"), *list_at = MEMBER(at, "tolerations");
 	struct json *limits = json_object(v->arena);
+	struct json *fixed = GET(GET(tree, "overhead"), "podFixed");
 	check_name(v, ROOT("handler"), NAME_DNS_LABEL, TEXT(tree, "handler"));
-	if (GET(tree, "overhead")) {
-		json_set(v->arena, limits, STR("limits"), GET(GET(tree, "overhead"), "podFixed"));
-		check_container_resources(v, ROOT("overhead"),
-					  GET(GET(tree, "overhead"), "podFixed") ? limits : NULL,
-					  NULL);
+	if (fixed) {
+		json_set(v->arena, limits, STR("limits"), fixed);
+		check_container_resources(v, ROOT("overhead"), limits, NULL);
 	}
 	check_labels(v, MEMBER(at, "nodeSelector"), GET(scheduling, "nodeSelector"));
 	check_tolerations(v, list_at, list);
@@ -173,6 +172,7 @@ static void api_service_rules(struct check *v, const struct json *tree)
 		required(v, MEMBER(at, "group"),
 			 "only v1 may have an empty group and it better be legacy "
 			 "kube");
+	check_name(v, MEMBER(at, "version"), NAME_DNS_1035, version);
 	if (minimum <= 0 || minimum > 20000)
 		bad(v, MEMBER(at, "groupPriorityMinimum"), json_int(v->arena, minimum),
 		    "must be positive and less than 20000");
@@ -203,66 +203,6 @@ static void api_service_rules(struct check *v, const struct json *tree)
 	if (IS(spec, "insecureSkipTLSVerify") && TEXT(spec, "caBundle").len > 0)
 		bad(v, MEMBER(at, "insecureSkipTLSVerify"), GET(spec, "insecureSkipTLSVerify"),
 		    "may not be true if caBundle is present");
-}
-
-/* ---- Event of events.k8s.io ---- */
-
-static void check_short(struct check *v, const struct path *at, struct str text)
-{
-	if (text.len == 0)
-		required(v, at, "%s", "");
-	else if (text.len > 128)
-		bad_text(v, at, STR(""), "can have at most 128 characters");
-}
-
-static void check_unset(struct check *v, const struct json *tree, const char *name)
-{
-	const struct json *value = json_get(tree, str_of(name));
-	bool is_set = value && value->type != JSON_NULL &&
-		      !(value->type == JSON_INT && value->integer == 0) &&
-		      !(value->type == JSON_OBJECT && json_count(value) == 0);
-	if (is_set)
-		bad_text(v, ROOT(name), STR(""), "needs to be unset");
-}
-
-static void event_rules(struct check *v, const struct json *tree)
-{
-	const struct json *series = GET(tree, "series");
-	struct str type = TEXT(tree, "type"), note = TEXT(tree, "message");
-	struct str controller = TEXT(tree, "reportingComponent");
-	if (TEXT(tree, "eventTime").len == 0)
-		required(v, ROOT("eventTime"), "%s", "");
-	if (series && INT(series, "count") < 2)
-		bad_text(v, MEMBER(ROOT("series"), "count"), STR(""), "should be at least 2");
-	if (series && TEXT(series, "lastObservedTime").len == 0)
-		required(v, MEMBER(ROOT("series"), "lastObservedTime"), "%s", "");
-	check_required(v, ROOT("reportingController"), controller);
-	check_name(v, ROOT("reportingController"), NAME_QUALIFIED, controller);
-	check_short(v, ROOT("reportingInstance"), TEXT(tree, "reportingInstance"));
-	check_short(v, ROOT("action"), TEXT(tree, "action"));
-	check_short(v, ROOT("reason"), TEXT(tree, "reason"));
-	if (note.len > 1024)
-		bad_text(v, ROOT("message"), STR(""), "can have at most 1024 characters");
-	if (!text_in(type, "Normal,Warning"))
-		bad_text(v, ROOT("type"), STR(""), "has invalid value: %.*s", STR_FMT(type));
-	check_unset(v, tree, "source");
-	check_unset(v, tree, "firstTimestamp");
-	check_unset(v, tree, "lastTimestamp");
-	check_unset(v, tree, "count");
-}
-
-static void event_update_rules(struct check *v, const struct json *old, const struct json *tree)
-{
-	static const char *const fixed[] = {
-		"reason",   "message", "type", "action", "reportingComponent", "reportingInstance",
-		"eventTime"};
-	if (!value_equal(GET(old, "involvedObject"), GET(tree, "involvedObject")))
-		bad(v, ROOT("involvedObject"),
-		    go_struct(v, "ObjectReference", GET(tree, "involvedObject")),
-		    "field is immutable");
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		check_immutable(v, ROOT(fixed[i]), json_get(tree, str_of(fixed[i])),
-				json_get(old, str_of(fixed[i])));
 }
 
 const struct kind_rules validate_other[] = {

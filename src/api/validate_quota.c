@@ -9,16 +9,18 @@
 #define SCOPES                                                                                     \
 	"Terminating,NotTerminating,BestEffort,NotBestEffort,PriorityClass,"                       \
 	"CrossNamespacePodAffinity,VolumeAttributesClass"
-#define COMPUTE                                                                                    \
-	"cpu,memory,ephemeral-storage,requests.cpu,requests.memory,requests.ephemeral-storage,"    \
-	"limits.cpu,limits.memory,limits.ephemeral-storage"
+#define COMPUTE "cpu,memory,requests.cpu,requests.memory,limits.cpu,limits.memory"
+
+static bool is_standard_quota(struct str name)
+{
+	return text_in(name, QUOTA) || str_has_prefix(name, STR("hugepages-")) ||
+	       str_has_prefix(name, STR("requests.hugepages-"));
+}
 
 static void check_quota_name(struct check *v, const struct path *at, struct str name)
 {
 	check_resource_name(v, at, name);
-	if (!memchr(name.at, '/', name.len) && !text_in(name, QUOTA) &&
-	    !str_has_prefix(name, STR("hugepages-")) &&
-	    !str_has_prefix(name, STR("requests.hugepages-")))
+	if (!memchr(name.at, '/', name.len) && !is_standard_quota(name))
 		bad_text(v, at, name, "must be a standard resource for quota");
 }
 
@@ -27,33 +29,59 @@ static void check_hard(struct check *v, const struct path *at, const struct json
 	for (size_t i = 0; i < json_count(hard); i++) {
 		struct json_member m = hard->object.members[i];
 		const struct path *here = KEY(at, m.key);
-		struct quantity q;
 		check_quota_name(v, here, m.key);
-		check_quantity_not_negative(v, here, m.value);
-		if (is_integer_resource(m.key) &&
-		    quantity_parse(json_str(m.value), &q, NULL) == RC_OK && !quantity_is_whole(q))
-			bad_text(v, here, quantity_text(v, m.value), "must be an integer");
+		check_resource_amount(v, here, m.key, m.value);
 	}
 }
 
-static bool list_has(const struct json *list, const char *name)
+static bool list_has(const struct json *list, struct str name)
 {
 	for (size_t i = 0; i < json_count(list); i++)
-		if (str_is(json_str(json_at(list, i)), name))
+		if (str_eq(json_str(json_at(list, i)), name))
 			return true;
 	return false;
 }
 
+/* Resources that a scope can count; the same for several scopes. */
+static const struct {
+	const char *scopes, *resources;
+} scope_rows[] = {
+	{"BestEffort", "pods"},
+	{"Terminating,NotTerminating,NotBestEffort,PriorityClass,CrossNamespacePodAffinity",
+	 "pods," COMPUTE},
+	{"VolumeAttributesClass", "persistentvolumeclaims,requests.storage"},
+};
+
 static bool scope_fits(struct str scope, struct str resource)
 {
-	if (str_is(scope, "BestEffort"))
-		return str_is(resource, "pods") || str_has_prefix(resource, STR("count/"));
-	if (text_in(scope, "Terminating,NotTerminating,NotBestEffort,PriorityClass"))
-		return text_in(resource, COMPUTE) || str_is(resource, "pods") ||
-		       memchr(resource.at, '/', resource.len) ||
-		       str_has_prefix(resource, STR("hugepages-")) ||
-		       str_has_prefix(resource, STR("requests."));
+	if (!is_standard_quota(resource))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(scope_rows); i++)
+		if (text_in(scope, scope_rows[i].scopes))
+			return text_in(resource, scope_rows[i].resources);
 	return true;
+}
+
+static void check_conflicts(struct check *v, const struct json *spec, const struct json *scopes,
+			    const char *a, const char *b)
+{
+	bool has_a = false, has_b = false;
+	FOR_ITEMS(i, item, scopes)
+	{
+		struct str scope = item->type == JSON_STRING ? json_str(item)
+							     : TEXT(item, "scopeName");
+		has_a |= str_is(scope, a);
+		has_b |= str_is(scope, b);
+	}
+	if (has_a && has_b)
+		bad(v, MEMBER(ROOT("spec"), "scopes"), GET(spec, "scopes"), "conflicting scopes");
+}
+
+/* scopes: the names, or the requirements of a selector */
+static void check_scope_pairs(struct check *v, const struct json *spec, const struct json *scopes)
+{
+	check_conflicts(v, spec, scopes, "BestEffort", "NotBestEffort");
+	check_conflicts(v, spec, scopes, "Terminating", "NotTerminating");
 }
 
 static void check_scopes(struct check *v, const struct json *spec)
@@ -62,29 +90,26 @@ static void check_scopes(struct check *v, const struct json *spec)
 	const struct json *scopes = GET(spec, "scopes"), *hard = GET(spec, "hard");
 	FOR_ITEMS(i, item, scopes)
 	{
-		if (!text_in(json_str(item), SCOPES)) {
+		if (!text_in(json_str(item), SCOPES))
 			bad(v, at, scopes, "unsupported scope");
-			continue;
-		}
 		for (size_t k = 0; k < json_count(hard); k++)
 			if (!scope_fits(json_str(item), hard->object.members[k].key))
 				bad(v, at, scopes, "unsupported scope applied to resource");
 	}
-	if (list_has(scopes, "BestEffort") && list_has(scopes, "NotBestEffort"))
-		bad(v, at, scopes, "conflicting scopes");
-	if (list_has(scopes, "Terminating") && list_has(scopes, "NotTerminating"))
-		bad(v, at, scopes, "conflicting scopes");
+	check_scope_pairs(v, spec, scopes);
 }
 
 static void check_scope_requirement(struct check *v, const struct path *at, const struct json *r,
-				    const struct json *hard)
+				    const struct json *spec)
 {
+	const struct json *hard = GET(spec, "hard");
 	struct str scope = TEXT(r, "scopeName"), op = TEXT(r, "operator");
 	if (!text_in(scope, SCOPES))
 		bad_text(v, MEMBER(at, "scopeName"), scope, "unsupported scope");
 	for (size_t k = 0; k < json_count(hard); k++)
 		if (!scope_fits(scope, hard->object.members[k].key))
-			bad(v, at, GET(r, "scopeName"), "unsupported scope applied to resource");
+			bad(v, at, go_struct(v, "ScopeSelector", GET(spec, "scopeSelector")),
+			    "unsupported scope applied to resource");
 	if (text_in(scope, "Terminating,NotTerminating,BestEffort,NotBestEffort,"
 			   "CrossNamespacePodAffinity") &&
 	    !str_is(op, "Exists"))
@@ -118,8 +143,19 @@ void quota_rules(struct check *v, const struct json *tree)
 	check_scopes(v, spec);
 	FOR_ITEMS(i, r, GET(GET(spec, "scopeSelector"), "matchExpressions"))
 	{
-		check_scope_requirement(v, at, r, GET(spec, "hard"));
+		check_scope_requirement(v, at, r, spec);
 	}
+	check_scope_pairs(v, spec, GET(GET(spec, "scopeSelector"), "matchExpressions"));
+}
+
+static bool has_all(const struct json *list, const struct json *items)
+{
+	FOR_ITEMS(i, item, items)
+	{
+		if (!list_has(list, json_str(item)))
+			return false;
+	}
+	return true;
 }
 
 void quota_update_rules(struct check *v, const struct json *old, const struct json *tree)
@@ -127,7 +163,8 @@ void quota_update_rules(struct check *v, const struct json *old, const struct js
 	const struct json *was = GET(GET(old, "spec"), "scopes"),
 			  *is = GET(GET(tree, "spec"), "scopes");
 	quota_rules(v, tree);
-	check_immutable(v, MEMBER(ROOT("spec"), "scopes"), is, was);
+	if (!has_all(was, is) || !has_all(is, was))
+		bad(v, MEMBER(ROOT("spec"), "scopes"), is, "field is immutable");
 }
 
 void quota_part_rules(struct check *v, const struct json *old, const struct json *tree,
@@ -195,6 +232,21 @@ static void check_ratio(struct check *v, const struct path *at, const struct lim
 	}
 }
 
+/* What can not be shared is requested as it is limited. */
+static void check_exact(struct check *v, const struct path *at, const struct limit *l)
+{
+	char limit[QUANTITY_TEXT_MAX], request[QUANTITY_TEXT_MAX];
+	if (is_overcommit_allowed(l->key) || !l->has[DEFAULT_] || !l->has[REQUEST_] ||
+	    quantity_cmp(l->q[DEFAULT_], l->q[REQUEST_]) == 0)
+		return;
+	quantity_format(l->q[DEFAULT_], limit);
+	quantity_format(l->q[REQUEST_], request);
+	bad_text(v, KEY(MEMBER(at, "defaultRequest"), l->key),
+		 arena_str(v->arena, str_of(request)),
+		 "default value %s must equal to defaultRequest value %s in %.*s", limit, request,
+		 STR_FMT(l->key));
+}
+
 static void check_limit(struct check *v, const struct path *at, const struct limit *l)
 {
 	too_great(v, at, l, MIN_, MIN_, MIN_, MAX_, "min", "max");
@@ -209,6 +261,7 @@ static void check_limit(struct check *v, const struct path *at, const struct lim
 		too_great(v, at, l, DEFAULT_, MAX_, DEFAULT_, MAX_, "default", "max");
 	}
 	check_ratio(v, at, l);
+	check_exact(v, at, l);
 }
 
 static void check_limit_type(struct check *v, const struct path *at, struct str type)
@@ -224,9 +277,12 @@ static void check_limit_names(struct check *v, const struct path *at, const char
 			      const struct json *item)
 {
 	const struct json *list = json_get(item, str_of(name));
-	for (size_t i = 0; i < json_count(list); i++)
-		check_resource_name(v, KEY(MEMBER(at, name), list->object.members[i].key),
-				    list->object.members[i].key);
+	bool is_compute = text_in(TEXT(item, "type"), "Pod,Container");
+	for (size_t i = 0; i < json_count(list); i++) {
+		struct str key = list->object.members[i].key;
+		(is_compute ? check_container_resource_name
+			    : check_resource_name)(v, KEY(MEMBER(at, name), key), key);
+	}
 }
 
 static void check_limit_item(struct check *v, const struct path *at, const struct json *item)

@@ -42,7 +42,7 @@ bool is_integer_resource(struct str name)
 	return text_in(name, INTEGER) || is_extended_resource(name);
 }
 
-static bool is_overcommitted(struct str name)
+bool is_overcommit_allowed(struct str name)
 {
 	return is_native(name) && !is_hugepages(name);
 }
@@ -93,7 +93,7 @@ void check_resource_name(struct check *v, const struct path *at, struct str name
 		bad_text(v, at, name, "must be a standard resource type or fully qualified");
 }
 
-static void check_container_resource_name(struct check *v, const struct path *at, struct str name)
+void check_container_resource_name(struct check *v, const struct path *at, struct str name)
 {
 	check_resource_name(v, at, name);
 	if (!has_slash(name)) {
@@ -111,8 +111,8 @@ static void check_pod_resource_name(struct check *v, const struct path *at, stru
 		unsupported(v, at, name, "cpu,hugepages-,memory");
 }
 
-static void check_amount(struct check *v, const struct path *at, struct str name,
-			 const struct json *value)
+void check_resource_amount(struct check *v, const struct path *at, struct str name,
+			   const struct json *value)
 {
 	struct quantity q = quantity_of_json(value);
 	check_quantity_not_negative(v, at, value);
@@ -138,7 +138,7 @@ static void check_against_limit(struct check *v, const struct path *at, struct s
 {
 	int order = quantity_cmp(quantity_of_json(request), quantity_of_json(limit));
 	struct str text = quantity_text(v, request), limit_text = quantity_text(v, limit);
-	if (order != 0 && !is_overcommitted(name))
+	if (order != 0 && !is_overcommit_allowed(name))
 		bad_text(v, at, text, "must be equal to %.*s limit of %.*s", STR_FMT(name),
 			 STR_FMT(limit_text));
 	else if (order > 0)
@@ -159,10 +159,10 @@ static void check_list(struct check *v, const struct path *at, const struct path
 		const struct path *here = KEY(at, m.key);
 		const struct json *limit = limits ? json_get(limits, m.key) : NULL;
 		(is_pod ? check_pod_resource_name : check_container_resource_name)(v, here, m.key);
-		check_amount(v, here, m.key, m.value);
+		check_resource_amount(v, here, m.key, m.value);
 		if (limits_at && limit)
 			check_against_limit(v, at, m.key, m.value, limit);
-		else if (limits_at && !is_overcommitted(m.key))
+		else if (limits_at && !is_overcommit_allowed(m.key))
 			required(v, limits_at,
 				 "Limit must be set for non overcommitable resources");
 		if (is_hugepages(m.key)) {

@@ -123,6 +123,10 @@ static void csi_driver_rules(struct check *v, const struct json *tree)
 		check_enum(v, MEMBER(at, "volumeLifecycleModes"), json_str(mode),
 			   "Ephemeral,Persistent");
 	}
+	const struct json *period = GET(spec, "nodeAllocatableUpdatePeriodSeconds");
+	if (period && json_i64(period) < 10)
+		bad(v, MEMBER(at, "nodeAllocatableUpdatePeriodSeconds"), period,
+		    "must be greater than or equal to 10 seconds");
 }
 
 static void csi_driver_update_rules(struct check *v, const struct json *old_tree,
@@ -208,23 +212,6 @@ static void capacity_update_rules(struct check *v, const struct json *old, const
 }
 
 /* ---- VolumeAttachment, VolumeAttributesClass ---- */
-
-static void check_inline_volume(struct check *v, const struct path *at, const struct json *spec)
-{
-	static const char *const barred[] = {
-		"capacity",	    "claimRef",	  "persistentVolumeReclaimPolicy",
-		"storageClassName", "volumeMode", "nodeAffinity"};
-	for (size_t i = 0; i < ARRAY_LEN(barred); i++)
-		if (json_get(spec, str_of(barred[i])))
-			forbidden(v, MEMBER(at, barred[i]),
-				  "may not be specified in the context of inline volumes");
-	if (!GET(spec, "csi"))
-		required(v, MEMBER(at, "csi"), "CSI volume is required");
-	else
-		check_persistent_source(v, at, spec, (struct str){});
-	if (COUNT(spec, "accessModes") == 0)
-		required(v, MEMBER(at, "accessModes"), "%s", "");
-}
 
 static void attachment_rules(struct check *v, const struct json *tree)
 {

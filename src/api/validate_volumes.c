@@ -545,8 +545,7 @@ static void check_sources(struct check *v, const struct path *at, const struct j
 		required(v, at, "must specify a volume type");
 }
 
-void check_persistent_source(struct check *v, const struct path *at, const struct json *spec,
-			     struct str name)
+void check_persistent_source(struct check *v, const struct path *at, const struct json *spec)
 {
 	check_sources(v, at, spec, persistent_sources, ARRAY_LEN(persistent_sources));
 }
