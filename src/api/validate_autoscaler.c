@@ -6,8 +6,10 @@
 static const struct metric {
 	const char *type, *member;
 } metrics[] = {
-	{"Object", "object"},	  {"External", "external"},
-	{"Pods", "pods"},	  {"Resource", "resource"},
+	{"Object", "object"},
+	{"External", "external"},
+	{"Pods", "pods"},
+	{"Resource", "resource"},
 	{"ContainerResource", "containerResource"},
 };
 

@@ -385,8 +385,7 @@ static struct json *without_new_secret(struct check *v, const struct json *old,
 void volume_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
-	const struct json *affinity = GET(spec, "nodeAffinity"),
-			  *had = GET(old, "nodeAffinity");
+	const struct json *affinity = GET(spec, "nodeAffinity"), *had = GET(old, "nodeAffinity");
 	struct json *was = source_of(v, old), *is = without_new_secret(v, old, spec);
 	volume_rules(v, tree);
 	if (!value_equal(was, is)) {

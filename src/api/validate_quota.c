@@ -241,8 +241,7 @@ static void check_exact(struct check *v, const struct path *at, const struct lim
 		return;
 	quantity_format(l->q[DEFAULT_], limit);
 	quantity_format(l->q[REQUEST_], request);
-	bad_text(v, KEY(MEMBER(at, "defaultRequest"), l->key),
-		 arena_str(v->arena, str_of(request)),
+	bad_text(v, KEY(MEMBER(at, "defaultRequest"), l->key), arena_str(v->arena, str_of(request)),
 		 "default value %s must equal to defaultRequest value %s in %.*s", limit, request,
 		 STR_FMT(l->key));
 }
