@@ -100,7 +100,8 @@ void dial_cancel(struct dial *dial)
 
 static void fail(struct dial *d)
 {
-	err_wrap(&d->err, "dial %s port %u", d->host, d->port);
+	const char *form = strchr(d->host, ':') ? "dial tcp [%s]:%u" : "dial tcp %s:%u";
+	err_wrap(&d->err, form, d->host, d->port); /* as Go words it: clients see it */
 	if (d->upgraded)
 		d->upgraded(&(struct dial_reply){.err = &d->err}, d->ctx);
 	else
@@ -282,7 +283,7 @@ static void connected_on(uv_poll_t *poll, int status, int events)
 	socklen_t len = sizeof(sys);
 	getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &sys, &len);
 	if (sys != 0) {
-		err_sys(&d->err, RC_UNAVAILABLE, sys, "connect");
+		err_set(&d->err, RC_UNAVAILABLE, "connect: %s", uv_strerror(-sys));
 		attempt_end(d);
 		connect_next(d);
 		return;
@@ -300,7 +301,7 @@ static bool connect_try(struct dial *d, const struct sockaddr_storage *to)
 	CLEANUP(close_fd_p)
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || (connect(fd, (const struct sockaddr *)to, len) < 0 && errno != EINPROGRESS)) {
-		err_sys(&d->err, RC_UNAVAILABLE, errno, "connect");
+		err_set(&d->err, RC_UNAVAILABLE, "connect: %s", uv_strerror(-errno));
 		return false;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -151,21 +151,11 @@ void exchange_headers_in(struct http_exchange *x)
 	x->body_max = HTTP_BODY_DEFAULT;
 	if (handler->on_headers)
 		x->body_max = handler->on_headers(x, x->server->ctx);
-	x->body.max_bytes = x->body_max + 1;
+	x->is_body_streamed = x->body_max == HTTP_BODY_STREAMED;
+	x->is_body_paused = true; /* until somebody receives it */
+	x->body.max_bytes = x->is_body_streamed ? HTTP_BODY_WINDOW : x->body_max + 1;
 	if (x->body_bytes > 0 && (uint64_t)x->body_bytes > x->body_max)
 		x->is_body_cut = true;
-}
-
-void exchange_body_add(struct http_exchange *x, struct str bytes)
-{
-	if (x->is_body_cut || x->is_asked)
-		return;
-	if (bytes.len > x->body_max - x->body.len) {
-		x->is_body_cut = true;
-		buf_done(&x->body);
-		return;
-	}
-	buf_add_str(&x->body, bytes);
 }
 
 void exchange_request_in(struct http_exchange *x)
@@ -270,16 +260,6 @@ const struct http_header *http_headers(const struct http_exchange *x, size_t *re
 {
 	*ret_count = x->header_count;
 	return x->headers;
-}
-
-struct str http_body(const struct http_exchange *x)
-{
-	return x->is_asked && !x->is_body_cut ? buf_str(&x->body) : STR("");
-}
-
-bool http_body_is_cut(const struct http_exchange *x)
-{
-	return x->is_body_cut;
 }
 
 bool http_expects_upgrade(const struct http_exchange *x)
@@ -450,6 +430,7 @@ static void head_set(struct http_exchange *x, int status, const struct http_head
 static void handled(struct http_exchange *x)
 {
 	x->is_handled = true;
+	exchange_body_drop(x);
 	if (!x->is_sent)
 		x->conn->protocol->reply_ready(x);
 	exchange_settle(x);

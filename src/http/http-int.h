@@ -14,8 +14,9 @@
 
 /* --- connections --- */
 
-#define HTTP_HEADERS_MAX 1000	     /* fields of one request */
-#define OUT_BYTES	 (16u << 10) /* assembled before one write: a TLS record */
+#define HTTP_HEADERS_MAX 1000	      /* fields of one request */
+#define OUT_BYTES	 (16u << 10)  /* assembled before one write: a TLS record */
+#define HTTP_BODY_WINDOW (512u << 10) /* of a streamed body wait at most, by flow control */
 
 struct connection;
 
@@ -26,6 +27,8 @@ struct protocol_ops {
 	void (*flush)(struct connection *c);	      /* write until the stream queues */
 	void (*reply_ready)(struct http_exchange *x); /* head is there, or more body, or the end */
 	void (*abort)(struct http_exchange *x);
+	/* So much of the body has been used; 0: a streamed one goes on. */
+	void (*body_taken)(struct http_exchange *x, size_t bytes);
 	void (*goaway)(struct connection *c);		    /* no further requests */
 	int64_t (*deadline_ms)(const struct connection *c); /* monotonic; INT64_MAX: none */
 };
@@ -106,10 +109,15 @@ struct http_exchange {
 	bool is_tls;
 	bool is_head; /* HEAD: no body in the reply */
 	bool is_body_cut;
-	bool is_begun;	 /* on_headers was called: on_done is owed */
-	bool is_asked;	 /* on_request was called: the handler ends it */
-	bool is_handled; /* the handler's part is over */
-	bool is_sent;	 /* the protocol's part is over */
+	bool is_body_streamed; /* asked before the body is in */
+	bool is_body_paused;
+	bool is_body_whole;
+	void (*receive)(struct http_exchange *x, struct str bytes); /* until the end was told */
+	struct forward *forward; /* who passes it on; NULL: nobody */
+	bool is_begun;		 /* on_headers was called: on_done is owed */
+	bool is_asked;		 /* on_request was called: the handler ends it */
+	bool is_handled;	 /* the handler's part is over */
+	bool is_sent;		 /* the protocol's part is over */
 	bool is_gone;
 	bool is_listed_done;
 	bool close_after;
@@ -145,6 +153,8 @@ enum rc exchange_header_add(struct http_exchange *x, struct str name,
 enum rc exchange_target_set(struct http_exchange *x, struct str target, const char **ret_why);
 void exchange_headers_in(struct http_exchange *x);
 void exchange_body_add(struct http_exchange *x, struct str bytes);
+void exchange_body_end(struct http_exchange *x);  /* of a streamed one */
+void exchange_body_drop(struct http_exchange *x); /* nobody wants the rest of it */
 void exchange_request_in(struct http_exchange *x);
 /* Both ends: is_handled or is_sent became true. */
 void exchange_settle(struct http_exchange *x);

@@ -1,8 +1,8 @@
 /* HTTP/1.1 on a connection: one exchange at a time.
  *
  * Bytes that come while an exchange is busy (pipelining) are kept up to PIPELINE_BYTES, then
- * reading pauses.  A body that the handler does not take is not read: the reply goes out and the
- * connection closes. */
+ * reading pauses.  A streamed body is taken in while the exchange is busy.  A body that the handler
+ * does not take is not read: the reply goes out and the connection closes. */
 #include "base/mem.h"
 #include "http/http-int.h"
 #include "http/http1_parse.h"
@@ -21,6 +21,7 @@ struct http1 {
 	struct http1_chunked chunked;
 	int64_t body_left; /* -1: chunked */
 	bool keeps_alive;
+	bool is_body_open; /* of a streamed one there is more to come, while the exchange is busy */
 	bool is_processing;
 	bool is_half_closed;
 	bool has_request; /* one was seen, so this is no HTTP/2 preface */
@@ -93,7 +94,22 @@ static void request_begin(struct connection *c, struct http_exchange *x,
 	}
 	if (head->expects_continue)
 		stream_write(c->stream, STR("HTTP/1.1 100 Continue\r\n\r\n"));
-	connection_watch(c);
+	h->is_body_open = x->is_body_streamed;
+	if (x->is_body_streamed)
+		request_in(c);
+	else
+		connection_watch(c);
+}
+
+static void body_end(struct connection *c)
+{
+	struct http1 *h = state_of(c);
+	if (!h->is_body_open) {
+		request_in(c);
+		return;
+	}
+	h->is_body_open = false;
+	exchange_body_end(h->x);
 }
 
 static size_t head_take(struct connection *c, struct str bytes)
@@ -134,10 +150,10 @@ static size_t plain_body_take(struct connection *c, struct str bytes)
 {
 	struct http1 *h = state_of(c);
 	size_t take = (size_t)MIN((uint64_t)h->body_left, (uint64_t)bytes.len);
-	exchange_body_add(h->x, str_n(bytes.at, take));
 	h->body_left -= (int64_t)take;
-	if (h->body_left == 0)
-		request_in(c);
+	exchange_body_add(h->x, str_n(bytes.at, take));
+	if (c->stream && h->x && h->body_left == 0)
+		body_end(c);
 	return take;
 }
 
@@ -148,18 +164,22 @@ static size_t chunked_body_take(struct connection *c, struct str bytes)
 	struct str data;
 	switch (http1_chunked_feed(&h->chunked, bytes, &used, &data)) {
 	case HTTP1_CHUNK_BAD:
+		if (h->is_body_open) {
+			connection_lose(c);
+			return bytes.len;
+		}
 		exchange_lost(TAKE_PTR(h->x));
 		refuse(c, 400, "malformed chunked encoding");
 		return bytes.len;
 	case HTTP1_CHUNK_DATA:
 		exchange_body_add(h->x, data);
-		if (h->x->is_body_cut) {
+		if (h->x && h->x->is_body_cut) {
 			h->keeps_alive = false;
 			request_in(c);
 		}
 		break;
 	case HTTP1_CHUNK_END:
-		request_in(c);
+		body_end(c);
 		break;
 	case HTTP1_CHUNK_MORE:
 		break;
@@ -181,6 +201,11 @@ static struct str empty_lines_skip(struct http1 *h, struct str bytes)
 	return bytes;
 }
 
+static bool takes_body(const struct http1 *h)
+{
+	return h->stage == STAGE_BUSY && h->is_body_open && !h->x->is_body_paused;
+}
+
 /* Uses what it can of bytes; returns how much. */
 static size_t process(struct connection *c, struct str bytes)
 {
@@ -195,12 +220,13 @@ static size_t process(struct connection *c, struct str bytes)
 			rest = empty_lines_skip(h, rest);
 		if (h->stage == STAGE_HEAD)
 			used = head_take(c, rest);
-		else if (h->stage == STAGE_BODY)
+		else if (h->stage == STAGE_BODY || takes_body(h))
 			used = body_take(c, rest);
 		rest = str_skip(rest, used);
 		if (h->stage == STAGE_BUSY && c->stream)
 			http1_protocol.flush(c);
-		if (used == 0 && (h->stage == STAGE_BUSY || h->stage == STAGE_HEAD))
+		if (used == 0 &&
+		    ((h->stage == STAGE_BUSY && !takes_body(h)) || h->stage == STAGE_HEAD))
 			break;
 	}
 	h->is_processing = false;
@@ -275,7 +301,7 @@ static void on_end(struct connection *c)
 	h->keeps_alive = false;
 	if (h->stage != STAGE_BUSY)
 		connection_finish(c);
-	else if (h->x->stage == REPLY_OPEN)
+	else if (h->x->stage == REPLY_OPEN || h->is_body_open)
 		connection_lose(c); /* who reads a stream does not half-close */
 }
 
@@ -360,7 +386,8 @@ static bool keeps_alive(const struct connection *c, const struct http_exchange *
 {
 	const struct http1 *h = c->state;
 	bool is_delimited = x->reply_bytes >= 0 || x->version == 11;
-	return h->keeps_alive && is_delimited && !x->close_after && !c->is_draining;
+	return h->keeps_alive && is_delimited && !h->is_body_open && !x->close_after &&
+	       !c->is_draining;
 }
 
 /* Fills out with the next 16 KiB; true when the reply ends in it. */
@@ -415,6 +442,15 @@ static void abort_exchange(struct http_exchange *x)
 	connection_lose(x->conn);
 }
 
+/* What came while the body was paused. */
+static void body_taken(struct http_exchange *x, size_t bytes)
+{
+	struct connection *c = x->conn;
+	struct http1 *h = state_of(c);
+	if (h->is_body_open && !h->is_processing && h->in.len > 0)
+		input_process(c);
+}
+
 static void goaway(struct connection *c)
 {
 	c->is_draining = true;
@@ -454,6 +490,7 @@ const struct protocol_ops http1_protocol = {
 	.flush = flush,
 	.reply_ready = reply_ready,
 	.abort = abort_exchange,
+	.body_taken = body_taken,
 	.goaway = goaway,
 	.deadline_ms = deadline,
 };

@@ -160,12 +160,14 @@ static void request_in(struct http_exchange *x)
 		exchange_request_in(x);
 }
 
-static void head_in(struct http_exchange *x)
+static void head_in(struct http_exchange *x, bool has_body)
 {
 	if (!head_check(x))
 		return;
+	if (!has_body)
+		x->body_bytes = 0;
 	exchange_headers_in(x);
-	if (x->is_body_cut)
+	if (x->is_body_cut || x->is_body_streamed)
 		request_in(x);
 }
 
@@ -174,11 +176,16 @@ static int frame_on(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	struct http_exchange *x = exchange_of(session, frame->hd.stream_id);
+	bool is_end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	if (!x)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		head_in(x);
-	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && x->is_begun)
+		head_in(x, !is_end);
+	if (!is_end || !x->is_begun)
+		return 0;
+	if (x->is_body_streamed)
+		exchange_body_end(x);
+	else
 		request_in(x);
 	return 0;
 }
@@ -187,10 +194,13 @@ static int data_chunk_on(nghttp2_session *session, uint8_t flags, int32_t stream
 			 const uint8_t *data, size_t len, void *user)
 {
 	struct http_exchange *x = exchange_of(session, stream_id);
-	if (!x || !x->is_begun)
+	nghttp2_session_consume_connection(session, len); /* a stream that waits stops no other */
+	if (!x || !x->is_begun) {
+		nghttp2_session_consume_stream(session, stream_id, len);
 		return 0;
+	}
 	exchange_body_add(x, str_n((const char *)data, len));
-	if (!x->is_body_cut)
+	if (!x->is_body_cut && !(x->is_body_streamed && x->is_handled))
 		return 0;
 	request_in(x);
 	/* Some clients lose the reply when a reset follows it at once, so a little more is read. */
@@ -314,6 +324,14 @@ static void reply_ready(struct http_exchange *x)
 	connection_flush_soon(c);
 }
 
+static void body_taken(struct http_exchange *x, size_t bytes)
+{
+	struct http2 *h = state_of(x->conn);
+	nghttp2_session_consume_stream(h->session, x->stream_id, bytes);
+	if (x->is_body_streamed)
+		connection_flush_soon(x->conn);
+}
+
 static void abort_exchange(struct http_exchange *x)
 {
 	stream_reset(x, NGHTTP2_INTERNAL_ERROR);
@@ -416,6 +434,7 @@ const struct protocol_ops http2_protocol = {
 	.flush = flush,
 	.reply_ready = reply_ready,
 	.abort = abort_exchange,
+	.body_taken = body_taken,
 	.goaway = goaway,
 	.deadline_ms = deadline,
 };
@@ -443,6 +462,7 @@ static nghttp2_session *session_new(struct connection *c)
 	int failed = nghttp2_option_new(&option);
 	ASSERT(failed == 0);
 	nghttp2_option_set_no_closed_streams(option, 1);
+	nghttp2_option_set_no_auto_window_update(option, 1); /* see body_taken() */
 	nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_A_SECOND);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	failed = nghttp2_session_server_new2(&session, callbacks, c, option);

@@ -12,6 +12,7 @@
  *   on_gone     at most once, before the handler ended: the peer went away, stop what you do;
  * whatever is replied from now on is dropped on_done     last: everything is sent or dropped; free
  * `user`; x is gone when it returns on_request may be followed by a reply in the same call.  A
+ * With HTTP_BODY_STREAMED on_request comes at the head, and http_body_receive() gives the body.  A
  * reply from another thread is posted to this loop (loop_post).  on_gone may come before on_request
  * (then on_request never comes, and nothing needs to be replied).
  *
@@ -52,7 +53,8 @@ struct http_handler {
 	void (*on_gone)(struct http_exchange *x, void *ctx); /* may be NULL */
 	void (*on_done)(struct http_exchange *x, void *ctx); /* may be NULL */
 };
-#define HTTP_BODY_DEFAULT (3u << 20)
+#define HTTP_BODY_DEFAULT  (3u << 20)
+#define HTTP_BODY_STREAMED SIZE_MAX
 
 struct http_server_config {
 	const char *address; /* "" or NULL: every address, IPv4 and IPv6 */
@@ -110,7 +112,15 @@ bool http_header_next(const struct http_exchange *x, const char *name, size_t *a
 /* Every header, without pseudo-headers. */
 const struct http_header *http_headers(const struct http_exchange *x, size_t *ret_count);
 
-struct str http_body(const struct http_exchange *x);  /* empty before on_request */
+struct str http_body(const struct http_exchange *x);	/* empty before on_request */
+int64_t http_body_bytes(const struct http_exchange *x); /* as announced; -1: unknown */
+/* Of a streamed body, from on_request on: receive gets each piece and, last, an empty one; nothing
+ * comes before this call nor between pause and resume (up to 512 KiB wait, the rest in the peer's
+ * hands), nor once the handler has ended.  May be called at once. */
+void http_body_receive(struct http_exchange *x,
+		       void (*receive)(struct http_exchange *x, struct str bytes));
+void http_body_pause(struct http_exchange *x);
+void http_body_resume(struct http_exchange *x);
 struct str http_peer(const struct http_exchange *x);  /* address of the client, without its port */
 bool http_body_is_cut(const struct http_exchange *x); /* it exceeds what on_headers took */
 bool http_expects_upgrade(const struct http_exchange *x); /* HTTP/1.1 with Connection: upgrade */

@@ -75,7 +75,7 @@ static enum step choose_container(struct request *r, const struct pod *pod,
 	return STEP_NEXT;
 }
 
-static bool is_fit_for_dialling(struct str text)
+bool connect_is_fit(struct str text)
 {
 	struct ipaddr addr;
 	return ipaddr_parse(text, &addr) && !ipaddr_is_loopback(addr) &&
@@ -83,7 +83,8 @@ static bool is_fit_for_dialling(struct str text)
 	       !ipaddr_is_unspecified(addr);
 }
 
-static enum step find_node(struct request *r, struct str node_name, struct target *ret_target)
+enum step connect_find_node(struct request *r, struct str node_name, struct str *ret_address,
+			    uint16_t *ret_port)
 {
 	struct object *o = snapshot_get(request_snapshot(r), KIND_NODE, (struct str){}, node_name);
 	if (!o)
@@ -91,13 +92,12 @@ static enum step find_node(struct request *r, struct str node_name, struct targe
 	const struct node *node = object_view(o);
 	for (uint32_t i = 0; i < node->status.addresses.count; i++) {
 		const struct node_address *a = &node->status.addresses.at[i];
-		if (str_is(a->type, "InternalIP") && is_fit_for_dialling(a->address)) {
-			ret_target->address = a->address;
-			ret_target->port =
-				(uint16_t)node->status.daemon_endpoints.kubelet_endpoint.port;
+		if (str_is(a->type, "InternalIP") && connect_is_fit(a->address)) {
+			*ret_address = a->address;
+			*ret_port = (uint16_t)node->status.daemon_endpoints.kubelet_endpoint.port;
 		}
 	}
-	if (ret_target->address.len && ret_target->port)
+	if (ret_address->len && *ret_port)
 		return STEP_NEXT;
 	return request_fail(r, RC_INTERNAL,
 			    "no preferred addresses found for node \"%.*s\"; known addresses: []",
@@ -186,7 +186,8 @@ static enum step find_target(struct request *r, struct target *ret_target)
 	if (pod->spec.node_name.len == 0)
 		return request_fail(r, RC_BAD_REQUEST, "pod %.*s does not have a host assigned",
 				    STR_FMT(r->route.name));
-	if (find_node(r, pod->spec.node_name, ret_target) == STEP_DONE)
+	if (connect_find_node(r, pod->spec.node_name, &ret_target->address, &ret_target->port) ==
+	    STEP_DONE)
 		return STEP_DONE;
 	struct str query = node_query(r);
 	ret_target->path = arena_printf(&r->arena, "/%s/%.*s/%.*s%s%.*s%s%.*s", path,
@@ -272,6 +273,10 @@ static enum step connect_log(struct request *r, const struct target *t)
 
 void connect_gone(struct request *r)
 {
+	if (r->forward) {
+		proxy_gone(r);
+		return;
+	}
 	if (!r->call)
 		return;
 	http_call_cancel(TAKE_PTR(r->call));

@@ -5,13 +5,16 @@
 #include <signal.h>
 
 #include "server/pipeline.h"
+#include "server/route.h"
 
 #define REQUEST_ID_MAX 64
 #define STOP_WAIT_MS   1000 /* the message that it is through comes earlier */
 
 static size_t on_headers(struct http_exchange *x, void *ctx)
 {
-	return REQUEST_BODY_MAX;
+	struct str prefix, below;
+	return route_is_proxy(http_path_raw(x), &prefix, &below) ? HTTP_BODY_STREAMED
+								 : REQUEST_BODY_MAX;
 }
 
 static void finish_exchange(struct request *r)

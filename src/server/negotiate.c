@@ -289,7 +289,9 @@ static bool is_known_method(const struct request *r)
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		if (str_is(r->method, methods[i]))
 			return true;
-	return str_is(r->method, "HEAD") && r->route.verb == DO_GET;
+	bool is_proxy = r->route.verb == DO_CONNECT && str_is(r->route.subresource, "proxy");
+	return (str_is(r->method, "HEAD") && (is_proxy || r->route.verb == DO_GET)) ||
+	       (str_is(r->method, "OPTIONS") && is_proxy);
 }
 
 /* Nobody empties all namespaces at once. */

@@ -31,6 +31,13 @@ enum step stage_decode(struct request *r);
 enum step stage_write(struct request *r);
 
 enum step proxy_connect(struct request *r);
+void proxy_gone(struct request *r); /* of a request that is proxied */
+/* Of the agent on a node; both are not touched unless they are known. */
+enum step connect_find_node(struct request *r, struct str node_name, struct str *ret_address,
+			    uint16_t *ret_port);
+/* An address of somebody else: neither this machine's own nor one that means many
+ * (CVE-2020-8562). */
+bool connect_is_fit(struct str address);
 /* STEP_NEXT when the parameters of pods/log are fine. */
 enum step log_options_check(struct request *r);
 

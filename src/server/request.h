@@ -146,7 +146,8 @@ struct request {
 	bool has_managers;     /* tree says who owns its fields */
 	enum patch_type patch_type;
 	struct deletion deletion;
-	struct http_call *call; /* to a node, while a log is passed on */
+	struct http_call *call;	 /* to a node, while a log is passed on */
+	struct forward *forward; /* while it is proxied */
 	struct store_ticket ticket;
 	struct json *service_old, *service_new; /* whose addresses wait for the commit */
 	struct object *beside;			/* own: a second write of the same commit */

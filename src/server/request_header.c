@@ -126,6 +126,16 @@ bool request_headers_is_proxy(const struct request_headers *h, const struct tls_
 	return has(&h->authorities, buf_str(&hex));
 }
 
+bool request_headers_has(const struct request_headers *h, struct str name)
+{
+	if (!h)
+		return false;
+	for (size_t i = 0; i < h->extras.count; i++)
+		if (str_has_prefix(name, str_of(h->extras.at[i])))
+			return true;
+	return has(&h->users, name) || has(&h->uids, name) || has(&h->groups, name);
+}
+
 /* ---- the user ---- */
 
 static struct str first_of(const struct request *r, const struct text_set *names)

@@ -35,6 +35,8 @@ enum header_user {
 /* id is verified.  Accepts NULL for h. */
 enum header_user request_headers_take(const struct request_headers *h, struct request *r,
 				      const struct tls_identity *id);
+/* Does a header of this name (in lower case) name a user?  Accepts NULL for h. */
+bool request_headers_has(const struct request_headers *h, struct str name);
 /* Was the certificate given by an authority of proxies? */
 bool request_headers_is_proxy(const struct request_headers *h, const struct tls_identity *id);
 

@@ -246,8 +246,36 @@ static void route_resource(struct request *r, const struct str *segments, int co
 	}
 	if (is_connect(route->subresource) && route->kind)
 		route->verb = DO_CONNECT;
-	route->authz_verb = route->verb == DO_CONNECT ? str_of(verb_name(verb_of(r, true)))
-						      : str_of(verb_name(route->verb));
+	enum verb asked = route->verb == DO_CONNECT ? verb_of(r, true) : route->verb;
+	/* OPTIONS is no verb that a rule names, but for "*". */
+	bool is_named = route->verb != DO_CONNECT || !str_is(r->method, "OPTIONS");
+	route->authz_verb = str_of(is_named ? verb_name(asked) : "");
+}
+
+/* "/api/v1/" {"nodes/X" | "namespaces/N/" ("pods" | "services") "/X"} "/proxy" ["/" …] */
+bool route_is_proxy(struct str path, struct str *ret_prefix, struct str *ret_below)
+{
+	static const struct str start = STR_INIT("/api/v1/");
+	struct str rest = str_skip(path, start.len), word;
+	if (!str_has_prefix(path, start) || !memmem(path.at, path.len, "/proxy", 6))
+		return false;
+	str_cut(rest, '/', &word, &rest);
+	bool is_node = str_is(word, "nodes");
+	if (!is_node && !str_is(word, "namespaces"))
+		return false;
+	if (!is_node) {
+		str_cut(rest, '/', &word, &rest);
+		str_cut(rest, '/', &word, &rest);
+		if (!str_is(word, "pods") && !str_is(word, "services"))
+			return false;
+	}
+	str_cut(rest, '/', &word, &rest);
+	str_cut(rest, '/', &word, &rest);
+	if (!str_is(word, "proxy"))
+		return false;
+	*ret_prefix = str_n(path.at, (size_t)(word.at + word.len - path.at));
+	*ret_below = str_skip(path, ret_prefix->len);
+	return true;
 }
 
 static struct str lower(struct arena *a, struct str s)

@@ -11,6 +11,10 @@
  * 404 later. */
 void route_parse(struct request *r);
 
+/* Is it the path of a proxy?  Then ret_prefix is what leads to it, "/proxy" included, and ret_below
+ * the rest; both as sent. */
+bool route_is_proxy(struct str path, struct str *ret_prefix, struct str *ret_below);
+
 /* One decoded value of a query parameter, absent when it is not there. */
 struct str query_get(struct arena *a, struct str query, const char *name);
 /* The next decoded value of name at or after *pos (start with 0); absent at the end. */

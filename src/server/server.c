@@ -58,6 +58,8 @@ static enum rc open_keys(struct server *s, struct err *err)
 		.key_pem = s->keys->kubelet_client.key_pem,
 	};
 	TRY(tls_server_new(&serving, &s->serving_tls, err));
+	/* They have certificates of their own making, as a rule. */
+	TRY(tls_client_new(&(struct tls_client_opts){.skip_verify = true}, &s->proxy_tls, err));
 	return tls_client_new(&kubelet, &s->kubelet_tls, err);
 }
 
@@ -189,6 +191,7 @@ void server_free(struct server *s)
 	allocator_free(s->allocator);
 	tls_unref(s->serving_tls);
 	tls_unref(s->kubelet_tls);
+	tls_unref(s->proxy_tls);
 	keys_free(s->keys);
 	free(s->io);
 	free(s);

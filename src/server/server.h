@@ -53,6 +53,7 @@ struct server {
 	struct client *local; /* in process, on the core loop */
 	struct tls_context *serving_tls;
 	struct tls_context *kubelet_tls; /* for dialling nodes */
+	struct tls_context *proxy_tls;	 /* for pods and services: whoever answers */
 	struct bootstrap *bootstrap;
 	struct request_headers *request_headers; /* NULL: no proxy is trusted */
 	struct signer *signer;
