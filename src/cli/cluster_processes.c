@@ -1,6 +1,5 @@
 #include "cli/cluster_processes.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -42,16 +41,15 @@ static bool belongs(struct arena *a, int64_t pid, struct str data_option, bool a
 static size_t find(struct str data_option, bool agents_only, pid_t out[CLUSTER_PROCESSES_MAX])
 {
 	CLEANUP_ARENA a = {};
-	DIR *dir = opendir("/proc");
-	size_t count = 0;
+	const char **names;
+	size_t count = 0, name_count = 0;
 	int64_t pid;
-	if (!dir)
+	if (dir_list("/proc", &a, &names, &name_count, NULL) != RC_OK)
 		return 0;
-	for (struct dirent *d = readdir(dir); d && count < CLUSTER_PROCESSES_MAX; d = readdir(dir))
-		if (str_to_i64(str_of(d->d_name), &pid) && pid > 1 &&
+	for (size_t i = 0; i < name_count && count < CLUSTER_PROCESSES_MAX; i++)
+		if (str_to_i64(str_of(names[i]), &pid) && pid > 1 &&
 		    belongs(&a, pid, data_option, agents_only))
 			out[count++] = (pid_t)pid;
-	closedir(dir);
 	return count;
 }
 

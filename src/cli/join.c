@@ -1,7 +1,6 @@
 #include "cli/join.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -18,12 +17,6 @@
 #define CALL_TIMEOUT_MS 10000
 
 #define CSR_PATH "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-
-static void pause_ms(int64_t ms)
-{
-	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-	nanosleep(&t, NULL);
-}
 
 static char *tls_path(struct arena *a, const struct join_options *o, const char *name)
 {
@@ -139,7 +132,7 @@ static enum rc wait_signed(struct arena *a, const struct join_options *o,
 		struct str cert = json_path_str(tree, "status.certificate");
 		if (cert.len && base64_decode(a, cert, ret_cert))
 			return RC_OK;
-		pause_ms(SIGNING_WAIT_MS);
+		world_sleep_ms(SIGNING_WAIT_MS);
 	}
 	return err_set(
 		err, RC_TIMEOUT,
@@ -225,6 +218,6 @@ enum rc node_join(struct arena *a, const struct join_options *o, struct node_ide
 		if (rc != RC_UNAVAILABLE)
 			return rc;
 		log_warn("agent", "%s; trying again in %lld ms", err->text, (long long)wait_ms);
-		pause_ms(wait_ms);
+		world_sleep_ms(wait_ms);
 	}
 }

@@ -2,7 +2,6 @@
  *
  * Steps in the order of a table, each idempotent and each saying what it removed; one that fails
  * doesn't keep the others from trying, so a second run finds less to do. */
-#include <dirent.h>
 #include <stdio.h>
 
 #include "cli/cluster_files.h"
@@ -88,17 +87,18 @@ static enum rc each_node(struct reset *r,
 			 struct err *err)
 {
 	enum rc rc = RC_OK;
-	DIR *dir = opendir(cluster_path(r->arena, r->data, "nodes"));
-	if (!dir)
+	const char **names;
+	size_t count = 0;
+	if (dir_list(cluster_path(r->arena, r->data, "nodes"), r->arena, &names, &count, NULL) !=
+	    RC_OK)
 		return RC_OK;
-	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
+	for (size_t i = 0; i < count; i++) {
 		struct err one;
-		if (d->d_name[0] == '.' || fn(r, d->d_name, &one) == RC_OK || rc != RC_OK)
+		if (names[i][0] == '.' || fn(r, names[i], &one) == RC_OK || rc != RC_OK)
 			continue;
 		rc = one.rc;
 		*err = one;
 	}
-	closedir(dir);
 	return rc;
 }
 

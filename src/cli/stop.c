@@ -1,11 +1,11 @@
 /* skeg stop: end the processes; containers run on unless --pods is given. */
 #include <signal.h>
-#include <time.h>
 
 #include "cli/cluster_files.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
 #include "client/progress.h"
+#include "io/loop.h"
 
 #define STOP_TIMEOUT_MS 60000
 #define LOOK_EVERY_MS	50
@@ -14,12 +14,6 @@ struct stop_options {
 	const char *data_dir;
 	bool with_pods;
 };
-
-static void pause_ms(int64_t ms)
-{
-	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-	nanosleep(&t, NULL);
-}
 
 enum rc cluster_stop(const char *data, bool with_pods, struct err *err)
 {
@@ -35,7 +29,7 @@ enum rc cluster_stop(const char *data, bool with_pods, struct err *err)
 	for (int64_t waited = 0; waited < STOP_TIMEOUT_MS; waited += LOOK_EVERY_MS) {
 		if (cluster_supervisor(data) != pid)
 			return RC_OK;
-		pause_ms(LOOK_EVERY_MS);
+		world_sleep_ms(LOOK_EVERY_MS);
 	}
 	return err_set(err, RC_TIMEOUT, "process %d did not end within %d s; see %s/skeg.log", pid,
 		       STOP_TIMEOUT_MS / 1000, data);

@@ -53,6 +53,7 @@ const struct command *const commands[] = {
 	&command_logs,
 	&command_exec,
 	&command_attach,
+	&command_cp,
 	&command_port_forward,
 	&command_events,
 	&command_top,

@@ -1,7 +1,5 @@
 /* skeg create configmap, secret. */
-#include <dirent.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/encode.h"
 #include "client/create.h"
@@ -57,21 +55,17 @@ static enum rc add_file(struct create *c, struct json *tree, struct str key, con
 
 static enum rc add_folder(struct create *c, struct json *tree, const char *path, struct err *err)
 {
-	struct dirent **entries;
-	enum rc rc = RC_OK;
-	int count = scandir(path, &entries, NULL, alphasort);
-	for (int i = 0; i < count; i++) {
-		struct stat status;
-		const char *file = arena_cstr(
-			c->arena, arena_printf(c->arena, "%s/%s", path, entries[i]->d_name));
-		if (rc == RC_OK && stat(file, &status) == 0 && S_ISREG(status.st_mode))
-			rc = add_file(c, tree, arena_str(c->arena, str_of(entries[i]->d_name)),
-				      file, err);
-		free(entries[i]);
+	const char **names;
+	size_t count;
+	TRY(dir_list(path, c->arena, &names, &count, err));
+	for (size_t i = 0; i < count; i++) {
+		struct file_facts facts;
+		const char *file =
+			arena_cstr(c->arena, arena_printf(c->arena, "%s/%s", path, names[i]));
+		if (file_look(file, true, &facts, NULL) == RC_OK && facts.kind == FILE_REGULAR)
+			TRY(add_file(c, tree, str_of(names[i]), file, err));
 	}
-	if (count >= 0)
-		free(entries);
-	return rc;
+	return RC_OK;
 }
 
 /* "path", "key=path", or a folder of files. */
@@ -80,17 +74,17 @@ static enum rc add_files(struct create *c, struct json *tree, struct err *err)
 	const struct text_list *list = &c->options->from_file;
 	for (size_t i = 0; i < list->count; i++) {
 		struct str key, path, head;
-		struct stat status;
+		struct file_facts facts;
 		if (!str_cut(str_of(list->at[i]), '=', &key, &path)) {
 			path = str_of(list->at[i]);
 			str_cut_last(path, '/', &head, &key);
 		}
 		const char *file = arena_cstr(c->arena, path);
-		if (stat(file, &status) < 0)
+		if (file_look(file, true, &facts, NULL) != RC_OK)
 			return err_set(err, RC_NOT_FOUND,
 				       "error reading %s: no such file or directory", file);
-		TRY(S_ISDIR(status.st_mode) ? add_folder(c, tree, file, err)
-					    : add_file(c, tree, key, file, err));
+		TRY(facts.kind == FILE_FOLDER ? add_folder(c, tree, file, err)
+					      : add_file(c, tree, key, file, err));
 	}
 	return RC_OK;
 }

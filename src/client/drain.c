@@ -153,8 +153,7 @@ static enum rc evict(struct drain *d, const struct json *pod, struct err *err)
 			"error when evicting pods/\"%.*s\" -n \"%.*s\" (will retry after "
 			"5s): %s\n",
 			STR_FMT(name), STR_FMT(namespace), err->text);
-		const struct timespec pause = {.tv_sec = RETRY_MS / 1000};
-		nanosleep(&pause, NULL);
+		world_sleep_ms(RETRY_MS);
 	}
 }
 

@@ -1,6 +1,4 @@
 /* skeg edit: whole objects anew, from an editor. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "client/change.h"
@@ -54,20 +52,16 @@ static enum rc run_editor(struct verb *v, const char *path, struct err *err)
 		    : RC_OK;
 }
 
-static enum rc write_file(struct str text, const char *why, char path[64], struct err *err)
+static enum rc write_file(struct arena *a, struct str text, const char *why, const char **ret_path,
+			  struct err *err)
 {
 	CLEANUP_BUF out = BUF_INIT(EDIT_BYTES_MAX + 4096);
-	snprintf(path, 64, "/tmp/skeg-edit-XXXXXX.yaml");
-	CLEANUP(close_fd_p) int fd = mkostemps(path, 5, O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, RC_IO, errno, "make a file in /tmp");
 	buf_add_cstr(&out, head);
 	if (why)
 		buf_printf(&out, "# %s\n#\n", why);
 	buf_add_str(&out, text);
-	if (write(fd, out.data, out.len) != (ssize_t)out.len)
-		return err_sys(err, RC_IO, errno, "write '%s'", path);
-	return RC_OK;
+	TRY(buf_check(&out, "the object", err));
+	return file_write_temp(a, "skeg-edit-", ".yaml", buf_str(&out), ret_path, err);
 }
 
 struct edit {
@@ -107,13 +101,13 @@ static enum rc edit_one(struct verb *v, struct resource *r, void *ctx, struct er
 	yaml_write(&yaml, r->tree);
 	struct str text = arena_str(v->arena, buf_str(&yaml));
 	for (;;) {
-		char path[64];
+		const char *path;
 		struct str edited;
 		struct yaml_document *documents;
 		size_t count;
 		for (char *c = why.text; *c; c++)
 			*c = *c == '\n' ? ' ' : *c;
-		TRY(write_file(text, why.rc ? why.text : NULL, path, err));
+		TRY(write_file(v->arena, text, why.rc ? why.text : NULL, &path, err));
 		enum rc rc = run_editor(v, path, err);
 		if (rc == RC_OK)
 			rc = file_read(path, EDIT_BYTES_MAX, v->arena, &edited, err);

@@ -1,7 +1,6 @@
 /* skeg exec, attach: talk to what runs in a container. */
 #include <stdio.h>
 
-#include "client/api_path.h"
 #include "client/exec_session.h"
 #include "client/logs_pod.h"
 #include "client/verb.h"
@@ -52,7 +51,7 @@ static enum rc talk(struct verb *v, const char *subresource, const struct text_l
 		    struct err *err)
 {
 	const struct exec_options *o = v->line->values;
-	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
+	struct str path;
 	const struct json *pod;
 	struct resource_target target;
 	TRY(logs_target_parse(v->arena, v->line->words.at[0], &target, err));
@@ -60,19 +59,19 @@ static enum rc talk(struct verb *v, const char *subresource, const struct text_l
 	TRY(check_state(pod, subresource, err));
 	struct str container = find_container(v, o, pod);
 	bool is_terminal = wants_terminal(o);
-	buf_add_str(&url, api_path(v->arena, resource_type_find(STR("pods")), v->client.namespace,
-				   json_path_str(pod, "metadata.name"), subresource));
-	for (size_t i = 0; i < command->count; i++)
-		query_add(&url, "command", str_of(command->at[i]));
-	query_add(&url, "container", container);
-	query_add(&url, "stdin", o->has_input ? STR("true") : STR(""));
-	query_add(&url, "stdout", STR("true"));
-	query_add(&url, "stderr", is_terminal ? STR("") : STR("true"));
-	query_add(&url, "tty", is_terminal ? STR("true") : STR(""));
-	TRY(buf_check(&url, "the command line", err));
+	const struct exec_request request = {
+		.namespace = v->client.namespace,
+		.pod = json_path_str(pod, "metadata.name"),
+		.container = container,
+		.subresource = subresource,
+		.command = *command,
+		.has_input = o->has_input,
+		.is_terminal = is_terminal,
+	};
+	TRY(exec_path(v->arena, &request, &path, err));
 	const struct exec_session session = {
 		.client = &v->client,
-		.path = buf_str(&url),
+		.path = path,
 		.in_fd = o->has_input ? STDIN_FILENO : -1,
 		.out_fd = STDOUT_FILENO,
 		.err_fd = STDERR_FILENO,

@@ -9,7 +9,10 @@
 #include <uv.h>
 
 #include "client/api_error.h"
+#include "client/api_path.h"
+#include "client/exec_output.h"
 #include "client/remote.h"
+#include "client/resource_types.h"
 #include "http/channels.h"
 #include "http/websocket.h"
 
@@ -22,6 +25,8 @@ struct session {
 	struct remote remote;
 	struct loop *loop;
 	struct websocket *ws;
+	struct exec_output *output;
+	bool is_paused; /* until output was written */
 	bool can_half_close;
 	uv_signal_t resized;
 	bool has_resized;
@@ -143,18 +148,28 @@ static bool make_raw(struct termios *ret_before)
 
 /* ---- output ---- */
 
-static void write_all(struct session *s, int fd, struct str bytes)
+/* Stops the connection while what came is still to be written. */
+static void add_output(struct session *s, int fd, struct str bytes)
 {
-	while (fd >= 0 && bytes.len > 0) {
-		ssize_t len = write(fd, bytes.at, bytes.len);
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0) {
-			s->rc = err_sys(&s->err, RC_IO, errno, "write what the command wrote");
-			end(s);
-			return;
-		}
-		bytes = str_skip(bytes, (size_t)len);
+	size_t waiting = exec_output_add(s->output, fd, bytes);
+	if (!s->is_paused && waiting > EXEC_OUTPUT_HIGH) {
+		s->is_paused = true;
+		websocket_pause(s->ws);
+	}
+	if (!exec_output_ok(s->output))
+		end(s);
+}
+
+static void output_drained(void *ctx)
+{
+	struct session *s = ctx;
+	if (s->is_over)
+		return;
+	if (!exec_output_ok(s->output)) {
+		end(s);
+	} else if (s->is_paused) {
+		s->is_paused = false;
+		websocket_resume(s->ws);
 	}
 }
 
@@ -191,10 +206,10 @@ static void on_message(struct websocket *ws, bool is_binary, struct str message,
 		return;
 	switch ((unsigned char)message.at[0]) {
 	case CHANNEL_STDOUT:
-		write_all(s, s->what->out_fd, bytes);
+		add_output(s, s->what->out_fd, bytes);
 		break;
 	case CHANNEL_STDERR:
-		write_all(s, s->what->err_fd, bytes);
+		add_output(s, s->what->err_fd, bytes);
 		break;
 	case CHANNEL_ERROR:
 		if (bytes.len)
@@ -265,8 +280,12 @@ enum rc exec_session_run(const struct exec_session *what, int *ret_code, struct 
 		.client = what->client, .loop = s->loop, .done = connected, .ctx = s};
 	signal(SIGPIPE, SIG_IGN);
 	TRY(remote_start(&s->remote, what->path, PROTOCOLS, err));
+	s->output = exec_output_new(s->loop, output_drained, s);
 	bool is_raw = what->is_terminal && make_raw(&before);
 	loop_run(s->loop);
+	enum rc written = exec_output_end(TAKE_PTR(s->output), s->rc == RC_OK ? &s->err : NULL);
+	if (s->rc == RC_OK)
+		s->rc = written;
 	if (is_raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
 	if (s->ws)
@@ -275,4 +294,22 @@ enum rc exec_session_run(const struct exec_session *what, int *ret_code, struct 
 	if (s->rc != RC_OK)
 		*err = s->err;
 	return s->rc;
+}
+
+enum rc exec_path(struct arena *a, const struct exec_request *r, struct str *ret_path,
+		  struct err *err)
+{
+	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
+	struct str yes = STR("true"), no = STR("");
+	buf_add_str(&url, api_path(a, resource_type_find(STR("pods")), r->namespace, r->pod,
+				   r->subresource));
+	for (size_t i = 0; i < r->command.count; i++)
+		query_add(&url, "command", str_of(r->command.at[i]));
+	query_add(&url, "container", r->container);
+	query_add(&url, "stdin", r->has_input ? yes : no);
+	query_add(&url, "stdout", yes);
+	query_add(&url, "stderr", r->is_terminal ? no : yes);
+	query_add(&url, "tty", r->is_terminal ? yes : no);
+	*ret_path = arena_str(a, buf_str(&url));
+	return buf_check(&url, "the command line", err);
 }

@@ -17,7 +17,7 @@ extern const struct command command_get, command_describe, command_create, comma
 	command_exec, command_attach, command_port_forward, command_events, command_top,
 	command_cordon, command_uncordon, command_drain, command_taint, command_api_resources,
 	command_api_versions, command_auth_can_i, command_auth_whoami, command_cluster_info,
-	command_explain, command_config_view, command_config_get_contexts,
+	command_explain, command_cp, command_config_view, command_config_get_contexts,
 	command_config_get_clusters, command_config_get_users, command_config_current_context,
 	command_config_use_context, command_config_set_context, command_config_set_cluster,
 	command_config_set_credentials, command_config_set, command_config_unset,

@@ -142,6 +142,42 @@ enum rc file_write_at(int dir_fd, const char *name, struct str bytes, mode_t mod
 	return write_at(dir_fd, name, name, bytes, mode, false, err);
 }
 
+enum rc file_write_temp(struct arena *a, const char *prefix, const char *suffix, struct str bytes,
+			const char **ret_path, struct err *err)
+{
+	const char *set = getenv("TMPDIR");
+	const char *path =
+		arena_cstr(a, arena_printf(a, "%s/%s%016llx%s", set && *set ? set : "/tmp", prefix,
+					   (unsigned long long)world_random_u64(), suffix));
+	CLEANUP(close_fd_p) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return path_err(err, errno, "make", path);
+	int sys = write_all(fd, bytes);
+	if (sys) {
+		unlink(path);
+		return path_err(err, sys, "write", path);
+	}
+	*ret_path = path;
+	return RC_OK;
+}
+
+enum rc file_look(const char *path, bool follows, struct file_facts *ret_facts, struct err *err)
+{
+	struct stat st;
+	if (fstatat(AT_FDCWD, path, &st, follows ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+		return path_err(err, errno, "look at", path);
+	*ret_facts = (struct file_facts){
+		.kind = S_ISREG(st.st_mode)   ? FILE_REGULAR
+			: S_ISDIR(st.st_mode) ? FILE_FOLDER
+			: S_ISLNK(st.st_mode) ? FILE_LINK
+					      : FILE_OTHER,
+		.permissions = st.st_mode & 07777,
+		.size_bytes = st.st_size,
+		.modified_s = st.st_mtime,
+	};
+	return RC_OK;
+}
+
 bool file_exists(const char *path)
 {
 	struct stat st;
@@ -199,15 +235,55 @@ enum rc dir_make(const char *path, mode_t mode, struct err *err)
 	}
 }
 
-/* --- removing --- */
-
-static enum rc remove_in(int dir_fd, const char *name, int depth, struct err *err);
-
 static void close_dir_p(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
 }
+
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+enum rc dir_list(const char *path, struct arena *a, const char ***ret_names, size_t *ret_count,
+		 struct err *err)
+{
+	const char **names = NULL;
+	size_t count = 0, cap = 0;
+	CLEANUP(close_dir_p) DIR *dir = opendir(path);
+	if (!dir)
+		return path_err(err, errno, "read folder", path);
+	for (;;) {
+		errno = 0;
+		struct dirent *entry = readdir(dir);
+		if (!entry && errno)
+			return path_err(err, errno, "read folder", path);
+		if (!entry)
+			break;
+		if (is_dots(entry->d_name))
+			continue;
+		if (count == DIR_NAMES_MAX)
+			return err_set(err, RC_TOO_LARGE, "folder '%s' has more than %d entries",
+				       path, DIR_NAMES_MAX);
+		names = arena_grow(a, names, count, &cap, sizeof(*names));
+		names[count++] = arena_cstr(a, str_of(entry->d_name));
+	}
+	if (count)
+		qsort(names, count, sizeof(*names), by_bytes);
+	*ret_names = names;
+	*ret_count = count;
+	return RC_OK;
+}
+
+/* --- removing --- */
+
+static enum rc remove_in(int dir_fd, const char *name, int depth, struct err *err);
 
 static enum rc entries_remove(int own_fd, const char *name, int depth, struct err *err)
 {
@@ -221,7 +297,7 @@ static enum rc entries_remove(int own_fd, const char *name, int depth, struct er
 		struct dirent *entry = readdir(dir);
 		if (!entry)
 			return errno ? path_err(err, errno, "read folder", name) : RC_OK;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		if (is_dots(entry->d_name))
 			continue;
 		enum rc rc = remove_in(dirfd(dir), entry->d_name, depth + 1, err);
 		if (rc != RC_OK)

@@ -73,10 +73,13 @@ struct world_ops {
 	int64_t (*wall_us)(void);		     /* microseconds since the epoch, UTC */
 	int64_t (*mono_ms)(void);		     /* monotonic milliseconds */
 	void (*random)(void *out, size_t len_bytes); /* cryptographic */
+	void (*sleep_ms)(int64_t ms);		     /* NULL: time does not pass */
 };
 void world_set(const struct world_ops *ops); /* before any thread starts; NULL: the real world */
 int64_t world_wall_us(void);
 int64_t world_mono_ms(void);
+/* Blocks the calling thread: commands only, never a loop's callback. */
+void world_sleep_ms(int64_t ms);
 void world_random(void *out, size_t len_bytes);
 uint64_t world_random_u64(void);
 void world_uuid(char out[37]); /* version 4, lower case, NUL-terminated */

@@ -37,7 +37,14 @@ static void real_random(void *out, size_t len_bytes)
 	}
 }
 
-static const struct world_ops real_world = {real_wall_us, real_mono_ms, real_random};
+static void real_sleep_ms(int64_t ms)
+{
+	struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+static const struct world_ops real_world = {real_wall_us, real_mono_ms, real_random, real_sleep_ms};
 static const struct world_ops *world = &real_world;
 
 void world_set(const struct world_ops *ops)
@@ -53,6 +60,13 @@ int64_t world_wall_us(void)
 int64_t world_mono_ms(void)
 {
 	return world->mono_ms();
+}
+
+void world_sleep_ms(int64_t ms)
+{
+	ASSERT(ms >= 0);
+	if (world->sleep_ms)
+		world->sleep_ms(ms);
 }
 
 /* getrandom() costs a system call; small requests (ids, suffixes) are cut from a block a thread,

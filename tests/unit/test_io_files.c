@@ -236,11 +236,56 @@ static void test_start_on_a_loop(void **state)
 	loop_free(run.loop);
 }
 
+static void test_names_and_facts(void **state)
+{
+	CLEANUP_ARENA a = {};
+	struct err err = {};
+	struct file_facts facts;
+	const char **names, *path;
+	size_t count = 0;
+	assert_int_equal(dir_make(in_top("l/sub"), 0755, &err), RC_OK);
+	assert_int_equal(dir_list(in_top("l/sub"), &a, &names, &count, &err), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(file_write(in_top("l/b"), STR("four"), 0640, &err), RC_OK);
+	assert_int_equal(file_write(in_top("l/.a"), STR(""), 0600, &err), RC_OK);
+	assert_int_equal(symlink("b", in_top("l/link")), 0);
+	assert_int_equal(dir_list(in_top("l"), &a, &names, &count, &err), RC_OK);
+	assert_int_equal(count, 4);
+	assert_string_equal(names[0], ".a");
+	assert_string_equal(names[1], "b");
+	assert_string_equal(names[2], "link");
+	assert_string_equal(names[3], "sub");
+	assert_int_equal(dir_list(in_top("l/b"), &a, &names, &count, &err), RC_IO);
+	assert_int_equal(dir_list(in_top("nowhere"), &a, &names, &count, &err), RC_NOT_FOUND);
+	assert_int_equal(file_look(in_top("l/b"), false, &facts, &err), RC_OK);
+	assert_int_equal(facts.kind, FILE_REGULAR);
+	assert_int_equal(facts.permissions, 0640);
+	assert_int_equal(facts.size_bytes, 4);
+	assert_int_equal(file_look(in_top("l/link"), false, &facts, &err), RC_OK);
+	assert_int_equal(facts.kind, FILE_LINK);
+	assert_int_equal(file_look(in_top("l/link"), true, &facts, &err), RC_OK);
+	assert_int_equal(facts.kind, FILE_REGULAR);
+	assert_int_equal(file_look(in_top("l/sub"), false, &facts, &err), RC_OK);
+	assert_int_equal(facts.kind, FILE_FOLDER);
+	assert_int_equal(file_look("/dev/null", false, &facts, &err), RC_OK);
+	assert_int_equal(facts.kind, FILE_OTHER);
+	assert_int_equal(file_look(in_top("nowhere"), true, &facts, &err), RC_NOT_FOUND);
+	assert_int_equal(setenv("TMPDIR", top, 1), 0);
+	assert_int_equal(file_write_temp(&a, "p-", ".yaml", STR("text"), &path, &err), RC_OK);
+	assert_int_equal(file_look(path, false, &facts, &err), RC_OK);
+	assert_int_equal(facts.permissions, 0600);
+	assert_int_equal(facts.size_bytes, 4);
+	assert_int_equal(setenv("TMPDIR", in_top("nowhere"), 1), 0);
+	assert_int_equal(file_write_temp(&a, "p-", "", STR("text"), &path, &err), RC_NOT_FOUND);
+	unsetenv("TMPDIR");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_replaces_whole),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_names_and_facts),
 		cmocka_unit_test(test_beneath_is_beneath),
 		cmocka_unit_test(test_deep_trees_are_refused),
 		cmocka_unit_test(test_run_captures),
