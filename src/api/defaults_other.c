@@ -106,7 +106,7 @@ static void crd_defaults(struct arena *a, struct json *tree)
 	struct str kind = json_path_str(names, "kind");
 	if (!names || names->type != JSON_OBJECT)
 		return;
-	if (json_is_absent(json_get(names, STR("singular"))))
+	if (kind.len && json_is_absent(json_get(names, STR("singular"))))
 		json_set_str(a, names, STR("singular"), lower(a, kind));
 	if (json_is_absent(json_get(names, STR("listKind"))) && kind.len > 0)
 		json_set_str(a, names, STR("listKind"), arena_printf(a, "%.*sList", STR_FMT(kind)));

@@ -206,6 +206,8 @@ static void pod_level_requests(struct arena *a, struct json *spec)
 		if (is_pod_level(m.key) && !json_get(requests, m.key))
 			json_set(a, requests, m.key, m.value);
 	}
+	if (json_count(requests) == 0)
+		json_remove(resources, STR("requests"));
 }
 
 void pod_defaults(struct arena *a, struct json *pod)
