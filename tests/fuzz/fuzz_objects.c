@@ -154,7 +154,8 @@ static bool check_create(struct arena *a, const struct api_kind *kind, struct js
 	api_validate_create(kind, tree, &errors);
 	check_errors(kind, &errors);
 	api_warnings(kind, NULL, tree, &(struct warnings){.arena = a, .add = ignore_text});
-	return errors.count == 0;
+	/* The sources of a node's configuration are judged by updates only. */
+	return errors.count == 0 && !str_is(kind->kind, "Node");
 }
 
 static struct json *check_defaults(struct arena *a, const struct api_kind *kind,
