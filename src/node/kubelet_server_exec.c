@@ -296,6 +296,17 @@ static void input_add(struct exec_session *s, struct str bytes)
 		channels_pause(s->channels);
 }
 
+static void size_tell(struct exec_session *s)
+{
+	struct runtime *r = s->server->config.runtime;
+	if (!s->columns)
+		return;
+	if (s->exec)
+		r->ops->exec_resize(s->exec, s->columns, s->rows);
+	else if (s->is_attach && s->has_begun)
+		r->ops->attach_resize(r, s->config.container_id, s->columns, s->rows);
+}
+
 /* {"Width":80,"Height":24} */
 static void resize(struct exec_session *s, struct str text)
 {
@@ -309,8 +320,7 @@ static void resize(struct exec_session *s, struct str text)
 		return;
 	s->columns = (uint16_t)columns;
 	s->rows = (uint16_t)rows;
-	if (s->exec)
-		s->server->config.runtime->ops->exec_resize(s->exec, s->columns, s->rows);
+	size_tell(s);
 }
 
 /* ---- the runtime has begun ---- */
@@ -339,14 +349,14 @@ static void take_exec(struct exec_session *s)
 	s->stdin_fd = TAKE_FD(exec->stdin_fd);
 	if (s->is_tty && s->has_stdin && s->outputs[0].fd >= 0)
 		s->stdin_fd = fcntl(s->outputs[0].fd, F_DUPFD_CLOEXEC, 0);
-	if (s->columns)
-		s->server->config.runtime->ops->exec_resize(exec, s->columns, s->rows);
+	size_tell(s);
 }
 
 static void take_attach(struct exec_session *s)
 {
 	if (s->has_stdin)
 		s->stdin_fd = fcntl(s->outputs[0].fd, F_DUPFD_CLOEXEC, 0);
+	size_tell(s);
 }
 
 static void begun(struct runtime_call *call)

@@ -294,6 +294,8 @@ struct runtime_ops {
 	/* A stream to the running container's own stdio: a non-blocking SOCK_SEQPACKET socket. Each
 	 * packet read is one byte 2 (stdout) or 3 (stderr) and data; what is written is stdin. */
 	void (*attach)(struct runtime *r, struct str id, int *ret_fd, struct runtime_call *call);
+	/* The size of the terminal of a container that was made with one; nothing else is told. */
+	void (*attach_resize)(struct runtime *r, struct str id, uint16_t columns, uint16_t rows);
 
 	/* ref as the user wrote it, or an image id.  RC_NOT_FOUND: absent; RC_INVALID: no valid
 	 * name. */

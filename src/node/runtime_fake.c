@@ -356,6 +356,10 @@ static void fake_exec_sync(struct runtime *r, struct str id, const struct str *a
 	fake_done(r, call, RC_OK);
 }
 
+static void fake_attach_resize(struct runtime *r, struct str id, uint16_t columns, uint16_t rows)
+{
+}
+
 static void fake_attach(struct runtime *r, struct str id, int *ret_fd, struct runtime_call *call)
 {
 	fake_done(r, call,
@@ -428,6 +432,7 @@ static const struct runtime_ops fake_ops = {
 	.exec_free = fake_exec_free,
 	.exec_sync = fake_exec_sync,
 	.attach = fake_attach,
+	.attach_resize = fake_attach_resize,
 	.image_status = fake_image_status,
 	.image_pull = fake_image_pull,
 	.image_list = fake_image_list,

@@ -126,6 +126,9 @@ void oci_kill(struct runtime *r, struct str id, int signal, struct runtime_call 
 void oci_remove(struct runtime *r, struct str id, struct runtime_call *call);
 void oci_log_rotate(struct runtime *r, struct str id, int64_t max_bytes, int max_files,
 		    struct runtime_call *call);
+/* A line to conmon's control pipe; never blocks, on any thread. */
+[[nodiscard]] enum rc oci_monitor_tell(const struct runtime_oci *oci, const char *id,
+				       const char *line, struct err *err);
 [[nodiscard]] enum rc oci_container_destroy(const struct runtime_oci *oci, const char *id,
 					    const char *cgroup, struct err *err);
 
@@ -161,6 +164,7 @@ void oci_exec_sync(struct runtime *r, struct str id, const struct str *argv, siz
 		   int64_t timeout_ms, struct runtime_exec_result *ret_result,
 		   struct runtime_call *call);
 void oci_attach(struct runtime *r, struct str id, int *ret_fd, struct runtime_call *call);
+void oci_attach_resize(struct runtime *r, struct str id, uint16_t columns, uint16_t rows);
 
 /* runtime_oci_image.c */
 void oci_image_status(struct runtime *r, struct str ref, struct arena *a,

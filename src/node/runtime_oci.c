@@ -296,6 +296,7 @@ static const struct runtime_ops oci_ops = {
 	.exec_free = oci_exec_free,
 	.exec_sync = oci_exec_sync,
 	.attach = oci_attach,
+	.attach_resize = oci_attach_resize,
 	.image_status = oci_image_status,
 	.image_pull = oci_image_pull,
 	.image_list = oci_image_list,

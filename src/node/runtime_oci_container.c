@@ -544,18 +544,20 @@ void oci_remove(struct runtime *r, struct str id, struct runtime_call *call)
 	oci_job_start(job);
 }
 
-/* --- logs --- */
-
-static enum rc log_reopen(const struct runtime_oci *oci, const char *id, struct err *err)
+enum rc oci_monitor_tell(const struct runtime_oci *oci, const char *id, const char *line,
+			 struct err *err)
 {
 	char path[RUNTIME_PATH_MAX];
 	oci_path(oci, id, "ctl", path);
 	CLEANUP(close_fd_p) int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	size_t len = strlen(CTL_REOPEN_LOG);
-	if (fd < 0 || write(fd, CTL_REOPEN_LOG, len) != (ssize_t)len)
-		return err_sys(err, RC_IO, errno, "tell conmon to reopen the log");
+	size_t len = strlen(line);
+	if (fd < 0 || write(fd, line, len) != (ssize_t)len)
+		return err_sys(err, RC_IO, errno, "tell conmon of container %s '%.*s'", id,
+			       (int)len - 1, line);
 	return RC_OK;
 }
+
+/* --- logs --- */
 
 /* "<log>.20060102-150405", as kubelet names it; the oldest beyond max_files go. */
 static enum rc log_prune(const char *log, int64_t keep, struct err *err)
@@ -597,7 +599,7 @@ static enum rc log_run(struct oci_job *job, struct err *err)
 	snprintf(old, sizeof(old), "%s.%s", log, suffix);
 	if (rename(log, old) < 0)
 		return err_sys(err, RC_IO, errno, "rename %s", log);
-	TRY(log_reopen(job->oci, job->id, err));
+	TRY(oci_monitor_tell(job->oci, job->id, CTL_REOPEN_LOG, err));
 	return log_prune(log, MAX(job->number_two - 1, 1), err);
 }
 

@@ -522,3 +522,17 @@ void oci_attach(struct runtime *r, struct str id, int *ret_fd, struct runtime_ca
 	job->result = ret_fd;
 	oci_job_start(job);
 }
+
+/* conmon's control pipe: "1 <rows> <columns>". */
+void oci_attach_resize(struct runtime *r, struct str id, uint16_t columns, uint16_t rows)
+{
+	struct runtime_oci *oci = oci_of(r);
+	const struct oci_container *c = oci_find(oci, id);
+	char line[32];
+	struct err err;
+	if (!c || c->status.state != RUNTIME_RUNNING)
+		return;
+	snprintf(line, sizeof(line), "1 %u %u\n", rows, columns);
+	if (oci_monitor_tell(oci, c->status.id, line, &err) != RC_OK)
+		log_warn("runtime", "%s", err.text);
+}

@@ -8,6 +8,7 @@ kubectl is $SKEG_KUBECTL, or the first in PATH. Needs root, and no other cluster
 when it cannot run here.
 """
 import argparse
+import fcntl
 import json
 import os
 import pty
@@ -16,8 +17,10 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -56,6 +59,23 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
   - {name: echo, image: IMAGE, stdin: true, command: [sh, -c, 'echo ready; while read line; do echo "got $line"; done; sleep 1000']}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: terminal, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: terminal, image: IMAGE, stdin: true, tty: true, command: [sh]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: once, namespace: day}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: once, image: IMAGE, stdin: true, stdinOnce: true, command: [sh, -c, 'cat; echo over']}
 ---
 apiVersion: v1
 kind: Pod
@@ -160,6 +180,13 @@ class Follower:
             assert data, f"it ended without '{pattern}': {self.seen[-1500:]!r}"
             self.seen += data.decode("utf-8", "replace")
 
+    def pump(self, timeout):
+        """All that it has said, after having listened for so long."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0 and select.select([self.fd], [], [], left)[0]:
+            self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
+        return self.seen
+
     def code(self):
         return self.process.wait(PATIENCE_S)
 
@@ -258,6 +285,26 @@ def step_attach(day):
         attached.send("hello\n")
         attached.until("got hello")
     day.says("got hello", "logs", "echo", "-n", SPACE)
+
+
+def step_attach_terminal(day):
+    """A terminal of the container itself, with the size of the one that kubectl has."""
+    if day.version < TERMINAL_SINCE:
+        return "left out"
+    with Follower(day.words("attach", "-it", "terminal", "-n", SPACE), has_terminal=True) as shell:
+        fcntl.ioctl(shell.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        shell.process.send_signal(signal.SIGWINCH)
+        wait_for("the size", lambda: shell.send("stty size\n") or re.search("^33 111", shell.pump(0.5), re.MULTILINE), PATIENCE_S, 0.5)
+    return None
+
+
+def step_attach_once(day):
+    """The end of the first client's input is the end of the container's."""
+    said = day.run("attach", "-i", "once", "-n", SPACE, text_in="line one\nline two\n")
+    wait_for("the end of once", lambda: "Succeeded" in day.run("get", "pod", "once", "-n", SPACE, "-o", "jsonpath={.status.phase}"),
+             PATIENCE_S, 0.5)
+    logs = day.says("^line one\r?$.*^line two\r?$.*^over$", "logs", "once", "-n", SPACE)
+    assert "line one" in said or logs, said
 
 
 def step_cp(day):

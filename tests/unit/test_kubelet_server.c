@@ -90,6 +90,12 @@ static void play_attach(struct runtime *r, struct str id, int *ret_fd, struct ru
 	runtime_call_finish(r->loop, call, RC_OK);
 }
 
+static void play_attach_resize(struct runtime *r, struct str id, uint16_t columns, uint16_t rows)
+{
+	played.columns = columns;
+	played.rows = rows;
+}
+
 static void play_exit(int exit_code)
 {
 	played.exec.exit_code = exit_code;
@@ -124,6 +130,7 @@ static int setup(void **state)
 	test_ops.exec_resize = play_resize;
 	test_ops.exec_free = play_free;
 	test_ops.attach = play_attach;
+	test_ops.attach_resize = play_attach_resize;
 	fake->ops = &test_ops;
 	pods = literal_cache("apiVersion: v1\n"
 			     "kind: Pod\n"
@@ -707,6 +714,20 @@ static void test_attach(void **state)
 	end_close(&e);
 }
 
+static void test_attach_resize(void **state)
+{
+	struct end e;
+	websocket_open(&e, "/attach/default/web/app?input=1&output=1&tty=1");
+	message_send(&e, 4, "{\"Width\":70,\"Height\":20}"); /* perhaps before it is attached */
+	WAIT_FOR(played.columns == 70 && played.rows == 20);
+	message_send(&e, 4, "{\"Width\":0,\"Height\":24}");
+	message_send(&e, 4, "{\"Width\":80,\"Height\":24}");
+	WAIT_FOR(played.columns == 80 && played.rows == 24);
+	close(played.attach_fd);
+	WAIT_FOR(e.has_ended);
+	end_close(&e);
+}
+
 /* ---- port-forward ---- */
 
 static void spdy_frame(struct end *e, uint32_t first, uint8_t flags, struct str payload)
@@ -888,6 +909,7 @@ int main(void)
 		cmocka_unit_test(test_exec_that_fails),
 		cmocka_unit_test(test_exec_refused),
 		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_attach_resize),
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_forward_refused),
 		cmocka_unit_test(test_forward_client_leaves),
