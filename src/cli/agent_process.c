@@ -375,8 +375,8 @@ static void node_stopped(void *ctx)
 	kubelet_server_stop(g->kubelet, kubelet_stopped, g);
 }
 
-/* Containers run on anyway; what a pod is at (a pull that gets no answer) is begun again by the
- * next agent. */
+/* Containers run on anyway; what a pod is at (a runtime that hangs) is begun again by the next
+ * agent. */
 static void leave_pods(struct loop_timer *timer)
 {
 	struct agent *g = CONTAINER_OF(timer, struct agent, leaving);

@@ -29,6 +29,8 @@ struct http_client_opts {
 	struct str user_agent; /* absent: "skeg/<version>" */
 	bool skip_verify;
 	bool http1_only;
+	/* HTTP/2 from the first byte, also without TLS; a connection for each request (gRPC). */
+	bool http2_only;
 	bool use_proxy_env;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 };
@@ -50,8 +52,9 @@ struct http_request {
 
 /* Lives until done returns. */
 struct http_response {
-	int status;			   /* 0 before the head came */
-	const struct http_header *headers; /* names in lower case; of the last head */
+	int status; /* 0 before the head came */
+	const struct http_header
+		*headers; /* names in lower case; of the last head, then trailers */
 	size_t header_count;
 	struct str body; /* when there is no on_data */
 	struct str url;	 /* the effective one, after redirects */
@@ -66,6 +69,10 @@ struct http_call;
 [[nodiscard]] enum rc http_client_new(struct loop *loop, const struct http_client_opts *opts,
 				      struct http_client **ret_client, struct err *err);
 void http_client_free(struct http_client *client); /* cancels what runs; NULL is fine */
+static inline void http_client_free_p(struct http_client **client) /* for CLEANUP() */
+{
+	http_client_free(*client);
+}
 void http_client_set_token(struct http_client *client, struct str bearer_token);
 
 struct http_call_ops {

@@ -177,7 +177,11 @@ static void connection_set(CURL *easy, const struct http_client_opts *opts)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, opts->user_agent.at);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-			 (long)(opts->http1_only ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+			 (long)(opts->http1_only   ? CURL_HTTP_VERSION_1_1
+				: opts->http2_only ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+						   : CURL_HTTP_VERSION_2TLS));
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, opts->http2_only ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, opts->http2_only ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, opts->http1_only ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(opts->connect_timeout_ms > 0 ? opts->connect_timeout_ms

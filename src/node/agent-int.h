@@ -28,7 +28,7 @@ struct node_agent {
 	struct cache_listener listener;
 	struct map workers; /* uid -> struct pod_worker */
 	struct event_recorder *events;
-	struct http_client *probe_http; /* NULL: simulated */
+	struct http_client *probe_http, *probe_http2; /* NULL: simulated */
 	struct node_registration *registration;
 	struct runtime_listener exits;
 	const char *network_problem; /* NULL: none */
@@ -54,6 +54,9 @@ struct object *agent_node_object(const struct node_agent *agent);
 size_t agent_simulated_address(struct node_agent *agent, struct ipaddr *ret_addr);
 /* A worker has ended all its work. */
 void agent_worker_gone(struct node_agent *agent, struct pod_worker *own_worker);
+
+/* A stopping agent whose workers are quiet has stopped. */
+void agent_check_stopped(struct node_agent *agent);
 
 /* An Event about a pod; field_path may be NULL. */
 [[gnu::format(printf, 6, 7)]] void agent_event(struct node_agent *agent, const struct object *pod,

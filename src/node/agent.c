@@ -122,7 +122,7 @@ static void on_event(struct cache_listener *l, uint16_t stored_id, struct object
 		node_registration_saw(agent->registration, new);
 }
 
-static void check_stopped(struct node_agent *agent)
+void agent_check_stopped(struct node_agent *agent)
 {
 	if (!agent->is_stopping || !agent->on_stopped)
 		return;
@@ -140,7 +140,7 @@ void agent_worker_gone(struct node_agent *agent, struct pod_worker *own_worker)
 	map_remove(&agent->workers, own_worker->uid);
 	requests_drop(&agent->requests, own_worker);
 	pod_worker_free(own_worker);
-	check_stopped(agent);
+	agent_check_stopped(agent);
 }
 
 static void on_exited(struct runtime_listener *listener,
@@ -239,11 +239,16 @@ enum rc node_agent_new(const struct node_agent_config *config, struct node_agent
 {
 	static const struct http_client_opts probe_opts = {.skip_verify = true, .http1_only = true};
 	struct runtime *r = config->runtime;
-	struct http_client *probe_http = NULL;
-	if (!config->is_simulated)
+	static const struct http_client_opts grpc_opts = {.http2_only = true};
+	CLEANUP(http_client_free_p) struct http_client *probe_http = NULL;
+	CLEANUP(http_client_free_p) struct http_client *probe_http2 = NULL;
+	if (!config->is_simulated) {
 		TRY(http_client_new(config->client->loop, &probe_opts, &probe_http, err));
+		TRY(http_client_new(config->client->loop, &grpc_opts, &probe_http2, err));
+	}
 	struct node_agent *agent = NEW(struct node_agent);
-	agent->probe_http = probe_http;
+	agent->probe_http = TAKE_PTR(probe_http);
+	agent->probe_http2 = TAKE_PTR(probe_http2);
 	agent->magic = AGENT_MAGIC;
 	agent->config = *config;
 	agent->loop = config->client->loop;
@@ -281,10 +286,14 @@ void node_agent_stop(struct node_agent *agent, bool keep_pods, void (*done)(void
 	agent->keeps_pods = keep_pods;
 	agent->on_stopped = done;
 	agent->stop_ctx = ctx;
-	for (struct map_entry *e = map_next(&agent->workers, NULL); e && !keep_pods;
-	     e = map_next(&agent->workers, e))
-		pod_worker_shut_down(e->value);
-	check_stopped(agent);
+	for (struct map_entry *e = map_next(&agent->workers, NULL); e;
+	     e = map_next(&agent->workers, e)) {
+		if (keep_pods)
+			pod_worker_leave(e->value);
+		else
+			pod_worker_shut_down(e->value);
+	}
+	agent_check_stopped(agent);
 }
 
 void node_agent_free(struct node_agent *agent)
@@ -302,6 +311,7 @@ void node_agent_free(struct node_agent *agent)
 	requests_done(&agent->requests);
 	object_watches_done(&agent->objects);
 	http_client_free(agent->probe_http);
+	http_client_free(agent->probe_http2);
 	event_recorder_free(agent->events);
 	arena_done(&agent->adopt_arena);
 	free(agent);

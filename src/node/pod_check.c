@@ -4,6 +4,7 @@
 #include "http/dial.h"
 #include "node/agent-int.h"
 #include "node/go_duration.h"
+#include "node/grpc_health.h"
 
 #define USER_AGENT  "kube-probe/1.35"
 #define MESSAGE_MAX 1024
@@ -20,6 +21,7 @@ struct pod_check {
 	struct loop_timer timer;
 	struct http_call *http;
 	struct dial *dial;
+	struct grpc_health *grpc;
 	struct str command; /* for messages: ["sh" "-c" "x"] */
 	struct runtime_call call;
 	struct runtime_exec_result *exec; /* set while the runtime works */
@@ -33,6 +35,7 @@ static void check_free(struct pod_check *k)
 		http_call_cancel(k->http);
 	if (k->dial)
 		dial_cancel(k->dial);
+	grpc_health_cancel(k->grpc);
 	free(k->exec);
 	arena_done(&k->arena);
 	free(k);
@@ -200,6 +203,22 @@ static void start_tcp(struct pod_check *k, struct pod_container *c,
 	k->dial = dial_start(k->loop, &opts, dialled, k);
 }
 
+/* ---- grpc ---- */
+
+static void grpc_done(void *ctx, bool is_healthy, const char *message)
+{
+	struct pod_check *k = ctx;
+	k->grpc = NULL;
+	tell(k, is_healthy ? CHECK_SUCCESS : CHECK_FAILURE, message);
+}
+
+static void start_grpc(struct pod_check *k, struct pod_container *c, const struct grpc_action *grpc)
+{
+	k->grpc = grpc_health_start(k->loop, c->worker->agent->probe_http2,
+				    host_of(k, c, (struct str){}), (uint16_t)grpc->port,
+				    grpc->service, k->timeout_ms, grpc_done, k);
+}
+
 /* ---- exec ---- */
 
 static struct str command_text(struct arena *a, const struct str *argv, size_t argc)
@@ -263,10 +282,13 @@ struct pod_check *pod_check_start(struct pod_container *c, const struct check_ac
 		start_http(k, c, action->http_get);
 	else if (action->tcp_socket)
 		start_tcp(k, c, action->tcp_socket);
+	else if (action->grpc)
+		start_grpc(k, c, action->grpc);
 	else if (action->sleep)
 		loop_timer_start(k->loop, &k->timer, MAX(action->sleep->seconds, 0) * 1000, slept);
 	else
-		tell_later(k, CHECK_UNKNOWN, "this node knows exec, httpGet and tcpSocket only");
+		tell_later(k, CHECK_UNKNOWN,
+			   "this node knows exec, httpGet, tcpSocket and grpc only");
 	return k;
 }
 

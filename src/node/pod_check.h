@@ -1,5 +1,5 @@
 /* pod_check: one look at a running container, or one order to it: what probes and lifecycle hooks
- * are made of: exec, httpGet, tcpSocket, sleep.
+ * are made of: exec, httpGet, tcpSocket, grpc, sleep.
  *
  * From the node's network namespace, in which this process lives.  HTTP: 200 to 399 is success,
  * certificates are not verified, redirects are not followed (they are success), every request has
@@ -22,6 +22,7 @@ struct check_action {
 	const struct http_get_action *http_get;
 	const struct tcp_socket_action *tcp_socket;
 	const struct sleep_action *sleep;
+	const struct grpc_action *grpc;
 };
 
 struct pod_check;

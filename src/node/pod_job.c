@@ -17,7 +17,7 @@
 #define CONFIG_RETRY_MS 10000
 
 struct container_job {
-	struct pod_container *c;
+	struct pod_container *c; /* NULL: given up while its pull went on */
 	struct arena arena;
 	struct object *object; /* config points into its view */
 	enum container_stage stage_before;
@@ -25,6 +25,7 @@ struct container_job {
 	struct runtime_image_info info;
 	struct runtime_pull_config pull;
 	struct runtime_pull_result pulled;
+	bool is_pulling;
 	int64_t pull_began_ms;
 	struct runtime_container_config config;
 	char id[RUNTIME_ID_MAX];
@@ -88,11 +89,22 @@ static void job_give_up(struct container_job *job, int64_t due_ms)
 static bool job_is_stale(struct container_job *job)
 {
 	struct pod_container *c = job->c;
-	if (c->worker->stage < POD_ENDING)
+	if (c->worker->stage < POD_ENDING && !c->worker->is_left)
 		return false;
 	c->stage = job->stage_before;
 	job_end(job);
 	return true;
+}
+
+/* A pull takes as long as a registry likes: nobody waits for it. */
+void pod_job_give_up_pull(struct pod_container *c)
+{
+	struct container_job *job = c->job;
+	if (!job || !job->is_pulling)
+		return;
+	job->c = NULL;
+	c->job = NULL;
+	c->stage = job->stage_before;
 }
 
 /* ---- start ---- */
@@ -217,6 +229,11 @@ static void pulled(struct runtime_call *call)
 {
 	struct container_job *job = job_of(call);
 	struct pod_container *c = job->c;
+	job->is_pulling = false;
+	if (!c) {
+		pod_job_free(job);
+		return;
+	}
 	if (call->rc != RC_OK) {
 		pull_failed(job, job->pulled.reason ? job->pulled.reason : "ErrImagePull",
 			    call->err.text);
@@ -293,6 +310,7 @@ static void pull(struct container_job *job)
 	job_event(job, "Normal", "Pulling", "Pulling image \"%.*s\"", STR_FMT(job->image));
 	job->pull = (struct runtime_pull_config){.ref = job->image};
 	set_pull_secrets(job);
+	job->is_pulling = true;
 	job->pull_began_ms = world_mono_ms();
 	job->call.done = pulled;
 	r->ops->image_pull(r, &job->pull, &job->arena, &job->pulled, &job->call);

@@ -129,8 +129,10 @@ static void probe_look(struct loop_timer *timer)
 	const struct probe *spec = spec_of(p);
 	if (!spec)
 		return;
-	const struct check_action action = {
-		.exec = spec->exec, .http_get = spec->http_get, .tcp_socket = spec->tcp_socket};
+	const struct check_action action = {.exec = spec->exec,
+					    .http_get = spec->http_get,
+					    .tcp_socket = spec->tcp_socket,
+					    .grpc = spec->grpc};
 	p->looked_ms = world_mono_ms();
 	p->check = pod_check_start(p->all->c, &action,
 				   MAX(spec->timeout_seconds, 1) * INT64_C(1000), probe_told, p);

@@ -21,6 +21,7 @@ static void setup_failed(struct pod_worker *w, const char *reason, const char *w
 	w->retry_at_ms = world_mono_ms() + w->retry_ms;
 	w->is_adopted = false;
 	loop_timer_start(w->agent->loop, &w->retry_timer, w->retry_ms, on_retry);
+	pod_worker_wake(w);
 	agent_event(w->agent, w->object, NULL, "Warning", reason, "%s%s", what, err->text);
 	log_warn("node", "pod %.*s/%.*s: %s%s", STR_FMT(w->namespace), STR_FMT(w->name), what,
 		 err->text);

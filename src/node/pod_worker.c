@@ -173,8 +173,10 @@ static void end_begin(struct pod_worker *w)
 {
 	w->stage = POD_ENDING;
 	w->end_by_ms = world_mono_ms() + pod_grace_s(w) * 1000;
-	for (size_t i = 0; i < w->count; i++)
+	for (size_t i = 0; i < w->count; i++) {
 		loop_timer_stop(&w->containers[i]->due_timer);
+		pod_job_give_up_pull(w->containers[i]);
+	}
 }
 
 /* A shorter grace period came: an impatient second delete. */
@@ -227,6 +229,10 @@ static void worker_advance(struct pod_worker *w)
 static void worker_step(struct pod_worker *w)
 {
 	ASSERT(w->magic == POD_WORKER_MAGIC);
+	if (w->is_left) {
+		agent_check_stopped(w->agent);
+		return;
+	}
 	worker_advance(w);
 	if (w->object && !w->is_removed)
 		pod_worker_post(w);
@@ -318,6 +324,13 @@ void pod_worker_exited(struct pod_worker *w, const struct runtime_container_stat
 		return;
 	pod_container_exit(c, status);
 	pod_worker_wake(w);
+}
+
+void pod_worker_leave(struct pod_worker *w)
+{
+	w->is_left = true;
+	for (size_t i = 0; i < w->count; i++)
+		pod_job_give_up_pull(w->containers[i]);
 }
 
 bool pod_worker_is_quiet(const struct pod_worker *w)

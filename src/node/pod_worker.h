@@ -102,6 +102,7 @@ struct pod_worker {
 	const struct pod *pod; /* its view */
 	bool is_removed;       /* gone from the API */
 	bool is_shut_down;     /* the node goes: is_removed as well */
+	bool is_left;	       /* the node goes, its containers run on: nothing is begun any more */
 	enum pod_stage stage;
 	bool is_evicted; /* ended by us, reason and message say why */
 	struct str end_reason, end_message;
@@ -153,6 +154,8 @@ void pod_worker_exited(struct pod_worker *w, const struct runtime_container_stat
 void pod_worker_evict(struct pod_worker *w, struct str reason, struct str message);
 /* Ends its containers without a word to the API: the node goes away. */
 void pod_worker_shut_down(struct pod_worker *w);
+/* Begins nothing any more; the agent is told when it is quiet. */
+void pod_worker_leave(struct pod_worker *w);
 bool pod_worker_is_quiet(const struct pod_worker *w); /* no call of the runtime under way */
 
 /* --- between the parts of the worker --- */
@@ -187,6 +190,8 @@ void container_end_done(struct container_end *end);
 
 /* pod_job.c: image, configuration, create, start */
 void pod_job_start(struct pod_container *c);
+/* Takes back a start that waits for its image; others are at their end soon. */
+void pod_job_give_up_pull(struct pod_container *c);
 void pod_job_free(struct container_job *job);
 
 /* pod_post.c: status and deletion */

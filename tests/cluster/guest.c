@@ -1,10 +1,14 @@
 /* The only program of the test image: static, so that the image needs nothing else. */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "../grpc_server.h"
 
 static void on_term(int signal)
 {
@@ -70,6 +74,27 @@ static int show(const char *path)
 	return freopen(path, "r", stdin) ? copy() : 1;
 }
 
+/* Serves one connection after the other; the text, or the health service of gRPC. */
+static int listen_on(const char *port, const char *text, int health)
+{
+	const struct grpc_answer answer = {200, "0", "", health};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons((unsigned short)atoi(port))};
+	int on = 1, fd = socket(AF_INET6, SOCK_STREAM, 0);
+	signal(SIGTERM, on_term);
+	signal(SIGPIPE, SIG_IGN);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 16))
+		return 1;
+	for (;;) {
+		int client = accept(fd, NULL, NULL);
+		if (text)
+			(void)!write(client, text, strlen(text));
+		else
+			grpc_serve(client, &answer);
+		close(client);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "serve";
@@ -91,6 +116,10 @@ int main(int argc, char **argv)
 		return puts(getenv(argv[2]) ? getenv(argv[2]) : "(none)") < 0;
 	if (!strcmp(verb, "sleep"))
 		return (int)sleep((unsigned)atoi(argv[2]));
+	if (!strcmp(verb, "grpc"))
+		return listen_on(argv[2], NULL, atoi(argv[3]));
+	if (!strcmp(verb, "say"))
+		return listen_on(argv[2], argv[3], 0);
 	if (!strcmp(verb, "tty"))
 		return puts(isatty(0) ? "terminal" : "no terminal") < 0;
 	if (!strcmp(verb, "name")) {

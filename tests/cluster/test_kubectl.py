@@ -70,6 +70,22 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: well, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: well, image: IMAGE, command: [guest, grpc, "9000", "1"], readinessProbe: {grpc: {port: 9000}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ill, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: ill, image: IMAGE, command: [guest, grpc, "9000", "2"], readinessProbe: {grpc: {port: 9000, service: a}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: once, namespace: day}
 spec:
   restartPolicy: Never
@@ -305,6 +321,13 @@ def step_attach_once(day):
              PATIENCE_S, 0.5)
     logs = day.says("^line one\r?$.*^line two\r?$.*^over$", "logs", "once", "-n", SPACE)
     assert "line one" in said or logs, said
+
+
+def step_probe_grpc(day):
+    day.run("wait", "--for=condition=Ready", "pod/well", "-n", SPACE, f"--timeout={PATIENCE_S - 5}s")
+    wait_for("the event", lambda: 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
+             in day.run("get", "events", "-n", SPACE, "--field-selector=involvedObject.name=ill"), PATIENCE_S, 0.5)
+    day.says("0/1 +Running", "get", "pod", "ill", "-n", SPACE)
 
 
 def step_cp(day):

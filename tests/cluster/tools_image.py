@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
 import image
 
@@ -25,6 +26,9 @@ def tools_image():
             raise FileNotFoundError(name)
         files["bin/" + name] = path
         files.update({library.lstrip("/"): library for library in libraries(path)})
+    guest = os.path.join(tempfile.mkdtemp(prefix="skeg-guest-"), "guest")
+    subprocess.run(["gcc", "-static", "-O1", "-w", "-o", guest, os.path.join(os.path.dirname(__file__), "guest.c")], check=True)
+    files["bin/guest"] = guest
     folders = {"tmp", "etc", "data"}
     for name in files:
         while name := os.path.dirname(name):

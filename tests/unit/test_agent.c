@@ -540,6 +540,91 @@ static void probes_decide(void **state)
 	teardown(&b);
 }
 
+/* ---- the end of an agent while a pod is busy ---- */
+
+static struct runtime_ops held_ops;
+static struct runtime_call *held;
+
+static void hold_pull(struct runtime *r, const struct runtime_pull_config *config, struct arena *a,
+		      struct runtime_pull_result *ret_result, struct runtime_call *call)
+{
+	held = call;
+}
+
+static void hold_create(struct runtime *r, const struct runtime_container_config *config,
+			char ret_id[RUNTIME_ID_MAX], struct runtime_call *call)
+{
+	held = call;
+}
+
+static bool is_held(struct bench *b, const char *name, const char *unused)
+{
+	return held != NULL;
+}
+
+static void held_setup(struct bench *b, const char *policy)
+{
+	setup(b, false);
+	held = NULL;
+	held_ops = *b->runtime->ops;
+	held_ops.image_pull = hold_pull;
+	held_ops.create = hold_create;
+	b->runtime->ops = &held_ops;
+	CLEANUP(free_p)
+	char *text = mem_printf("kind: Pod\napiVersion: v1\nmetadata: {name: p}\nspec: {nodeName: "
+				"n1, containers: [{name: a, image: x, imagePullPolicy: %s}]}\n",
+				policy);
+	memory_apply(&b->api, text);
+	until(b, is_held, "p", "busy");
+}
+
+static void on_stopped(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static bool is_let_go(struct bench *b, const char *is_stopped, const char *unused)
+{
+	return *(const bool *)is_stopped;
+}
+
+/* A pull is left alone; what is short is waited for, and nothing follows it. */
+static void stopping_waits_for_what_ends(void **state)
+{
+	static const struct {
+		const char *policy;
+		bool waits;
+	} rows[] = {{"Always", false}, {"IfNotPresent", true}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench b;
+		bool is_stopped = false;
+		held_setup(&b, rows[i].policy);
+		node_agent_stop(b.agent, true, on_stopped, &is_stopped);
+		for (int k = 0; k < 10; k++)
+			loop_run_once(b.loop, 5);
+		assert_int_equal(is_stopped, !rows[i].waits);
+		runtime_call_finish(b.loop, held, err_set(&held->err, RC_IO, "it fails"));
+		until(&b, is_let_go, (const char *)&is_stopped, "stopped");
+		for (int k = 0; k < 10; k++)
+			loop_run_once(b.loop, 5);
+		assert_true(phase_is(&b, "p", "Pending"));
+		teardown(&b);
+	}
+}
+
+static void deletion_does_not_wait_for_a_pull(void **state)
+{
+	struct bench b;
+	held_setup(&b, "Always");
+	size_t at = memory_find(&b.api, KIND_POD, STR("default"), STR("p"));
+	memory_delete(&b.api, at, 30);
+	until(&b, is_gone, "p", "gone");
+	runtime_call_finish(b.loop, held, RC_OK);
+	for (int k = 0; k < 10; k++)
+		loop_run_once(b.loop, 5);
+	teardown(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +635,8 @@ int main(void)
 		cmocka_unit_test(init_containers_come_first),
 		cmocka_unit_test(ephemeral_containers_join),
 		cmocka_unit_test(ephemeral_containers_end_once),
+		cmocka_unit_test(stopping_waits_for_what_ends),
+		cmocka_unit_test(deletion_does_not_wait_for_a_pull),
 		cmocka_unit_test(crashes_back_off),
 		cmocka_unit_test(deadline_ends_a_pod),
 		cmocka_unit_test(deletion_is_completed),
