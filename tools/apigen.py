@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """apigen: compiles api/*.api, the Kubernetes API as data, to constant C tables and structs.
 
-    apigen.py OUT_DIR FILE.api...      writes api_ids.h, views.h and api_tables.c
+    apigen.py OUT_DIR COLUMNS.txt FILE.api...      writes api_ids.h, views.h and api_tables.c
 
 A file describes one group-version; `#` starts a comment.  Its head:
 
@@ -16,7 +16,8 @@ A kind is served under a plural, `namespaced` or `cluster`; the indented lines a
         verbs create get list ...                    when they are not the usual eight
         subresource scale autoscaling.Scale get patch update
         select status.phase ...                      fields a field selector may name
-        column "Node Selector" string name wide      name, type, format, and `wide` for kubectl -o wide
+        column "Node Selector" string name wide      name, type, format, and `wide` for kubectl -o wide;
+                                                     COLUMNS.txt says what it means
 
 `stored=core.Event` says that the store keeps it as another kind.  A kind with the verb list also has
 a type named <Kind>List.  Names of scalars and of other types:
@@ -216,7 +217,8 @@ def read(path):
 
 
 class Model:
-    def __init__(self, packages):
+    def __init__(self, packages, columns):
+        self.columns = columns
         self.packages = sorted(packages, key=lambda p: p.order)
         self.by_name = {p.name: p for p in self.packages}
         self.kinds = [k for p in self.packages for k in sorted(p.kinds, key=lambda k: k.plural)]
@@ -227,6 +229,10 @@ class Model:
         self.name_types()
         for t in self.types:
             self.resolve(t)
+
+    def column_text(self, kind, name):
+        text = self.columns.get('%s.%s' % (kind.name, name)) or self.columns.get(name)
+        return text or fail(kind.where, "column '%s' has no sentence in api/columns.txt" % name)
 
     def link_kinds(self):
         for k in self.kinds:
@@ -564,8 +570,8 @@ def write_kinds(m, out):
             subs.append('\t{.name = %s, .group = %s, .version = %s, .kind = %s, .verbs = %s, .type = %d},' % (
                 c_str(name), c_str(pkg.group), c_str(pkg.version), c_str(kind),
                 verb_bits(verbs, k.where), pkg.types[kind].index))
-        cols += ['\t{.name = %s, .type = %s, .format = %s, .priority = %d},' % (
-            c_str(n), c_str(t), c_str(f), p) for n, t, f, p in k.columns]
+        cols += ['\t{.name = %s, .type = %s, .format = %s, .description = %s, .priority = %d},' % (
+            c_str(n), c_str(t), c_str(f), c_str(m.column_text(k, n)), p) for n, t, f, p in k.columns]
     out += ['static const struct api_subresource subresources[] = {'] + subs + ['};\n']
     out += ['static const struct api_column columns[] = {'] + cols + ['};\n']
     out.append('static const struct api_kind kinds[] = {')
@@ -637,8 +643,19 @@ def write_tables(m, out):
     out.append('const struct api *api_builtin(void)\n{\n\treturn &builtin;\n}')
 
 
+def read_columns(path):
+    """`Name: sentence` or `Kind.Name: sentence` a line."""
+    texts = {}
+    with open(path, encoding='utf-8') as f:
+        for line in f:
+            key, _, text = line.partition(':')
+            if text and not line.startswith('#'):
+                texts[key.strip().replace('"', '')] = text.strip()
+    return texts
+
+
 def main():
-    m = Model([read(path) for path in sys.argv[2:]])
+    m = Model([read(path) for path in sys.argv[3:]], read_columns(sys.argv[2]))
     for name, write in (('views.h', write_views), ('api_ids.h', write_ids),
                         ('api_tables.c', write_tables)):
         out = []

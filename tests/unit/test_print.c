@@ -103,6 +103,71 @@ static void test_every_kind_fills_its_columns(void **state)
 	}
 }
 
+/* ---- what upstream's columns are: tests/data/columns.tsv ---- */
+
+static const struct api_kind *kind_of_resource(struct str version, struct str plural)
+{
+	const struct api *api = api_builtin();
+	for (uint32_t i = 0; i < api->kind_count; i++)
+		if (str_eq(api->kinds[i].api_version, version) &&
+		    str_eq(api->kinds[i].plural, plural))
+			return &api->kinds[i];
+	fail_msg("no kind %.*s %.*s", STR_FMT(version), STR_FMT(plural));
+	return NULL;
+}
+
+static void assert_cell(struct str line, struct str want, struct str got)
+{
+	if (str_is(want, "-"))
+		want = STR("");
+	if (!str_eq(want, got))
+		fail_msg("%.*s: '%.*s'", STR_FMT(line), STR_FMT(got));
+}
+
+/* version, resource, name, type, format, priority; in the order of the columns. */
+static const struct api_kind *check_column(struct str line, const struct api_kind *last,
+					   uint32_t *at)
+{
+	struct str cells[6], rest = line;
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
+		str_cut(rest, '\t', &cells[i], &rest);
+	const struct api_kind *kind = kind_of_resource(cells[0], cells[1]);
+	if (kind != last && last && *at != last->column_count)
+		fail_msg("%.*s has more columns", STR_FMT(last->kind));
+	*at = kind == last ? *at : 0;
+	if (*at == kind->column_count)
+		fail_msg("%.*s: missing", STR_FMT(line));
+	const struct api_column *c = &kind->columns[(*at)++];
+	assert_cell(line, cells[2], c->name);
+	assert_cell(line, cells[3], c->type);
+	assert_cell(line, cells[4], c->format);
+	assert_int_equal(c->priority, cells[5].at[0] - '0');
+	assert_true(c->description.len > 0);
+	return kind;
+}
+
+static void test_columns_are_upstreams(void **state)
+{
+	CLEANUP_BUF text = BUF_INIT(1u << 20);
+	FILE *f = fopen(TEST_DATA "/columns.tsv", "re");
+	assert_non_null(f);
+	for (size_t n = 1; n > 0; buf_grew(&text, n))
+		n = fread(buf_reserve(&text, 1u << 16), 1, 1u << 16, f);
+	fclose(f);
+	struct str line, rest = buf_str(&text);
+	const struct api_kind *kind = NULL;
+	uint32_t at = 0, kinds = 0;
+	str_cut(rest, '\n', &line, &rest); /* the head */
+	while (rest.len) {
+		str_cut(rest, '\n', &line, &rest);
+		const struct api_kind *next = check_column(line, kind, &at);
+		kinds += next != kind;
+		kind = next;
+	}
+	assert_int_equal(at, kind->column_count);
+	assert_int_equal(kinds, 58);
+}
+
 static void test_ended_pods_have_a_condition(void **state)
 {
 	CLEANUP_ARENA a = {};
@@ -153,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_every_kind_fills_its_columns),
+		cmocka_unit_test(test_columns_are_upstreams),
 		cmocka_unit_test(test_ended_pods_have_a_condition),
 		cmocka_unit_test(test_kept_rows_age),
 	};
