@@ -9,6 +9,7 @@
 #include "api/empty_lists.h"
 #include "api/gates.h"
 #include "api/gotext.h"
+#include "codec/yaml.h"
 #include "wire_objects.h"
 
 static struct json *parse(struct arena *a, struct str text, struct json_duplicates *duplicates)
@@ -40,6 +41,32 @@ static void normal_objects_stay_as_they_are(void **state)
 			fail_msg("%.*s: %s", STR_FMT(o->path), err.text);
 		assert_int_equal(unknown.count, 0);
 		wire_assert_same(o->path, out, o->json);
+	}
+	wire_objects_done(&all);
+}
+
+/* To YAML and back nothing changes, and what comes back decodes to the same document. */
+static void documents_survive_yaml(void **state)
+{
+	struct wire_objects all;
+	wire_objects_load(&all);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct wire_object *o = &all.items[i];
+		CLEANUP_ARENA a = {};
+		CLEANUP_BUF text = BUF_INIT(16u << 20);
+		struct yaml_document *documents;
+		struct json_duplicates duplicates = {};
+		struct json *tree;
+		struct err err;
+		size_t count;
+		yaml_write(&text, o->json);
+		if (yaml_parse(&a, buf_str(&text), &documents, &count, &duplicates, &err) ||
+		    api_normalise(&a, o->type, documents[0].tree, NULL, &tree, &err))
+			fail_msg("%.*s: %s", STR_FMT(o->path), err.text);
+		assert_int_equal(count, 1);
+		assert_int_equal(duplicates.count, 0);
+		wire_assert_same(o->path, documents[0].tree, o->json);
+		wire_assert_same(o->path, tree, o->json);
 	}
 	wire_objects_done(&all);
 }
@@ -312,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(normal_objects_stay_as_they_are),
+		cmocka_unit_test(documents_survive_yaml),
 		cmocka_unit_test(faults_are_told_in_the_words_of_go),
 		cmocka_unit_test(values_become_normal),
 		cmocka_unit_test(what_is_wrong_comes_in_gos_order),
