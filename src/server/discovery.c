@@ -4,6 +4,7 @@
 #include "http/pki.h"
 #include "server/documents.h"
 #include "server/negotiate.h"
+#include "server/openapi.h"
 #include "server/pipeline.h"
 
 static struct json *words(struct arena *a, struct str list)
@@ -139,7 +140,7 @@ static struct json *subresource_entry(struct arena *a, const struct api_kind *k,
 
 static enum step reply_document(struct request *r, struct json *tree)
 {
-	struct offers offers = {.has_protobuf = false};
+	static const struct offers offers = {.has_protobuf = true};
 	if (!negotiate(&r->arena, r->accept, &offers, &r->output)) {
 		negotiate_error(r);
 		return request_fail(
@@ -285,24 +286,21 @@ static struct json *aggregated_group(struct arena *a, uint32_t first)
 	return g;
 }
 
-static bool wants_aggregated(struct request *r, bool *ret_has_plain)
+/* Wherever it stands among what is accepted. */
+static bool wants_aggregated(struct request *r)
 {
-	struct str rest = r->accept;
-	*ret_has_plain = rest.len == 0;
-	while (rest.len) {
-		struct str clause;
-		str_cut(rest, ',', &clause, &rest);
-		struct str as = media_parameter(clause, "as");
-		if (!as.len)
-			*ret_has_plain = true;
-		else if (str_is(as, "APIGroupDiscoveryList") &&
-			 str_is(media_parameter(clause, "v"), "v2") &&
-			 str_is(media_parameter(clause, "g"), "apidiscovery.k8s.io"))
-			return true;
-		if (*ret_has_plain)
-			return false;
-	}
-	return false;
+	static const struct offers offers = {.has_protobuf = true, .is_discovery = true};
+	return r->accept.len && negotiate(&r->arena, r->accept, &offers, &r->output);
+}
+
+/* Of the document in JSON, in whatever form it is sent. */
+static struct str etag_of(struct arena *a, const struct json *tree)
+{
+	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
+	char hash[OPENAPI_HASH_CHARS + 1];
+	json_write(&text, tree);
+	openapi_hash(buf_str(&text), hash);
+	return arena_printf(a, "\"%s\"", hash);
 }
 
 static enum step serve_aggregated(struct request *r, bool is_core)
@@ -316,17 +314,22 @@ static enum step serve_aggregated(struct request *r, bool is_core)
 		if (is_first_of_group(api, i) && (api->kinds[i].group.len == 0) == is_core)
 			json_append(a, list, aggregated_group(a, i));
 	json_set(a, t, STR("items"), list);
+	r->reply.etag = etag_of(a, t);
+	if (request_has_etag(r, r->reply.etag)) {
+		r->reply.status = 304;
+		return STEP_DONE;
+	}
 	r->reply.tree = t;
 	r->reply.content_type =
-		STR("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+		arena_printf(a, "%.*s;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+			     STR_FMT(r->output.content_type));
 	r->reply.status = 200;
 	return STEP_DONE;
 }
 
 enum step serve_api_versions(struct request *r)
 {
-	bool has_plain;
-	if (wants_aggregated(r, &has_plain))
+	if (wants_aggregated(r))
 		return serve_aggregated(r, true);
 	struct json *t = document(&r->arena, "APIVersions", NULL), *list = json_array(&r->arena);
 	json_append(&r->arena, list, json_cstring(&r->arena, "v1"));
@@ -339,8 +342,7 @@ enum step serve_api_groups(struct request *r)
 {
 	struct arena *a = &r->arena;
 	const struct api *api = api_builtin();
-	bool has_plain;
-	if (wants_aggregated(r, &has_plain))
+	if (wants_aggregated(r))
 		return serve_aggregated(r, false);
 	struct json *t = document(a, "APIGroupList", "v1"), *list = json_array(a);
 	for (uint32_t i = 0; i < api->kind_count; i++)

@@ -46,6 +46,11 @@ static const struct api_type *message_type(const struct api_kind *kind, const st
 		{"PartialObjectMetadata", TYPE_META_V1_PARTIAL_OBJECT_METADATA},
 		{"PartialObjectMetadataList", TYPE_META_V1_PARTIAL_OBJECT_METADATA_LIST},
 		{"TokenRequest", TYPE_AUTHENTICATION_V1_TOKEN_REQUEST},
+		{"APIGroup", TYPE_META_V1_API_GROUP},
+		{"APIGroupList", TYPE_META_V1_API_GROUP_LIST},
+		{"APIResourceList", TYPE_META_V1_API_RESOURCE_LIST},
+		{"APIVersions", TYPE_META_V1_API_VERSIONS},
+		{"APIGroupDiscoveryList", TYPE_APIDISCOVERY_V2_API_GROUP_DISCOVERY_LIST},
 	};
 	struct str name = json_path_str(tree, "kind");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -57,11 +57,16 @@ static bool pick_media(struct str base, const struct offers *offers, struct outp
 static bool pick_shape(struct str clause, const struct offers *offers, struct output *out)
 {
 	struct str as = media_parameter(clause, "as");
+	struct str group = media_parameter(clause, "g"), version = media_parameter(clause, "v");
+	if (offers->is_discovery) {
+		out->shape = AS_DISCOVERY;
+		return str_is(as, "APIGroupDiscoveryList") && str_is(version, "v2") &&
+		       str_is(group, "apidiscovery.k8s.io");
+	}
 	out->shape = AS_OBJECT;
 	if (as.len == 0)
 		return true;
-	struct str version = media_parameter(clause, "v");
-	if (!str_is(media_parameter(clause, "g"), "meta.k8s.io") ||
+	if (!str_is(group, "meta.k8s.io") ||
 	    (!str_is(version, "v1") && !str_is(version, "v1beta1")))
 		return false;
 	out->meta_version = version;
@@ -150,6 +155,20 @@ void negotiate_error(struct request *r)
 	if (!negotiate(&r->arena, r->accept, &documents, &r->output))
 		r->output =
 			(struct output){.content_type = STR("application/json"), .is_pretty = true};
+}
+
+bool request_has_etag(struct request *r, struct str etag)
+{
+	struct str one, list = http_header(r->exchange, "if-none-match");
+	while (list.at) {
+		str_cut(list, ',', &one, &list);
+		one = str_trim(one);
+		if (str_has_prefix(one, STR("W/")))
+			one = str_skip(one, 2);
+		if (str_eq(one, etag) || str_is(one, "*"))
+			return true;
+	}
+	return false;
 }
 
 /* ---- forms that an object or a list cannot have ---- */

@@ -11,7 +11,8 @@
 /* What a path can give. */
 struct offers {
 	bool has_table, has_partial, has_protobuf;
-	bool is_stream; /* a watch */
+	bool is_stream;	   /* a watch */
+	bool is_discovery; /* aggregated discovery and nothing else */
 };
 
 /* false: nothing fits (406). */
@@ -22,6 +23,8 @@ bool negotiate(struct arena *a, struct str accept, const struct offers *offers,
 void negotiate_error(struct request *r);
 /* STEP_DONE with the refusal when what is found cannot have the form that was asked for. */
 enum step request_check_shape(struct request *r, bool is_list);
+/* Whether a client that has this ETag asked to be told only of another one. */
+bool request_has_etag(struct request *r, struct str etag);
 /* A parameter of a media type ("as" in "application/json;as=Table"), absent when it is not there.
  */
 struct str media_parameter(struct str media_type, const char *name);

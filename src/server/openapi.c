@@ -132,20 +132,6 @@ static void add_caching(struct request *r, struct reply_head *h, bool has_hash)
 	add_header(h, "expires", date_in(r, YEAR_S));
 }
 
-static bool matches_etag(struct str list, struct str etag)
-{
-	while (list.at) {
-		struct str one;
-		str_cut(list, ',', &one, &list);
-		one = str_trim(one);
-		if (str_has_prefix(one, STR("W/")))
-			one = str_skip(one, 2);
-		if (str_eq(one, etag) || str_is(one, "*"))
-			return true;
-	}
-	return false;
-}
-
 static void release_document(void *owner)
 {
 	openapi_document_unref(owner);
@@ -178,7 +164,7 @@ static enum step send_document(struct request *r, struct openapi_document *own_d
 	struct str etag = arena_printf(http_arena(r->exchange), "\"%s\"", own_document->hash);
 	add_header(&h, "etag", etag);
 	add_caching(r, &h, has_hash);
-	if (matches_etag(http_header(r->exchange, "if-none-match"), etag)) {
+	if (request_has_etag(r, etag)) {
 		openapi_document_unref(own_document);
 		return send_reply(r, 304, &h, NULL);
 	}

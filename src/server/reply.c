@@ -11,7 +11,7 @@
 #include "server/write.h"
 
 #define REPLY_MAX_BYTES (1u << 30)
-#define HEADERS_MAX	(REQUEST_WARNINGS_MAX + 8)
+#define HEADERS_MAX	(REQUEST_WARNINGS_MAX + 10)
 
 struct headers {
 	struct http_header at[HEADERS_MAX];
@@ -48,22 +48,21 @@ static void encode_body(struct request *r, struct buf *out)
 		buf_add_str(out, r->reply.text);
 }
 
-/* Errors have no Table or partial form: they are plain documents in the media type that was
- * accepted. */
+/* Errors, which may come before the form of what was asked for is settled, and other documents have
+ * no Table or partial form: they are plain documents in the media type that was accepted. */
 static void settle_output(struct request *r)
 {
+	static const char *const names[] = {"application/json", "application/yaml",
+					    "application/vnd.kubernetes.protobuf"};
 	if (r->reply.object)
 		request_check_shape(r, false);
-	bool is_plain = !r->reply.object && !r->reply.pieces.count && r->output.shape != AS_OBJECT;
-	if (is_plain) {
-		static const char *const names[] = {"application/json", "application/yaml",
-						    "application/vnd.kubernetes.protobuf"};
-		bool is_error = r->reply.status >= 400;
+	bool is_plain = !r->reply.object && !r->reply.pieces.count;
+	if (is_plain && r->output.shape != AS_OBJECT) {
 		r->output.shape = AS_OBJECT;
 		r->output.content_type = str_of(names[r->output.media]);
-		if (is_error)
-			negotiate_error(r);
 	}
+	if (is_plain && r->reply.tree && r->reply.status >= 400)
+		negotiate_error(r);
 	if (r->output.media == MEDIA_PROTOBUF && r->reply.tree && !r->reply.object &&
 	    !encode_has_message(r->reply.tree_kind, r->reply.tree))
 		r->output = (struct output){.content_type = STR("application/json")};
@@ -109,9 +108,13 @@ void reply_send(struct request *r)
 	settle_output(r);
 	if (!r->reply.pieces.count)
 		encode_body(r, &body);
-	if (r->reply.status != 204)
+	if (r->reply.status != 204 && r->reply.status != 304)
 		add_header(&h, STR("content-type"), r->output.content_type);
 	add_header(&h, STR("cache-control"), STR("no-cache, private"));
+	if (r->reply.etag.len) {
+		add_header(&h, STR("etag"), r->reply.etag);
+		add_header(&h, STR("vary"), STR("Accept"));
+	}
 	if (r->reply.retry_after_s)
 		add_header(&h, STR("retry-after"),
 			   arena_printf(&r->arena, "%d", r->reply.retry_after_s));

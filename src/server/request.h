@@ -74,7 +74,7 @@ struct options {
 };
 
 enum media { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
-enum output_shape { AS_OBJECT, AS_TABLE, AS_PARTIAL, AS_PARTIAL_LIST };
+enum output_shape { AS_OBJECT, AS_TABLE, AS_PARTIAL, AS_PARTIAL_LIST, AS_DISCOVERY };
 
 /* What the client accepts. */
 struct output {
@@ -98,6 +98,7 @@ struct reply {
 	struct str text;      /* plain text with content_type; used when tree is NULL too */
 	struct pieces pieces; /* already encoded; when there are any they go before all others */
 	struct str content_type;
+	struct str etag;       /* quoted; absent: the reply has none */
 	bool makes_scale;      /* object is sent as its Scale */
 	bool is_streaming;     /* somebody writes to the exchange directly */
 	bool is_sent;	       /* somebody has replied to it already */
