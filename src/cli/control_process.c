@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <uv.h>
 
+#include "base/duration.h"
 #include "base/ipaddr.h"
 #include "base/log.h"
 #include "cli/cluster_files.h"
@@ -274,11 +275,15 @@ static enum rc start(struct control *c, struct err *err)
 		.sans = o->tls_sans.at,
 		.san_count = o->tls_sans.count,
 		.request_headers = o->request_headers,
+		.min_request_timeout_s = o->min_request_timeout_s,
 		.on_ready = on_ready,
 		.on_fatal = on_fatal,
 		.ctx = c,
 	};
 	CLEANUP_ARENA a = {};
+	bool is_duration =
+		duration_parse_ms(str_of(o->request_timeout), &config.request_timeout_ms);
+	ASSERT(is_duration); /* value_is_timeout() took it */
 	TRY(take_audit(o, &a, &config.audit, err));
 	TRY(server_new(c->loop, &config, &c->server, err));
 	take_settings(c);
@@ -353,6 +358,11 @@ static const struct option options[] = {
 	 "run N nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
 	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes",
 	 .is_good = value_is_label, .wants = LABEL_WANTED},
+	{"request-timeout", 0, OPTION_TEXT, AT(request_timeout), "DURATION",
+	 "time within which requests are answered, but for watches and streams",
+	 .is_good = value_is_timeout, .wants = TIMEOUT_WANTED},
+	{"min-request-timeout", 0, OPTION_NUMBER, AT(min_request_timeout_s), "SECONDS",
+	 "watches without a time-out end after once to twice this; 0 is 1800", .most = 1 << 30},
 	{"audit-policy-file", 0, OPTION_TEXT, AT(audit_policy), "FILE",
 	 "which requests the audit log records (audit.k8s.io/v1 Policy)"},
 	{"audit-log-path", 0, OPTION_TEXT, AT(audit_log), "FILE",
@@ -390,6 +400,8 @@ static const struct control_options defaults = {
 	.cluster_cidr = "10.42.0.0/16",
 	.service_cidr = "10.43.0.0/16",
 	.cluster_domain = "cluster.local",
+	.request_timeout = "1m0s",
+	.min_request_timeout_s = 1800,
 	.log_level = "info",
 	.request_headers = {.username_headers = "X-Remote-User",
 			    .uid_headers = "X-Remote-Uid",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/names.h"
+#include "base/duration.h"
 #include "base/ipaddr.h"
 
 #define NODE_BITS_V4	24
@@ -17,6 +18,12 @@ bool value_is_level(const char *text)
 		if (strcmp(text, names[i]) == 0)
 			return true;
 	return false;
+}
+
+bool value_is_timeout(const char *text)
+{
+	int64_t timeout_ms;
+	return duration_parse_ms(str_of(text), &timeout_ms) && timeout_ms > 0;
 }
 
 bool value_is_address(const char *text)

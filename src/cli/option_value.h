@@ -11,6 +11,9 @@
 #define LEVEL_WANTED "debug, info, warn or error"
 bool value_is_level(const char *text);
 
+#define TIMEOUT_WANTED "a duration above 0, like 60s or 1m30s"
+bool value_is_timeout(const char *text);
+
 #define ADDRESS_WANTED "an IPv4 or IPv6 address"
 bool value_is_address(const char *text);
 bool value_is_bind_address(const char *text); /* "": all of them */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "client/api_path.h"
-#include "client/duration.h"
+#include "base/duration.h"
 #include "client/logs_pod.h"
 #include "client/verb.h"
 #include "client/verbs.h"

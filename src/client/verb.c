@@ -1,6 +1,6 @@
 #include "client/verb.h"
 
-#include "client/duration.h"
+#include "base/duration.h"
 
 void verb_note(struct verb *v, const struct err *err)
 {

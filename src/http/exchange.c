@@ -47,11 +47,24 @@ void exchange_unlink(struct http_exchange *x)
 void exchange_settle(struct http_exchange *x)
 {
 	ASSERT(x->magic == EXCHANGE_MAGIC);
-	if (!x->is_sent || (x->is_asked && !x->is_handled) || x->is_listed_done)
+	if (!x->is_sent || (x->is_asked && !x->is_handled) || x->is_listed_done || x->is_held)
 		return;
 	x->is_listed_done = true;
 	exchange_unlink(x);
 	server_exchange_over(x->server, x);
+}
+
+void http_hold(struct http_exchange *x)
+{
+	ASSERT(!x->is_held && !x->is_listed_done);
+	x->is_held = true;
+}
+
+void http_release(struct http_exchange *x)
+{
+	ASSERT(x->is_held);
+	x->is_held = false;
+	exchange_settle(x);
 }
 
 void exchange_lost(struct http_exchange *x)

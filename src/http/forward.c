@@ -298,6 +298,13 @@ static void reply_fields(struct forward *f)
 	}
 }
 
+static void joined_over(void *ctx)
+{
+	struct forward *f = ctx;
+	f->ops->done(NULL, NULL, f->ctx);
+	free_msg(&f->soon);
+}
+
 static void join(struct forward *f)
 {
 	struct stream *front;
@@ -316,8 +323,9 @@ static void join(struct forward *f)
 	stream_pause(f->server);
 	stream_unread(f->server, rest);
 	stream_set(f->server, NULL, NULL);
-	stream_splice(front, TAKE_PTR(f->server), NULL, NULL);
-	over(f, NULL);
+	f->x->forward = NULL;
+	f->x = NULL; /* its part is over */
+	stream_splice(front, TAKE_PTR(f->server), joined_over, f);
 }
 
 static void reply_begin(struct forward *f)

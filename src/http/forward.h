@@ -42,7 +42,8 @@ struct forward_ops {
 	/* May be NULL.  Adds to out what shall be sent for these bytes; none: the end. */
 	void (*filter)(struct str bytes, struct buf *out, void *ctx);
 	/* Once, last, never from within forward_start().  err NULL: the exchange has ended; else
-	 * nothing was replied, and the exchange is the caller's again. */
+	 * nothing was replied, and the exchange is the caller's again.  x NULL: joined connections
+	 * have ended; the exchange did when they were joined. */
 	void (*done)(struct http_exchange *x, const struct err *err, void *ctx);
 };
 

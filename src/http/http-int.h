@@ -120,6 +120,7 @@ struct http_exchange {
 	bool is_sent;		 /* the protocol's part is over */
 	bool is_gone;
 	bool is_listed_done;
+	bool is_held;
 	bool close_after;
 
 	enum reply_stage stage;

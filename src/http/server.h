@@ -184,6 +184,11 @@ void http_stream_on_drain(struct http_exchange *x, size_t low_bytes,
 			  void (*fn)(struct http_exchange *x));
 void http_stream_end(struct http_exchange *x);
 
+/* Between the two it stays in memory, although it may be replied to and sent: for a handler that
+ * answers before its work is through. */
+void http_hold(struct http_exchange *x);
+void http_release(struct http_exchange *x);
+
 /* Ends without a (complete) reply: RST_STREAM, or the connection is cut. */
 void http_abort(struct http_exchange *x);
 

@@ -332,6 +332,11 @@ static void note_upgrade(struct request *r)
 	r->reply.is_streaming = false;
 }
 
+static void session_over(void *ctx)
+{
+	request_free(ctx);
+}
+
 static void dialled(const struct dial_reply *reply, void *ctx)
 {
 	struct request *r = ctx;
@@ -356,8 +361,8 @@ static void dialled(const struct dial_reply *reply, void *ctx)
 		request_resume(r, STEP_DONE);
 		return;
 	}
-	stream_splice(front, reply->stream, NULL, NULL);
-	request_free(r);
+	snapshot_unref(TAKE_PTR(r->snapshot)); /* a session must not hold old states */
+	stream_splice(front, reply->stream, session_over, r);
 }
 
 static enum step connect_upgrade(struct request *r, const struct target *t)

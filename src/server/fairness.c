@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "server/flow_schemas.h"
+#include "server/request_metrics.h"
 #include "server/server.h"
 
 struct fairness {
@@ -168,16 +169,20 @@ static const struct {
 	size_t offset;
 	bool is_wide; /* uint64_t, else uint32_t */
 } rows[] = {
+#define FLOW	 "apiserver_flowcontrol_"
 #define FIELD(f) offsetof(struct fair_counts, f)
-	{"current_executing_requests", "gauge", "Requests that have their seats.", FIELD(running)},
-	{"current_executing_seats", "gauge", "Seats in use.", FIELD(seats_in_use)},
-	{"current_inqueue_requests", "gauge", "Requests that wait in a queue.", FIELD(waiting)},
-	{"dispatched_requests_total", "counter", "Requests that got their seats.",
+	{FLOW "current_executing_requests", "gauge", "Requests that have their seats.",
+	 FIELD(running)},
+	{FLOW "current_executing_seats", "gauge", "Seats in use.", FIELD(seats_in_use)},
+	{FLOW "current_inqueue_requests", "gauge", "Requests that wait in a queue.",
+	 FIELD(waiting)},
+	{FLOW "dispatched_requests_total", "counter", "Requests that got their seats.",
 	 FIELD(dispatched), true},
-	{"nominal_limit_seats", "gauge", "Seats of the level's own.", FIELD(seats)},
-	{"rejected_requests_total", "counter", "Requests that were refused with 429.",
+	{FLOW "nominal_limit_seats", "gauge", "Seats of the level's own.", FIELD(seats)},
+	{FLOW "rejected_requests_total", "counter", "Requests that were refused with 429.",
 	 FIELD(rejected), true},
 #undef FIELD
+#undef FLOW
 };
 
 static uint64_t count_at(const struct fair_counts *counts, size_t row)
@@ -194,13 +199,10 @@ void fairness_write_metrics(struct fairness *f, struct buf *out)
 	schemas_refresh(f, s);
 	size_t levels = fair_counts(&f->levels, counts, ARRAY_LEN(counts));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		buf_printf(
-			out,
-			"# HELP apiserver_flowcontrol_%s %s\n# TYPE apiserver_flowcontrol_%s %s\n",
-			rows[i].name, rows[i].help, rows[i].name, rows[i].type);
+		metric_head(out, rows[i].name, rows[i].type, rows[i].help);
 		for (size_t j = 0; j < levels; j++)
-			buf_printf(out, "apiserver_flowcontrol_%s{priority_level=\"%.*s\"} %llu\n",
-				   rows[i].name, STR_FMT(counts[j].name),
+			buf_printf(out, "%s{priority_level=\"%.*s\"} %llu\n", rows[i].name,
+				   STR_FMT(counts[j].name),
 				   (unsigned long long)count_at(&counts[j], i));
 	}
 	pthread_mutex_unlock(&f->lock);

@@ -19,7 +19,10 @@ static size_t on_headers(struct http_exchange *x, void *ctx)
 
 static void finish_exchange(struct request *r)
 {
-	reply_send(r);
+	if (deadline_end(r))
+		r->reply.status = 504;
+	else
+		reply_send(r);
 	request_replied(r);
 	if (!r->reply.is_streaming)
 		request_free(r);
@@ -118,6 +121,7 @@ enum rc io_thread_start(struct io_thread *t, struct server *server, const struct
 	};
 	TRY(http_server_new(t->loop, &config, &handler, t, &t->http, err));
 	TRY(open_kubelet_client(t, server->keys, err));
+	deadlines_init(&t->deadlines, t->loop);
 	watch_set_init(&t->watches, server->store, t->loop);
 	if (pthread_create(&t->thread, NULL, run, t) != 0)
 		return err_set(err, RC_INTERNAL, "cannot start an io thread");
@@ -162,6 +166,7 @@ void io_thread_join(struct io_thread *t)
 	while (!t->is_through)
 		loop_run_once(t->server->loop, STOP_WAIT_MS);
 	pthread_join(t->thread, NULL);
+	deadlines_done(&t->deadlines);
 	http_client_free(t->kubelets);
 	http_server_free(t->http);
 	loop_free(t->loop);

@@ -5,6 +5,7 @@
 #define SKEG_SERVER_IO_THREAD_H
 
 #include "http/client.h"
+#include "server/deadline.h"
 #include "server/server.h"
 #include "server/watch.h"
 
@@ -13,6 +14,7 @@ struct io_thread {
 	struct loop *loop;
 	struct http_server *http;
 	struct watch_set watches;
+	struct deadlines deadlines;
 	struct http_client *kubelets; /* for logs */
 	pthread_t thread;
 	struct loop_msg stop_msg;

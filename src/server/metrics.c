@@ -19,9 +19,10 @@ struct metric {
 
 static void write_rows(struct buf *out, const struct metric *rows, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", rows[i].name,
-			   rows[i].help, rows[i].name, rows[i].type, rows[i].name, rows[i].value);
+	for (size_t i = 0; i < count; i++) {
+		metric_head(out, rows[i].name, rows[i].type, rows[i].help);
+		buf_printf(out, "%s %.17g\n", rows[i].name, rows[i].value);
+	}
 }
 
 static void write_store(struct buf *out, struct store *store)
@@ -49,8 +50,7 @@ static void write_store(struct buf *out, struct store *store)
 static void write_objects(struct buf *out, const struct snapshot *s)
 {
 	const struct api *api = api_builtin();
-	buf_add_cstr(out, "# HELP apiserver_storage_objects Objects stored, by resource.\n"
-			  "# TYPE apiserver_storage_objects gauge\n");
+	metric_head(out, "apiserver_storage_objects", "gauge", "Objects stored, by resource.");
 	for (uint16_t id = 0; id < api->stored_count; id++) {
 		const struct api_kind *kind = api_by_stored(api, id);
 		if (!kind)

@@ -4,6 +4,8 @@
 #include "server/audit.h"
 #include "server/authz.h"
 #include "server/fairness.h"
+#include "server/io_thread.h"
+#include "server/request_metrics.h"
 #include "server/route.h"
 #include "server/server.h"
 #include "server/tokens.h"
@@ -44,6 +46,7 @@ void request_free(struct request *r)
 	object_unref(r->pending);
 	object_unref(r->beside);
 	pieces_done(&r->reply.pieces);
+	request_metrics_end_long(r->server->metrics, r->long_run);
 	snapshot_unref(r->snapshot);
 	arena_done(&r->arena);
 	free(r);
@@ -128,6 +131,9 @@ void request_resume(struct request *r, enum step step)
 enum step stage_route(struct request *r)
 {
 	route_parse(r);
+	if (r->route.verb != DO_WATCH && r->route.verb != DO_CONNECT)
+		return deadline_begin(&io_thread_of(r->server, r->home)->deadlines, r);
+	r->long_run = request_metrics_begin_long(r->server->metrics, r);
 	return STEP_NEXT;
 }
 

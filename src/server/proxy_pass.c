@@ -106,7 +106,9 @@ static void on_head(struct http_exchange *x, struct forward_reply *reply, void *
 {
 	struct proxied *p = ctx;
 	struct request *r = p->request;
-	if (reply->status != 101)
+	if (reply->status == 101)
+		snapshot_unref(TAKE_PTR(r->snapshot)); /* a session must not hold old states */
+	else
 		rewrite(p, reply);
 	r->reply.status = reply->status;
 	r->reply.is_streaming = true;
@@ -125,7 +127,8 @@ static void done(struct http_exchange *x, const struct err *err, void *ctx)
 	r->forward = NULL;
 	proxy_html_done(&p->html);
 	if (!err) {
-		audit_ended(r);
+		if (x)
+			audit_ended(r);
 		request_free(r);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "api/object.h"
 #include "api/selector.h"
 #include "base/arena.h"
+#include "base/list.h"
 #include "codec/json.h"
 #include "http/server.h"
 #include "io/loop.h"
@@ -67,7 +68,8 @@ struct route {
 /* Query parameters of all verbs. */
 struct options {
 	struct str field_manager, field_validation, label_selector, field_selector;
-	struct str resource_version, resource_version_match, continue_token, include_object;
+	struct str resource_version, resource_version_match, continue_token, include_object,
+		timeout;
 	int64_t limit, timeout_s;
 	bool is_watch, is_dry_run, is_force, has_force, wants_pretty, allow_bookmarks,
 		send_initial_events, has_send_initial_events;
@@ -155,6 +157,10 @@ struct request {
 	int64_t beside_expect;
 	struct object *pending; /* what the reply will be when the commit is durable */
 	int64_t started_us;	/* when it came */
+	int64_t due_ms;		/* monotonic, see deadline.h; 0: never */
+	struct list deadline_link;
+	bool is_timed_out; /* the client has its answer: 504 */
+	uint32_t long_run; /* see request_metrics_begin_long() */
 	struct reply reply;
 };
 

@@ -22,7 +22,7 @@ struct row_key {
 
 struct row {
 	struct row_key key;
-	uint64_t count;
+	uint64_t count, terminated, running;
 	uint64_t sum_us;
 	uint64_t within[ARRAY_LEN(buckets_ms)]; /* of this bucket alone */
 };
@@ -142,8 +142,32 @@ void request_metrics_note(struct request_metrics *m, const struct request *r)
 	struct row *row = row_get(m, &key);
 	row->count++;
 	row->sum_us += (uint64_t)us;
+	row->terminated += r->is_timed_out || key.code == 429;
 	if (bucket < ARRAY_LEN(buckets_ms))
 		row->within[bucket]++;
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* A row is never moved to another number. */
+uint32_t request_metrics_begin_long(struct request_metrics *m, const struct request *r)
+{
+	struct row_key key;
+	key_of(r, &key);
+	key.code = 0;
+	pthread_mutex_lock(&m->lock);
+	struct row *row = row_get(m, &key);
+	row->running++;
+	uint32_t number = (uint32_t)(row - m->rows) + 1;
+	pthread_mutex_unlock(&m->lock);
+	return number;
+}
+
+void request_metrics_end_long(struct request_metrics *m, uint32_t number)
+{
+	if (!number)
+		return;
+	pthread_mutex_lock(&m->lock);
+	m->rows[number - 1].running--;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -164,7 +188,7 @@ static void write_labels(struct buf *out, const struct row_key *key)
 		STR_FMT(version));
 }
 
-static void write_head(struct buf *out, const char *name, const char *type, const char *help)
+void metric_head(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -196,6 +220,8 @@ static void merge_codes(const struct request_metrics *m, struct request_metrics 
 		struct row_key key;
 		memcpy(&key, &m->rows[i].key, sizeof(key));
 		key.code = 0;
+		if (!m->rows[i].count)
+			continue;
 		struct row *row = row_get(into, &key);
 		row->count += m->rows[i].count;
 		row->sum_us += m->rows[i].sum_us;
@@ -204,13 +230,35 @@ static void merge_codes(const struct request_metrics *m, struct request_metrics 
 	}
 }
 
+/* Of each row one number, where it has any. */
 static void write_counts(const struct request_metrics *m, struct buf *out)
 {
-	write_head(out, "apiserver_request_total", "counter", "Requests that were answered.");
-	for (uint32_t i = 0; i < m->count; i++) {
-		buf_printf(out, "apiserver_request_total{code=\"%u\",", m->rows[i].key.code);
-		write_labels(out, &m->rows[i].key);
-		buf_printf(out, "} %llu\n", (unsigned long long)m->rows[i].count);
+	static const struct {
+		const char *name, *type, *help;
+		size_t offset;
+		bool has_code;
+	} metrics[] = {
+		{"apiserver_request_total", "counter", "Requests that were answered.",
+		 offsetof(struct row, count), true},
+		{"apiserver_request_terminations_total", "counter",
+		 "Requests that were ended for their time or the server's load.",
+		 offsetof(struct row, terminated), true},
+		{"apiserver_longrunning_requests", "gauge",
+		 "Watches and streams to nodes that run now.", offsetof(struct row, running)},
+	};
+	for (size_t k = 0; k < ARRAY_LEN(metrics); k++) {
+		metric_head(out, metrics[k].name, metrics[k].type, metrics[k].help);
+		for (uint32_t i = 0; i < m->count; i++) {
+			const struct row *row = &m->rows[i];
+			uint64_t value = *(const uint64_t *)((const char *)row + metrics[k].offset);
+			if (!value)
+				continue;
+			buf_printf(out, "%s{", metrics[k].name);
+			if (metrics[k].has_code)
+				buf_printf(out, "code=\"%u\",", row->key.code);
+			write_labels(out, &row->key);
+			buf_printf(out, "} %llu\n", (unsigned long long)value);
+		}
 	}
 }
 
@@ -221,8 +269,8 @@ void request_metrics_write(struct request_metrics *m, struct buf *out)
 	write_counts(m, out);
 	merge_codes(m, merged);
 	pthread_mutex_unlock(&m->lock);
-	write_head(out, "apiserver_request_duration_seconds", "histogram",
-		   "Time from a whole request to its reply.");
+	metric_head(out, "apiserver_request_duration_seconds", "histogram",
+		    "Time from a whole request to its reply.");
 	for (uint32_t i = 0; i < merged->count; i++)
 		write_durations(out, &merged->rows[i]);
 	request_metrics_free(merged);

@@ -114,6 +114,7 @@ static const struct option_row {
 	{"resourceVersionMatch", offsetof(struct options, resource_version_match), read_text},
 	{"sendInitialEvents", offsetof(struct options, has_send_initial_events), read_presence},
 	{"sendInitialEvents", offsetof(struct options, send_initial_events), read_truth},
+	{"timeout", offsetof(struct options, timeout), read_text},
 	{"timeoutSeconds", offsetof(struct options, timeout_s), read_number},
 	{"watch", offsetof(struct options, is_watch), read_truth},
 };

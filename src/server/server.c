@@ -105,6 +105,10 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 	s->config = *config;
 	if (!config->advertise)
 		s->config.advertise = own_address(s);
+	if (!config->request_timeout_ms)
+		s->config.request_timeout_ms = REQUEST_TIMEOUT_MS;
+	if (!config->min_request_timeout_s)
+		s->config.min_request_timeout_s = WATCH_MIN_S;
 	s->started_ms = world_mono_ms();
 	history_init(&s->history);
 	enum rc rc = allocator_new(config->service_cidr, &s->allocator, err);

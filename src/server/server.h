@@ -27,6 +27,8 @@ struct server_config {
 	const char *cluster_domain; /* "cluster.local" */
 	const char *const *sans;    /* more names of the serving certificate */
 	size_t san_count;
+	int64_t request_timeout_ms;    /* 0: REQUEST_TIMEOUT_MS */
+	int64_t min_request_timeout_s; /* 0: 1800; watches end after once to twice this */
 	struct audit_options audit;
 	struct request_header_options request_headers;
 	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */

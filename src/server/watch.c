@@ -6,6 +6,7 @@
 #include "server/filter.h"
 #include "server/negotiate.h"
 #include "server/pipeline.h"
+#include "server/server.h"
 
 struct watcher {
 	struct list link;
@@ -316,8 +317,9 @@ enum step watch_start(struct watch_set *set, struct request *r)
 		loop_timer_start(set->loop, &set->bookmark_timer, WATCH_BOOKMARK_MS,
 				 bookmark_timer);
 	list_append(&set->watchers, &w->link);
+	uint64_t least = (uint64_t)r->server->config.min_request_timeout_s;
 	int64_t seconds = r->options.timeout_s > 0 ? MIN(r->options.timeout_s, WATCH_MAX_S)
-						   : 1800 + (int64_t)(world_random_u64() % 1800);
+						   : (int64_t)(least + world_random_u64() % least);
 	loop_timer_start(set->loop, &w->end_timer, seconds * 1000, end_timer);
 	begin_stream(r);
 	CLEANUP(snapshot_unref_p) struct snapshot *s = store_snapshot(set->store);

@@ -15,6 +15,7 @@
 #define WATCH_BATCH	  16
 #define WATCH_BOOKMARK_MS 60000
 #define WATCH_MAX_S	  (365LL * 86400)
+#define WATCH_MIN_S	  1800 /* without timeoutSeconds: once to twice this, by default */
 
 struct watch_set {
 	struct store *store;

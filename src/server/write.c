@@ -1,4 +1,5 @@
 #include "server/write.h"
+#include "server/deadline.h"
 
 #include "api/api_ids.h"
 #include "api/warnings.h"
@@ -208,5 +209,9 @@ static enum step write_subresource(struct request *r)
 
 enum step stage_write(struct request *r)
 {
+	if (deadline_is_over(r))
+		return request_fail(r, RC_TIMEOUT,
+				    "Timeout: request did not complete within requested timeout - "
+				    "context deadline exceeded");
 	return r->route.sub ? write_subresource(r) : write_object(r);
 }

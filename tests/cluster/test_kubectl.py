@@ -22,6 +22,7 @@ import subprocess
 import sys
 import termios
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -352,6 +353,25 @@ def step_port_forward(day):
     with day.follow("port-forward", f"service/{demo.SERVICE}", f"{port}:80", "-n", WEB) as forward:
         forward.until("Forwarding from 127.0.0.1")
         assert demo.ask("127.0.0.1", port)["pod"]
+
+
+def step_proxy(day):
+    """Pods on each node, a service's pods, and the agents, through the API and through `kubectl proxy`."""
+    space = f"/api/v1/namespaces/{WEB}"
+    pods = [p["metadata"]["name"] for p in day.stage.cluster().get(space + "/pods")["items"]]
+    for pod in pods:
+        assert demo.parse_page(day.run("get", "--raw", f"{space}/pods/{pod}:8080/proxy/"))["pod"] == pod
+    seen = {demo.parse_page(day.run("get", "--raw", f"{space}/services/{demo.SERVICE}:80/proxy/"))["pod"] for _ in range(5)}
+    assert seen and seen <= set(pods), seen
+    for node in day.stage.cluster().get("/api/v1/nodes")["items"]:
+        name = node["metadata"]["name"]
+        assert day.run("get", "--raw", f"/api/v1/nodes/{name}/proxy/healthz") == "ok"
+        assert json.loads(day.run("get", "--raw", f"/api/v1/nodes/{name}/proxy/pods"))["kind"] == "PodList"
+    port = free_port()
+    with day.follow("proxy", f"--port={port}") as proxy:
+        proxy.until("Starting to serve")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{space}/pods/{pods[0]}:8080/proxy/", timeout=10) as reply:
+            assert demo.parse_page(reply.read().decode())["pod"] == pods[0]
 
 
 def step_debug(day):

@@ -9,7 +9,7 @@
 #include "cli/mounts.h"
 #include "client/api_error.h"
 #include "client/api_path.h"
-#include "client/duration.h"
+#include "base/duration.h"
 #include "client/logs_pod.h"
 #include "client/resource_types.h"
 #include "rules.h"

@@ -1,6 +1,6 @@
 /* duration: spans of time as Go and kubectl read them: "5s", "1h30m", "1.5h".  Pure. */
-#ifndef SKEG_CLIENT_DURATION_H
-#define SKEG_CLIENT_DURATION_H
+#ifndef SKEG_BASE_DURATION_H
+#define SKEG_BASE_DURATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,5 +10,7 @@
 /* Whole seconds, rounded up; false when text is none, is negative or exceeds DURATION_MAX_S. */
 #define DURATION_MAX_S (100ll * 365 * 24 * 3600)
 bool duration_parse(struct str text, int64_t *ret_seconds);
+/* The same in milliseconds. */
+bool duration_parse_ms(struct str text, int64_t *ret_ms);
 
 #endif

@@ -1,4 +1,4 @@
-#include "client/duration.h"
+#include "base/duration.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -47,15 +47,12 @@ static bool take_unit(struct str *text, double *ret_seconds)
 	return false;
 }
 
-bool duration_parse(struct str text, int64_t *ret_seconds)
+static bool parse(struct str text, double *ret_seconds)
 {
 	double sum = 0, number, unit;
-	if (text.len == 0)
-		return false;
-	if (str_is(text, "0")) {
-		*ret_seconds = 0;
-		return true;
-	}
+	*ret_seconds = 0;
+	if (text.len == 0 || str_is(text, "0"))
+		return text.len > 0;
 	while (text.len) {
 		if (!take_number(&text, &number) || !take_unit(&text, &unit))
 			return false;
@@ -63,6 +60,24 @@ bool duration_parse(struct str text, int64_t *ret_seconds)
 		if (sum > (double)DURATION_MAX_S)
 			return false;
 	}
-	*ret_seconds = (int64_t)ceil(sum - 1e-9);
+	*ret_seconds = sum;
+	return true;
+}
+
+bool duration_parse(struct str text, int64_t *ret_seconds)
+{
+	double seconds;
+	if (!parse(text, &seconds))
+		return false;
+	*ret_seconds = (int64_t)ceil(seconds - 1e-9);
+	return true;
+}
+
+bool duration_parse_ms(struct str text, int64_t *ret_ms)
+{
+	double seconds;
+	if (!parse(text, &seconds))
+		return false;
+	*ret_ms = (int64_t)ceil(seconds * 1000 - 1e-6);
 	return true;
 }
