@@ -24,6 +24,8 @@ READ = {
     "libzstd1": "BSD-3-clause (or GPL-2)",
     "libuv1": "MIT",
     "libssl3": "Apache-2.0",
+    "libcjose0": "MIT",
+    "libjansson4": "MIT",
     "libsqlite3-0": "public domain",
     "libyaml-0-2": "MIT",
     "libcurl4": "curl",

@@ -20,10 +20,10 @@ void child_init(struct child *c, struct loop *loop, const char *name)
 
 void child_arg(struct child *c, const char *fmt, ...)
 {
-	ASSERT(c->arg_count < CHILD_ARGS_MAX);
 	va_list ap;
 	va_start(ap, fmt);
-	c->args[c->arg_count++] = arena_cstr(&c->arena, arena_vprintf(&c->arena, fmt, ap));
+	text_list_add(&c->arena, &c->args,
+		      arena_cstr(&c->arena, arena_vprintf(&c->arena, fmt, ap)));
 	va_end(ap);
 }
 
@@ -76,11 +76,12 @@ void child_start(struct child *c)
 	uv_pipe_init(loop_uv(c->loop), &c->notify, 0);
 	c->notify.data = c;
 	c->process.data = c;
-	c->args[c->arg_count] = NULL;
+	text_list_add(&c->arena, &c->args, NULL);
+	c->args.count--; /* it may be started again */
 	uv_process_options_t options = {
 		.exit_cb = exited,
-		.file = c->args[0],
-		.args = (char **)c->args,
+		.file = c->args.at[0],
+		.args = (char **)c->args.at,
 		.stdio = stdio,
 		.stdio_count = NOTIFY_FD + 1,
 		.flags = UV_PROCESS_DETACHED, /* a group of its own: Ctrl-C is ours to pass on */

@@ -7,9 +7,9 @@
 #include <uv.h>
 
 #include "base/arena.h"
+#include "client/command.h"
 #include "io/loop.h"
 
-#define CHILD_ARGS_MAX	       64
 #define CHILD_BACKOFF_FIRST_MS 200
 #define CHILD_BACKOFF_LAST_MS  10000
 
@@ -17,8 +17,7 @@ struct child {
 	struct loop *loop;
 	struct arena arena;
 	const char *name; /* for the log: "control", "node1" */
-	const char *args[CHILD_ARGS_MAX + 1];
-	size_t arg_count;
+	struct text_list args;
 	uv_process_t process;
 	uv_pipe_t notify; /* the child writes "ready" */
 	struct loop_timer restart;

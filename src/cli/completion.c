@@ -47,8 +47,8 @@ static void print_verbs(void)
 
 static void print_options(const struct command *c)
 {
-	for (size_t i = 0; i < c->option_count; i++)
-		printf(" --%s", c->options[i].name);
+	for (size_t i = 0; i < command_option_count(c); i++)
+		printf(" --%s", command_option(c, i)->name);
 }
 
 static void print_bash(void)
@@ -74,9 +74,9 @@ static void print_bash(void)
 
 static void print_zsh_options(const struct command *c)
 {
-	for (size_t i = 0; i < c->option_count; i++) {
-		printf(" '--%s:", c->options[i].name);
-		print_quoted(c->options[i].help, "'\\''");
+	for (size_t i = 0; i < command_option_count(c); i++) {
+		printf(" '--%s:", command_option(c, i)->name);
+		print_quoted(command_option(c, i)->help, "'\\''");
 		putchar('\'');
 	}
 }
@@ -124,8 +124,8 @@ static void print_fish(void)
 		printf("complete -c skeg -n __fish_use_subcommand -a '%s' -d '", c->name);
 		print_quoted(c->summary, "\\'");
 		printf("'\n");
-		for (size_t k = 0; k < c->option_count; k++)
-			print_fish_option(c, &c->options[k]);
+		for (size_t k = 0; k < command_option_count(c); k++)
+			print_fish_option(c, command_option(c, k));
 		if (!takes_types(c))
 			continue;
 		printf("complete -c skeg -n '__fish_seen_subcommand_from %s' -a '", c->name);

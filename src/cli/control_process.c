@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <uv.h>
 
-#include "base/duration.h"
 #include "base/ipaddr.h"
 #include "base/log.h"
 #include "cli/cluster_files.h"
@@ -240,27 +239,6 @@ static void on_ready(void *ctx)
 		log_warn("control", "nobody waits for us to be ready");
 }
 
-static enum rc take_audit(const struct control_options *o, struct arena *a,
-			  struct audit_options *ret_audit, struct err *err)
-{
-	struct kubeconfig_target hook = {};
-	if (o->audit_webhook)
-		TRY(kubeconfig_load(a, o->audit_webhook, NULL, &hook, err));
-	*ret_audit = (struct audit_options){
-		.policy_path = o->audit_policy,
-		.log_path = o->audit_log,
-		.log_max_mib = o->audit_max_mib,
-		.log_max_backups = o->audit_max_backups,
-		.log_max_age_days = o->audit_max_days,
-		.webhook_url = hook.server,
-		.webhook_ca_pem = hook.ca_pem,
-		.webhook_cert_pem = hook.cert_pem,
-		.webhook_key_pem = hook.key_pem,
-		.webhook_token = hook.token,
-	};
-	return RC_OK;
-}
-
 static enum rc start(struct control *c, struct err *err)
 {
 	const struct control_options *o = c->options;
@@ -274,17 +252,12 @@ static enum rc start(struct control *c, struct err *err)
 		.cluster_domain = o->cluster_domain,
 		.sans = o->tls_sans.at,
 		.san_count = o->tls_sans.count,
-		.request_headers = o->request_headers,
-		.min_request_timeout_s = o->min_request_timeout_s,
 		.on_ready = on_ready,
 		.on_fatal = on_fatal,
 		.ctx = c,
 	};
 	CLEANUP_ARENA a = {};
-	bool is_duration =
-		duration_parse_ms(str_of(o->request_timeout), &config.request_timeout_ms);
-	ASSERT(is_duration); /* value_is_timeout() took it */
-	TRY(take_audit(o, &a, &config.audit, err));
+	TRY(api_options_apply(&o->api, &a, &config, err));
 	TRY(server_new(c->loop, &config, &c->server, err));
 	take_settings(c);
 	return server_start(c->server, err);
@@ -358,35 +331,6 @@ static const struct option options[] = {
 	 "run N nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
 	{"node-label", 0, OPTION_LIST, AT(node_labels), "K=V", "label of simulated nodes",
 	 .is_good = value_is_label, .wants = LABEL_WANTED},
-	{"request-timeout", 0, OPTION_TEXT, AT(request_timeout), "DURATION",
-	 "time within which requests are answered, but for watches and streams",
-	 .is_good = value_is_timeout, .wants = TIMEOUT_WANTED},
-	{"min-request-timeout", 0, OPTION_NUMBER, AT(min_request_timeout_s), "SECONDS",
-	 "watches without a time-out end after once to twice this; 0 is 1800", .most = 1 << 30},
-	{"audit-policy-file", 0, OPTION_TEXT, AT(audit_policy), "FILE",
-	 "which requests the audit log records (audit.k8s.io/v1 Policy)"},
-	{"audit-log-path", 0, OPTION_TEXT, AT(audit_log), "FILE",
-	 "audit log, one JSON event a line; - is standard output"},
-	{"audit-log-maxsize", 0, OPTION_NUMBER, AT(audit_max_mib), "MIB",
-	 "size at which the audit log is closed and renamed; 0 never", .most = 1 << 20},
-	{"audit-log-maxbackup", 0, OPTION_NUMBER, AT(audit_max_backups), "N",
-	 "closed audit logs to keep; 0 all", .most = 1 << 20},
-	{"audit-log-maxage", 0, OPTION_NUMBER, AT(audit_max_days), "DAYS",
-	 "age at which closed audit logs go; 0 never", .most = 36500},
-	{"audit-webhook-config-file", 0, OPTION_TEXT, AT(audit_webhook), "FILE",
-	 "kubeconfig of a server that gets audit events"},
-	{"requestheader-client-ca-file", 0, OPTION_TEXT, AT(request_headers.client_ca_file), "FILE",
-	 "authority of authenticating proxies, whose headers name the user"},
-	{"requestheader-allowed-names", 0, OPTION_TEXT, AT(request_headers.allowed_names), "LIST",
-	 "common names of such proxies; any by default"},
-	{"requestheader-username-headers", 0, OPTION_TEXT, AT(request_headers.username_headers),
-	 "LIST", "headers with the user's name"},
-	{"requestheader-uid-headers", 0, OPTION_TEXT, AT(request_headers.uid_headers), "LIST",
-	 "headers with the user's uid"},
-	{"requestheader-group-headers", 0, OPTION_TEXT, AT(request_headers.group_headers), "LIST",
-	 "headers with the user's groups"},
-	{"requestheader-extra-headers-prefix", 0, OPTION_TEXT, AT(request_headers.extra_prefixes),
-	 "LIST", "how headers with more about the user begin"},
 	{"log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn or error",
 	 .is_good = value_is_level, .wants = LEVEL_WANTED},
 	{"log-json", 0, OPTION_FLAG, AT(has_json_log), NULL, "log lines as JSON"},
@@ -400,14 +344,8 @@ static const struct control_options defaults = {
 	.cluster_cidr = "10.42.0.0/16",
 	.service_cidr = "10.43.0.0/16",
 	.cluster_domain = "cluster.local",
-	.request_timeout = "1m0s",
-	.min_request_timeout_s = 1800,
 	.log_level = "info",
-	.request_headers = {.username_headers = "X-Remote-User",
-			    .uid_headers = "X-Remote-Uid",
-			    .group_headers = "X-Remote-Group",
-			    .extra_prefixes = "X-Remote-Extra-"},
-	.audit_max_mib = 100,
+	.api = API_OPTIONS_DEFAULTS,
 	.port = 6443,
 };
 
@@ -416,6 +354,8 @@ const struct command command_control = {
 	.summary = "Run the control plane in the foreground",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.shared = &api_option_set,
+	.shared_offset = offsetof(struct control_options, api),
 	.values_size = sizeof(struct control_options),
 	.defaults = &defaults,
 	.run = run,

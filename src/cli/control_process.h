@@ -3,16 +3,14 @@
 #ifndef SKEG_CLI_CONTROL_PROCESS_H
 #define SKEG_CLI_CONTROL_PROCESS_H
 
+#include "cli/api_options.h"
 #include "client/command.h"
-#include "server/request_header.h"
 
 struct control_options {
 	const char *data_dir, *bind_address, *advertise_address, *cluster_cidr, *service_cidr,
-		*cluster_domain, *request_timeout, *log_level, *audit_policy, *audit_log,
-		*audit_webhook;
-	struct request_header_options request_headers;
-	int64_t min_request_timeout_s, port, simulated_nodes, notify_fd, audit_max_mib,
-		audit_max_backups, audit_max_days;
+		*cluster_domain, *log_level;
+	struct api_options api;
+	int64_t port, simulated_nodes, notify_fd;
 	struct text_list tls_sans, node_labels;
 	bool is_memory, has_json_log;
 };

@@ -123,6 +123,7 @@ static enum rc check(struct command_line *line, struct err *err)
 		return err_set(err, RC_BAD_REQUEST, "'%s' belongs to no option", line->words.at[0]);
 	TRY(config_file_apply(line, o->config, err));
 	o->cluster.data_dir = cluster_data(a, o->cluster.data_dir);
+	TRY(api_options_check(&o->cluster.api, err));
 	TRY(find_address(o, a, err));
 	TRY(check_node(o, a, err));
 	return cluster_check_idle(o->cluster.data_dir, err);
@@ -167,6 +168,8 @@ const struct command command_server = {
 	.summary = "Run the control plane and this machine as a node, in the foreground",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.shared = &api_option_set,
+	.shared_offset = offsetof(struct server_options, cluster.api),
 	.values_size = sizeof(struct server_options),
 	.defaults = &defaults,
 	.run = run,

@@ -184,6 +184,7 @@ static void start_control(struct supervisor *s)
 		add_labels(c, &o->node_labels);
 	for (size_t i = 0; i < o->tls_sans.count; i++)
 		child_arg(c, "--tls-san=%s", o->tls_sans.at[i]);
+	option_set_args(&c->arena, &api_option_set, &o->api, &c->args);
 	c->ctx = s;
 	c->on_ready = control_ready;
 	c->on_stopped = control_stopped;

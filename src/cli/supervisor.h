@@ -5,6 +5,7 @@
 #ifndef SKEG_CLI_SUPERVISOR_H
 #define SKEG_CLI_SUPERVISOR_H
 
+#include "cli/api_options.h"
 #include "cli/option_value.h"
 #include "client/command.h"
 
@@ -17,6 +18,7 @@ struct cluster_options {
 	int64_t port, notify_fd;
 	struct text_list node_labels, tls_sans;
 	bool is_memory, keep_pods;
+	struct api_options api;
 };
 
 struct cluster_plan {
@@ -120,6 +122,7 @@ int supervise(const struct cluster_plan *plan);
 		.bind_address = "", .cluster_cidr = "10.42.0.0/16",                                \
 		.service_cidr = "10.43.0.0/16", .cluster_dns = "10.43.0.10",                       \
 		.cluster_domain = "cluster.local", .log_level = "info", .port = 6443,              \
+		.api = API_OPTIONS_DEFAULTS,                                                       \
 	}
 
 #endif

@@ -15,8 +15,6 @@
 #include "io/file.h"
 #include "node/runtime_programs.h"
 
-#define ARGS_MAX 64
-
 struct up_options {
 	struct cluster_options cluster;
 	int64_t nodes, simulated_nodes;
@@ -57,22 +55,21 @@ static enum rc check_options(struct up_options *o, struct arena *a, struct err *
 			       "--nodes needs root, for containers and networks; run it with sudo "
 			       "or use --simulated-nodes %lld",
 			       (long long)o->nodes);
+	TRY(api_options_check(&o->cluster.api, err));
 	return o->nodes ? check_machine(err) : RC_OK;
 }
 
 /* ---- detached: the same command again, in a session of its own ---- */
 
-static void add_list(const char **args, size_t *count, struct arena *a, const char *name,
+static void add_list(struct text_list *args, struct arena *a, const char *name,
 		     const struct text_list *list)
 {
-	for (size_t i = 0; i < list->count && *count < ARGS_MAX; i++)
-		args[(*count)++] = arena_cstr(a, arena_printf(a, "--%s=%s", name, list->at[i]));
+	for (size_t i = 0; i < list->count; i++)
+		text_list_add(a, args, arena_printf(a, "--%s=%s", name, list->at[i]).at);
 }
 
-static void supervisor_args(const char **args, struct arena *a, const struct up_options *up)
+static void add_texts(struct text_list *args, struct arena *a, const struct cluster_options *o)
 {
-	const struct cluster_options *o = &up->cluster;
-	size_t n = 0;
 	const struct {
 		const char *name, *value;
 	} texts[] = {
@@ -86,24 +83,45 @@ static void supervisor_args(const char **args, struct arena *a, const struct up_
 		{"cluster-dns", o->cluster_dns},
 		{"cluster-domain", o->cluster_domain},
 	};
-	args[n++] = "/proc/self/exe";
-	args[n++] = "up";
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].value)
-			args[n++] = arena_cstr(
-				a, arena_printf(a, "--%s=%s", texts[i].name, texts[i].value));
-	args[n++] = arena_cstr(a, arena_printf(a, "--port=%lld", (long long)o->port));
-	args[n++] = arena_cstr(a, arena_printf(a, "--nodes=%lld", (long long)up->nodes));
-	args[n++] = arena_cstr(
-		a, arena_printf(a, "--simulated-nodes=%lld", (long long)up->simulated_nodes));
-	args[n++] = "--notify-fd=3";
+			text_list_add(a, args,
+				      arena_printf(a, "--%s=%s", texts[i].name, texts[i].value).at);
+}
+
+static void add_numbers(struct text_list *args, struct arena *a, const struct up_options *up)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = {
+		{"port", up->cluster.port},
+		{"nodes", up->nodes},
+		{"simulated-nodes", up->simulated_nodes},
+		{"notify-fd", 3},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		text_list_add(
+			a, args,
+			arena_printf(a, "--%s=%lld", numbers[i].name, (long long)numbers[i].value)
+				.at);
+}
+
+static void supervisor_args(struct text_list *args, struct arena *a, const struct up_options *up)
+{
+	const struct cluster_options *o = &up->cluster;
+	text_list_add(a, args, "/proc/self/exe");
+	text_list_add(a, args, "up");
+	add_texts(args, a, o);
+	add_numbers(args, a, up);
 	if (o->is_memory)
-		args[n++] = "--memory";
+		text_list_add(a, args, "--memory");
 	if (o->keep_pods)
-		args[n++] = "--keep-pods";
-	add_list(args, &n, a, "node-label", &o->node_labels);
-	add_list(args, &n, a, "tls-san", &o->tls_sans);
-	args[n] = NULL;
+		text_list_add(a, args, "--keep-pods");
+	add_list(args, a, "node-label", &o->node_labels);
+	add_list(args, a, "tls-san", &o->tls_sans);
+	option_set_args(a, &api_option_set, &o->api, args);
+	text_list_add(a, args, NULL);
 }
 
 /* The supervisor's steps are in its log; the wanted ones are shown while we wait. */
@@ -116,7 +134,7 @@ static bool wait_ready(int ready_fd, pid_t pid)
 
 static int detached(const struct up_options *o, struct arena *a)
 {
-	const char *args[ARGS_MAX + 16];
+	struct text_list args = {};
 	int pipe_fds[2];
 	pid_t pid;
 	struct err err;
@@ -125,7 +143,7 @@ static int detached(const struct up_options *o, struct arena *a)
 	posix_spawnattr_t attributes;
 	if (dir_make(o->cluster.data_dir, 0700, &err) != RC_OK)
 		return command_failed(&err);
-	supervisor_args(args, a, o);
+	supervisor_args(&args, a, o);
 	if (pipe(pipe_fds) < 0)
 		return EXIT_FAILED;
 	posix_spawn_file_actions_init(&actions);
@@ -135,7 +153,8 @@ static int detached(const struct up_options *o, struct arena *a)
 	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 3);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-	int status = posix_spawn(&pid, args[0], &actions, &attributes, (char **)args, environ);
+	int status =
+		posix_spawn(&pid, args.at[0], &actions, &attributes, (char **)args.at, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	close(pipe_fds[1]);
@@ -195,6 +214,8 @@ const struct command command_up = {
 	.summary = "Start a cluster on this machine",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.shared = &api_option_set,
+	.shared_offset = offsetof(struct up_options, cluster.api),
 	.values_size = sizeof(struct up_options),
 	.defaults = &defaults,
 	.run = run,

@@ -43,12 +43,25 @@ const char *nearest_name(const char *word, const char *const *names, size_t coun
 	return best;
 }
 
+size_t command_option_count(const struct command *c)
+{
+	return c->option_count + (c->shared ? c->shared->count : 0);
+}
+
+const struct option *command_option(const struct command *c, size_t index)
+{
+	ASSERT(index < command_option_count(c));
+	return index < c->option_count ? &c->options[index]
+				       : &c->shared->options[index - c->option_count];
+}
+
 static const struct option *find_long(const struct command *c, const char *name, size_t len)
 {
-	for (size_t i = 0; i < c->option_count; i++)
-		if (strlen(c->options[i].name) == len &&
-		    strncmp(c->options[i].name, name, len) == 0)
-			return &c->options[i];
+	for (size_t i = 0; i < command_option_count(c); i++) {
+		const struct option *o = command_option(c, i);
+		if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
+			return o;
+	}
 	return NULL;
 }
 
@@ -63,9 +76,9 @@ static const struct option *find_letter(const struct command *c, char letter)
 const char *command_nearest_option(const struct command *c, const char *word)
 {
 	const char *names[COMMAND_OPTIONS_MAX];
-	size_t count = MIN(c->option_count, ARRAY_LEN(names));
+	size_t count = MIN(command_option_count(c), ARRAY_LEN(names));
 	for (size_t i = 0; i < count; i++)
-		names[i] = c->options[i].name;
+		names[i] = command_option(c, i)->name;
 	return nearest_name(word, names, count);
 }
 
@@ -77,7 +90,7 @@ static enum rc unknown_option(struct command_line *line, const char *arg, struct
 		       line->command->name);
 }
 
-static void list_add(struct arena *a, struct text_list *list, const char *text)
+void text_list_add(struct arena *a, struct text_list *list, const char *text)
 {
 	list->at = arena_grow(a, list->at, list->count, &list->cap, sizeof(*list->at));
 	list->at[list->count++] = text;
@@ -96,10 +109,32 @@ static enum rc parse_number(const struct option *o, const char *text, int64_t *r
 	return RC_OK;
 }
 
+static size_t option_index(const struct command *c, const struct option *o)
+{
+	size_t index = 0;
+	while (command_option(c, index) != o)
+		index++;
+	return index;
+}
+
+static uint64_t option_bit(const struct command_line *line, const struct option *o)
+{
+	size_t index = option_index(line->command, o);
+	ASSERT(index < COMMAND_OPTIONS_MAX);
+	return (uint64_t)1 << index;
+}
+
+static void *option_slot(const struct command_line *line, const struct option *o)
+{
+	const struct command *c = line->command;
+	size_t base = option_index(c, o) < c->option_count ? 0 : c->shared_offset;
+	return (char *)line->values + base + o->offset;
+}
+
 static enum rc store_value(struct command_line *line, const struct option *o, const char *text,
 			   struct err *err)
 {
-	char *slot = (char *)line->values + o->offset;
+	void *slot = option_slot(line, o);
 	if (o->is_good && text && !o->is_good(text))
 		return err_set(err, RC_BAD_REQUEST, "option '--%s' needs %s, not '%s'", o->name,
 			       o->wants, text);
@@ -114,19 +149,12 @@ static enum rc store_value(struct command_line *line, const struct option *o, co
 		*(const char **)slot = text;
 		break;
 	case OPTION_LIST:
-		list_add(&line->arena, (struct text_list *)slot, text);
+		text_list_add(&line->arena, slot, text);
 		break;
 	case OPTION_NUMBER:
 		return parse_number(o, text, (int64_t *)slot, err);
 	}
 	return RC_OK;
-}
-
-static uint64_t option_bit(const struct command_line *line, const struct option *o)
-{
-	size_t index = (size_t)(o - line->command->options);
-	ASSERT(index < COMMAND_OPTIONS_MAX);
-	return (uint64_t)1 << index;
 }
 
 static enum rc take_option(struct command_line *line, const struct option *o, const char *text,
@@ -206,12 +234,50 @@ enum rc command_parse(struct command_line *line, int argc, char **argv, struct e
 		} else if (is_option) {
 			TRY(parse_letters(line, argc, argv, &i, err));
 		} else {
-			list_add(&line->arena, &line->words, argv[i]);
+			text_list_add(&line->arena, &line->words, argv[i]);
 		}
 	}
 	if (!line->has_dash)
 		line->words_before_dash = line->words.count;
 	return RC_OK;
+}
+
+static void add_text(struct arena *a, struct text_list *args, const struct option *o,
+		     const char *text)
+{
+	text_list_add(a, args, arena_printf(a, "--%s=%s", o->name, text).at);
+}
+
+static void add_args(struct arena *a, const struct option *o, const void *slot,
+		     struct text_list *args)
+{
+	const struct text_list *list = slot;
+	switch (o->form) {
+	case OPTION_FLAG:
+		add_text(a, args, o, *(const bool *)slot ? "true" : "false");
+		break;
+	case OPTION_TEXT:
+		if (*(const char *const *)slot)
+			add_text(a, args, o, *(const char *const *)slot);
+		break;
+	case OPTION_LIST:
+		for (size_t i = 0; i < list->count; i++)
+			add_text(a, args, o, list->at[i]);
+		break;
+	case OPTION_NUMBER:
+		text_list_add(
+			a, args,
+			arena_printf(a, "--%s=%lld", o->name, (long long)*(const int64_t *)slot)
+				.at);
+		break;
+	}
+}
+
+void option_set_args(struct arena *a, const struct option_set *set, const void *values,
+		     struct text_list *args)
+{
+	for (size_t i = 0; i < set->count; i++)
+		add_args(a, &set->options[i], (const char *)values + set->options[i].offset, args);
 }
 
 static void print_option(const struct option *o)
@@ -228,12 +294,12 @@ static void print_option(const struct option *o)
 void command_help(const struct command *c)
 {
 	printf("%s\n\nUsage: skeg %s%s%s%s\n", c->summary, c->name,
-	       c->option_count ? " [options]" : "", c->arguments ? " " : "",
+	       command_option_count(c) ? " [options]" : "", c->arguments ? " " : "",
 	       c->arguments ? c->arguments : "");
-	if (c->option_count)
+	if (command_option_count(c))
 		printf("\nOptions:\n");
-	for (size_t i = 0; i < c->option_count; i++)
-		print_option(&c->options[i]);
+	for (size_t i = 0; i < command_option_count(c); i++)
+		print_option(command_option(c, i));
 }
 
 int command_failed(const struct err *err)

@@ -33,6 +33,12 @@ struct option {
 	const char *wants;
 };
 
+/* Rows that several commands have; their offsets count from a struct within the values. */
+struct option_set {
+	const struct option *options;
+	size_t count;
+};
+
 struct command_line {
 	struct arena arena;
 	const struct command *command;
@@ -50,6 +56,8 @@ struct command {
 	const char *summary;
 	const struct option *options;
 	size_t option_count;
+	const struct option_set *shared; /* more rows, at the end; NULL: none */
+	size_t shared_offset;		 /* of their struct in the values */
 	size_t values_size;
 	const void *defaults; /* values before parsing; NULL: zero */
 	int (*run)(struct command_line *line);
@@ -67,6 +75,14 @@ struct command {
  * command has it.  Values are checked as those of the command line. */
 [[nodiscard]] enum rc command_set(struct command_line *line, struct str name, const char *text,
 				  bool *ret_is_known, struct err *err);
+/* All options of a command, its own first. */
+size_t command_option_count(const struct command *command);
+const struct option *command_option(const struct command *command, size_t index);
+/* Adds "--name=value" for every option of the set that has a value: how one process gives them to
+ * another.  values are those of the set; texts live in the arena. */
+void option_set_args(struct arena *a, const struct option_set *set, const void *values,
+		     struct text_list *args);
+void text_list_add(struct arena *a, struct text_list *list, const char *text); /* not copied */
 /* The option whose name is nearest, NULL when none is near. */
 const char *command_nearest_option(const struct command *command, const char *word);
 /* The nearest of the names by edit distance, NULL when none is near. */

@@ -1,16 +1,25 @@
 #include "server/account_secrets.h"
 
+#include <stdatomic.h>
+
 #include "api/api_ids.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/timefmt.h"
 #include "sync/client.h"
 
 #define SECRET_TYPE "kubernetes.io/service-account-token"
 #define NAME_KEY    "kubernetes.io/service-account.name"
 #define UID_KEY	    "kubernetes.io/service-account.uid"
 
+#define DATE_LEN 10 /* of a time in RFC 3339 */
+
 struct account_secrets {
 	struct server *server;
+	struct loop_msg used_msg;
+	atomic_bool is_marking; /* who sets it owns used_arena until core has seen the message */
+	struct arena used_arena;
+	struct str used_namespace, used_name;
 	struct client_watch *secrets, *accounts;
 };
 
@@ -125,6 +134,45 @@ static struct client_watch *watch(struct account_secrets *s, uint16_t kind,
 				 (struct str){}, ops, s);
 }
 
+/* ---- use ---- */
+
+static struct str today(struct arena *a)
+{
+	char text[TIME_TEXT_MAX];
+	time_format(world_wall_us(), text);
+	return arena_str(a, str_n(text, DATE_LEN));
+}
+
+static void mark_used(struct loop_msg *msg)
+{
+	struct account_secrets *s = CONTAINER_OF(msg, struct account_secrets, used_msg);
+	CLEANUP_ARENA a = {};
+	const struct object *o =
+		store_pending_get(s->server->store, KIND_SECRET, s->used_namespace, s->used_name);
+	if (o) {
+		struct json *tree = object_tree(&a, o);
+		struct json *labels = json_need_object(
+			&a, json_need_object(&a, tree, STR("metadata")), STR("labels"));
+		json_set_str(&a, labels, STR(ACCOUNT_TOKEN_USED_LABEL), today(&a));
+		submit(s, CLIENT_UPDATE, o, tree);
+	}
+	arena_done(&s->used_arena);
+	s->is_marking = false;
+}
+
+void account_secrets_used(struct account_secrets *s, const struct object *secret)
+{
+	CLEANUP_ARENA a = {};
+	if (str_eq(object_label(secret, STR(ACCOUNT_TOKEN_USED_LABEL)), today(&a)) ||
+	    atomic_exchange(&s->is_marking, true))
+		return;
+	s->used_arena = (struct arena){};
+	s->used_namespace = arena_str(&s->used_arena, secret->namespace);
+	s->used_name = arena_str(&s->used_arena, secret->name);
+	s->used_msg.fn = mark_used;
+	loop_post(s->server->loop, &s->used_msg);
+}
+
 struct account_secrets *account_secrets_new(struct server *server)
 {
 	struct account_secrets *s = NEW(struct account_secrets);
@@ -138,6 +186,8 @@ void account_secrets_free(struct account_secrets *s)
 {
 	if (!s)
 		return;
+	loop_post_cancel(s->server->loop, &s->used_msg);
+	arena_done(&s->used_arena);
 	s->server->local->ops->unwatch(s->server->local, s->secrets);
 	s->server->local->ops->unwatch(s->server->local, s->accounts);
 	free(s);

@@ -91,14 +91,29 @@ static void add_response(struct buf *out, struct request *r, bool omits_managed_
 	}
 }
 
-static void add_annotations(struct buf *out, const struct audit_record *record)
+static void add_annotation(struct buf *out, const char *key, struct str value, bool *is_first)
 {
-	if (!record->verdict.len)
+	if (!value.len)
 		return;
-	buf_add_cstr(out, ",\"annotations\":{\"authorization.k8s.io/decision\":");
-	json_write_string(out, record->verdict);
-	buf_add_cstr(out, ",\"authorization.k8s.io/reason\":");
-	json_write_string(out, record->reason);
+	buf_printf(out, "%s\"%s\":", *is_first ? "" : ",", key);
+	json_write_string(out, value);
+	*is_first = false;
+}
+
+static void add_annotations(struct buf *out, const struct request *r,
+			    const struct audit_record *record)
+{
+	bool is_first = true;
+	if (!record->verdict.len && !r->token_note)
+		return;
+	buf_add_cstr(out, ",\"annotations\":{");
+	if (r->token_note)
+		add_annotation(out, r->token_note, r->token_note_text, &is_first);
+	add_annotation(out, "authorization.k8s.io/decision", record->verdict, &is_first);
+	if (record->verdict.len) {
+		buf_add_cstr(out, ",\"authorization.k8s.io/reason\":");
+		json_write_string(out, record->reason);
+	}
 	buf_add_char(out, '}');
 }
 
@@ -138,6 +153,6 @@ void audit_event_write(struct buf *out, struct request *r, const struct audit_re
 		add_response(out, r, d->omits_managed_fields);
 	add_time(out, "requestReceivedTimestamp", record->received_us);
 	add_time(out, "stageTimestamp", world_wall_us());
-	add_annotations(out, record);
+	add_annotations(out, r, record);
 	buf_add_cstr(out, "}\n");
 }

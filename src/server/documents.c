@@ -198,8 +198,26 @@ enum step serve_health(struct request *r)
 
 /* ---- issuer ---- */
 
+static const struct str issuer_cache = STR_INIT("public, max-age=3600");
+
+static struct str keys_address(struct request *r)
+{
+	struct str told = token_jwks_uri(r->server->tokens);
+	return told.len ? told
+			: arena_printf(&r->arena, "https://%s:%u/openid/v1/jwks",
+				       r->server->config.advertise, server_port(r->server));
+}
+
+/* Who has chosen an issuer without https gives out no documents of it. */
+static bool is_discoverable(const struct request *r)
+{
+	return str_has_prefix(token_issuer(r->server->tokens), STR("https://"));
+}
+
 enum step serve_issuer(struct request *r)
 {
+	if (!is_discoverable(r))
+		return request_text(r, 404, STR("404 page not found\n"));
 	struct arena *a = &r->arena;
 	struct json *t = json_object(a), *types = json_array(a), *subjects = json_array(a),
 		    *algorithms = json_array(a);
@@ -208,14 +226,13 @@ enum step serve_issuer(struct request *r)
 	json_append(a, subjects, json_cstring(a, "public"));
 	json_append(a, algorithms, json_cstring(a, "ES256"));
 	json_set_str(a, t, STR("issuer"), issuer);
-	json_set(a, t, STR("jwks_uri"),
-		 json_printf(a, "https://%s:%u/openid/v1/jwks", r->server->config.advertise,
-			     server_port(r->server)));
+	json_set_str(a, t, STR("jwks_uri"), keys_address(r));
 	json_set(a, t, STR("response_types_supported"), types);
 	json_set(a, t, STR("subject_types_supported"), subjects);
 	json_set(a, t, STR("id_token_signing_alg_values_supported"), algorithms);
 	r->reply.tree = t;
 	r->reply.status = 200;
+	r->reply.cache_control = issuer_cache;
 	return STEP_DONE;
 }
 
@@ -223,6 +240,8 @@ enum step serve_jwks(struct request *r)
 {
 	struct arena *a = &r->arena;
 	const struct pki_jwk *k = &r->server->keys->jwk;
+	if (!is_discoverable(r))
+		return request_text(r, 404, STR("404 page not found\n"));
 	if (r->accept.len && !memmem(r->accept.at, r->accept.len, "jwk-set+json", 12) &&
 	    !memmem(r->accept.at, r->accept.len, "*/*", 3))
 		return request_fail(
@@ -243,6 +262,7 @@ enum step serve_jwks(struct request *r)
 	json_set(a, t, STR("keys"), keys);
 	r->reply.tree = t;
 	r->reply.status = 200;
+	r->reply.cache_control = issuer_cache;
 	r->reply.content_type = STR("application/jwk-set+json");
 	return STEP_DONE;
 }

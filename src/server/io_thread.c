@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "server/authenticate.h"
 #include "server/pipeline.h"
 #include "server/route.h"
 
@@ -12,9 +13,11 @@
 
 static size_t on_headers(struct http_exchange *x, void *ctx)
 {
+	struct io_thread *t = ctx;
 	struct str prefix, below;
-	return route_is_proxy(http_path_raw(x), &prefix, &below) ? HTTP_BODY_STREAMED
-								 : REQUEST_BODY_MAX;
+	return route_is_proxy(http_path_raw(x), &prefix, &below)
+		       ? HTTP_BODY_STREAMED
+		       : authenticate_body_max(t->server, x);
 }
 
 static void finish_exchange(struct request *r)
@@ -34,7 +37,8 @@ static bool is_too_large(struct request *r)
 	if (!http_body_is_cut(r->exchange))
 		return false;
 	r->output = (struct output){.content_type = STR("application/json")};
-	request_fail(r, RC_TOO_LARGE, "Request entity too large: limit is %u", REQUEST_BODY_MAX);
+	request_fail(r, RC_TOO_LARGE, "Request entity too large: limit is %zu",
+		     authenticate_body_max(r->server, r->exchange));
 	r->finish(r);
 	return true;
 }

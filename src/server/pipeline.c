@@ -2,6 +2,7 @@
 
 #include "api/selector.h"
 #include "server/audit.h"
+#include "server/authenticate.h"
 #include "server/authz.h"
 #include "server/fairness.h"
 #include "server/io_thread.h"

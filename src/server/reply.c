@@ -110,7 +110,8 @@ void reply_send(struct request *r)
 		encode_body(r, &body);
 	if (r->reply.status != 204 && r->reply.status != 304)
 		add_header(&h, STR("content-type"), r->output.content_type);
-	add_header(&h, STR("cache-control"), STR("no-cache, private"));
+	add_header(&h, STR("cache-control"),
+		   r->reply.cache_control.at ? r->reply.cache_control : STR("no-cache, private"));
 	if (r->reply.etag.len) {
 		add_header(&h, STR("etag"), r->reply.etag);
 		add_header(&h, STR("vary"), STR("Accept"));

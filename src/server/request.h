@@ -100,11 +100,12 @@ struct reply {
 	struct str text;      /* plain text with content_type; used when tree is NULL too */
 	struct pieces pieces; /* already encoded; when there are any they go before all others */
 	struct str content_type;
-	struct str etag;       /* quoted; absent: the reply has none */
-	bool makes_scale;      /* object is sent as its Scale */
-	bool is_streaming;     /* somebody writes to the exchange directly */
-	bool is_sent;	       /* somebody has replied to it already */
-	int32_t retry_after_s; /* 0: none */
+	struct str etag;	  /* quoted; absent: the reply has none */
+	struct str cache_control; /* absent: nobody keeps it */
+	bool makes_scale;	  /* object is sent as its Scale */
+	bool is_streaming;	  /* somebody writes to the exchange directly */
+	bool is_sent;		  /* somebody has replied to it already */
+	int32_t retry_after_s;	  /* 0: none */
 	struct warning *warnings;
 	size_t warning_count;
 };
@@ -143,6 +144,8 @@ struct request {
 	struct fair_request seats; /* see fairness.h */
 	struct waiting *waiting;
 	struct audit_record *audit; /* NULL: it is not recorded */
+	const char *token_note;	    /* annotation about its token, NULL: none */
+	struct str token_note_text;
 
 	struct json *tree;     /* decoded body, later the object that is written */
 	struct decoded *patch; /* text of a patch; NULL when it came as a tree */

@@ -2,7 +2,9 @@
 
 #include "api/api_ids.h"
 #include "api/views.h"
+#include "server/authenticate.h"
 #include "server/node_authorizer.h"
+#include "server/oidc.h"
 #include "server/server.h"
 #include "server/write.h"
 
@@ -119,35 +121,73 @@ static enum step review_subject(struct request *r)
 	return review_answer(r, status);
 }
 
+struct token_question {
+	struct str token;
+	const struct str *audiences; /* whom it should be for */
+	size_t count;
+};
+
+/* Whose token is it, and for which of the audiences?  Other issuers' are for this server. */
+static bool find_owner(struct request *r, const struct token_question *q, struct user *ret_user,
+		       struct json *matched, struct err *err)
+{
+	struct arena *a = &r->arena;
+	struct server *s = r->server;
+	struct token_note note;
+	size_t own_count;
+	const struct str *own = token_audiences(s->tokens, &own_count);
+	bool is_account = token_verify(s->tokens, a, request_snapshot(r), q->token, q->audiences,
+				       q->count, ret_user, &note, err) == RC_OK;
+	if (!is_account) {
+		enum oidc_finding finding = oidc_verify(s->oidc, a, q->token, ret_user, err);
+		if (finding != OIDC_GOOD)
+			return false;
+		user_add_group(ret_user, STR("system:authenticated"));
+	}
+	for (size_t i = 0; i < q->count; i++) {
+		bool is_for = is_account && token_is_for(s->tokens, a, q->token, q->audiences[i]);
+		for (size_t k = 0; !is_account && k < own_count; k++)
+			is_for |= str_eq(q->audiences[i], own[k]);
+		if (is_for)
+			json_append(a, matched, json_string(a, q->audiences[i]));
+	}
+	if (json_count(matched))
+		return true;
+	err_set(err, RC_UNAUTHORIZED, "the token is for none of the audiences");
+	return false;
+}
+
+static void take_audiences(struct request *r, const struct json *list, struct token_question *q)
+{
+	q->audiences = token_audiences(r->server->tokens, &q->count);
+	if (!json_count(list))
+		return;
+	struct str *named = ARENA_ARRAY(&r->arena, struct str, json_count(list));
+	for (size_t i = 0; i < json_count(list); i++)
+		named[i] = json_str(json_at(list, i));
+	q->audiences = named;
+	q->count = json_count(list);
+}
+
 static enum step review_token(struct request *r)
 {
 	struct arena *a = &r->arena;
 	struct json *spec = json_get(r->tree, STR("spec")), *status = json_object(a),
-		    *list = json_get(spec, STR("audiences"));
-	struct str own = token_issuer(r->server->tokens);
-	size_t count = json_count(list) ? json_count(list) : 1;
-	struct str *audiences = ARENA_ARRAY(a, struct str, count);
-	audiences[0] = own;
-	for (size_t i = 0; i < json_count(list); i++)
-		audiences[i] = json_str(json_at(list, i));
-	struct user user;
+		    *matched = json_array(a);
+	struct user *user = ARENA_NEW(a, struct user);
 	struct err err;
-	struct str token = json_path_str(spec, "token");
-	if (token.len == 0)
+	struct token_question q = {.token = json_path_str(spec, "token")};
+	if (q.token.len == 0)
 		return request_fail(r, RC_BAD_REQUEST,
 				    "token is required for TokenReview in authentication");
-	if (token_verify(r->server->tokens, a, request_snapshot(r), token, audiences, count, &user,
-			 &err) != RC_OK) {
+	take_audiences(r, json_get(spec, STR("audiences")), &q);
+	if (!find_owner(r, &q, user, matched, &err)) {
 		json_set(a, status, STR("user"), json_object(a));
 		json_set_str(a, status, STR("error"), arena_str(a, str_of(err.text)));
 		return review_answer(r, status);
 	}
 	json_set(a, status, STR("authenticated"), json_bool(a, true));
-	json_set(a, status, STR("user"), user_info(a, &user));
-	struct json *matched = json_array(a);
-	for (size_t i = 0; i < count; i++)
-		if (token_is_for(r->server->tokens, a, token, audiences[i]))
-			json_append(a, matched, json_string(a, audiences[i]));
+	json_set(a, status, STR("user"), user_info(a, user));
 	json_set(a, status, STR("audiences"), matched);
 	return review_answer(r, status);
 }

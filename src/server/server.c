@@ -9,11 +9,13 @@
 #include "server/fairness.h"
 #include "server/io_thread.h"
 #include "server/local_client.h"
+#include "server/oidc.h"
 #include "server/request_metrics.h"
 #include "server/signer.h"
 
-#define IO_THREADS_MAX 2
-#define NAMES_MAX      64
+#define IO_THREADS_MAX	  2
+#define NAMES_MAX	  64
+#define TOKEN_ISSUERS_MAX 16
 
 /* Every name and address under which the server is reached. */
 static size_t serving_names(struct server *s, struct arena *a, struct str names[NAMES_MAX])
@@ -35,16 +37,53 @@ static size_t serving_names(struct server *s, struct arena *a, struct str names[
 	return n;
 }
 
+static enum rc open_authentication(struct server *s, struct err *err)
+{
+	const struct token_options *tokens = &s->config.tokens;
+	struct str issuers[TOKEN_ISSUERS_MAX];
+	if (tokens->issuer_count > TOKEN_ISSUERS_MAX)
+		return err_set(err, RC_INVALID,
+			       "--service-account-issuer: more than %d; leave some out",
+			       TOKEN_ISSUERS_MAX);
+	for (size_t i = 0; i < tokens->issuer_count; i++)
+		issuers[i] = str_of(tokens->issuers[i]);
+	TRY(request_headers_new(&s->config.request_headers, &s->request_headers, err));
+	TRY(authentication_config_load(&s->config.authentication, issuers, tokens->issuer_count,
+				       &s->authentication, err));
+	s->tokens = token_cache_new(s->keys, tokens);
+	return oidc_new(s->loop, s->authentication, &s->oidc, err);
+}
+
+/* Others find the keys there, unless an issuer was chosen. */
+static enum rc open_tokens(struct server *s, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	struct token_options *tokens = &s->config.tokens;
+	const char *issuer =
+		arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain).at;
+	bool has_issuer = tokens->issuer_count;
+	if (!has_issuer)
+		*tokens = (struct token_options){
+			.issuers = &issuer,
+			.issuer_count = 1,
+			.audiences = tokens->audiences,
+			.audience_count = tokens->audience_count,
+			.jwks_uri = tokens->jwks_uri,
+			.max_life_s = tokens->max_life_s,
+			.extends_expiry = tokens->extends_expiry,
+		};
+	enum rc rc = open_authentication(s, err);
+	s->config.tokens = (struct token_options){};
+	return rc;
+}
+
 static enum rc open_keys(struct server *s, struct err *err)
 {
 	CLEANUP_ARENA a = {};
 	struct str names[NAMES_MAX];
 	size_t count = serving_names(s, &a, names);
 	TRY(keys_open(s->config.data_folder, names, count, &s->keys, err));
-	struct str issuer =
-		arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain);
-	s->tokens = token_cache_new(s->keys, issuer);
-	TRY(request_headers_new(&s->config.request_headers, &s->request_headers, err));
+	TRY(open_tokens(s, err));
 	struct tls_server_opts serving = {
 		.cert_pem = s->keys->serving.cert_pem,
 		.key_pem = s->keys->serving.key_pem,
@@ -156,6 +195,7 @@ enum rc server_start(struct server *s, struct err *err)
 		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, s->serving_tls, err));
 	s->signer = signer_new(s);
 	s->account_secrets = account_secrets_new(s);
+	oidc_start(s->oidc);
 	bootstrap_start(s, bootstrapped);
 	return RC_OK;
 }
@@ -167,6 +207,7 @@ uint16_t server_port(const struct server *s)
 
 void server_stop(struct server *s, uint32_t grace_ms)
 {
+	oidc_stop(s->oidc);
 	for (int i = 0; i < s->io_count; i++)
 		io_thread_stop(&s->io[i], grace_ms);
 	for (int i = 0; i < s->io_count; i++)
@@ -187,6 +228,8 @@ void server_free(struct server *s)
 	fairness_free(s->fairness);
 	audit_free(s->audit);
 	request_metrics_free(s->metrics);
+	oidc_free(s->oidc);
+	authentication_config_free(s->authentication);
 	token_cache_free(s->tokens);
 	request_headers_free(s->request_headers);
 	history_done(&s->history);

@@ -9,6 +9,7 @@
 #include "base/ipaddr.h"
 #include "io/loop.h"
 #include "server/audit.h"
+#include "server/authentication_config.h"
 #include "server/authz.h"
 #include "server/history.h"
 #include "server/request_header.h"
@@ -31,6 +32,9 @@ struct server_config {
 	int64_t min_request_timeout_s; /* 0: 1800; watches end after once to twice this */
 	struct audit_options audit;
 	struct request_header_options request_headers;
+	struct authentication_options authentication;
+	struct token_options tokens; /* no issuers: the usual one */
+	int64_t signing_life_s;	     /* of certificates that are signed, the server's own too */
 	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */
 	void (*on_fatal)(void *ctx, const struct err *err);
 	void *ctx;
@@ -58,6 +62,8 @@ struct server {
 	struct tls_context *proxy_tls;	 /* for pods and services: whoever answers */
 	struct bootstrap *bootstrap;
 	struct request_headers *request_headers; /* NULL: no proxy is trusted */
+	struct authentication_config *authentication;
+	struct oidc *oidc;
 	struct signer *signer;
 	struct account_secrets *account_secrets;
 	_Atomic bool is_ready;

@@ -89,8 +89,11 @@ static void audiences_of(struct request *r, struct json *spec, struct token_clai
 	struct arena *a = &r->arena;
 	struct json *list = json_get(spec, STR("audiences"));
 	if (!json_count(list)) {
+		size_t count;
+		const struct str *own = token_audiences(r->server->tokens, &count);
 		list = json_array(a);
-		json_append(a, list, json_string(a, token_issuer(r->server->tokens)));
+		for (size_t i = 0; i < count; i++)
+			json_append(a, list, json_string(a, own[i]));
 		json_set(a, spec, STR("audiences"), list);
 	}
 	struct str *audiences = ARENA_ARRAY(a, struct str, json_count(list));
@@ -98,6 +101,27 @@ static void audiences_of(struct request *r, struct json *spec, struct token_clai
 		audiences[i] = json_str(json_at(list, i));
 	claims->audiences = audiences;
 	claims->audience_count = json_count(list);
+}
+
+/* As asked for, at most what this server gives. */
+static int64_t life_of(struct request *r, const struct json *wish)
+{
+	int64_t seconds = wish && wish->type == JSON_INT ? json_i64(wish) : TOKEN_DEFAULT_S,
+		most = token_max_life_s(r->server->tokens);
+	if (!most || seconds <= most)
+		return seconds;
+	request_warn(r, "requested expiration of %lld seconds shortened to %lld seconds",
+		     (long long)seconds, (long long)most);
+	return most;
+}
+
+static void extend(struct request *r, int64_t seconds, struct token_claims *claims)
+{
+	if (!str_is(claims->bound_kind, "Pod") || seconds != TOKEN_WARN_ONLY_S ||
+	    !token_extends(r->server->tokens, claims->audiences, claims->audience_count))
+		return;
+	claims->warn_after_s = claims->expires_s;
+	claims->expires_s = claims->issued_s + TOKEN_EXTENDED_S;
 }
 
 enum step token_request(struct request *r)
@@ -111,7 +135,6 @@ enum step token_request(struct request *r)
 	if (!account)
 		return request_not_found(r, r->route.kind, r->route.name);
 	struct json *wish = json_get(spec, STR("expirationSeconds"));
-	int64_t seconds = wish && wish->type == JSON_INT ? json_i64(wish) : TOKEN_DEFAULT_S;
 	struct json *ref = json_get(spec, STR("boundObjectRef"));
 	char id[37];
 	world_uuid(id);
@@ -122,11 +145,13 @@ enum step token_request(struct request *r)
 		.issued_s = world_wall_us() / 1000000,
 		.id = str_n(id, 36),
 	};
-	claims.expires_s = claims.issued_s + seconds;
-	if (!check_expiry(r, seconds) ||
+	if (!check_expiry(r, wish && wish->type == JSON_INT ? json_i64(wish) : TOKEN_DEFAULT_S) ||
 	    (ref && ref->type == JSON_OBJECT && !bind_to(r, ref, &claims)))
 		return STEP_DONE;
+	int64_t seconds = life_of(r, wish), end_s = claims.issued_s + seconds;
+	claims.expires_s = end_s;
 	audiences_of(r, spec, &claims);
+	extend(r, seconds, &claims);
 	json_set(a, spec, STR("expirationSeconds"), json_int(a, seconds));
 	if (!ref)
 		json_set(a, spec, STR("boundObjectRef"), json_null(a));
@@ -136,7 +161,7 @@ enum step token_request(struct request *r)
 		return request_fail_err(r, &err);
 	struct json *status = json_object(a), *meta = json_need_object(a, r->tree, STR("metadata"));
 	json_set_str(a, status, STR("token"), token);
-	json_set_time(a, status, "expirationTimestamp", claims.expires_s * 1000000);
+	json_set_time(a, status, "expirationTimestamp", end_s * 1000000);
 	json_set_str(a, r->tree, STR("kind"), STR("TokenRequest"));
 	json_set_str(a, r->tree, STR("apiVersion"), STR("authentication.k8s.io/v1"));
 	json_set_str(a, meta, STR("name"), r->route.name);

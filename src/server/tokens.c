@@ -7,27 +7,53 @@
 #include "api/api_ids.h"
 #include "base/encode.h"
 #include "base/map.h"
-#include "server/node_authorizer.h"
+#include "base/timefmt.h"
+#include "server/authenticate.h"
 #include "server/route.h"
 #include "server/server.h"
 
 #define TOKEN_MAX_BYTES (16u << 10)
+#define TOKEN_LEEWAY_S	60 /* clocks of issuer and reader may differ by this much */
 #define LEGACY_ISSUER	"kubernetes/serviceaccount"
 #define LEGACY_CLAIM	"kubernetes.io/serviceaccount/"
 
 struct token_cache {
 	const struct cluster_keys *keys;
-	struct str issuer;
+	struct str *issuers, *audiences; /* the first issuer signs */
+	size_t issuer_count, audience_count;
+	struct str jwks_uri;
+	int64_t max_life_s;
+	bool extends_expiry;
 	pthread_mutex_t lock;
 	struct map verified; /* SHA-256 of tokens whose signature is good */
 	struct arena arena;
 };
 
-struct token_cache *token_cache_new(const struct cluster_keys *keys, struct str issuer)
+static struct str *copy_all(struct arena *a, const char *const *texts, size_t count)
+{
+	struct str *copies = ARENA_ARRAY(a, struct str, count + 1);
+	for (size_t i = 0; i < count; i++)
+		copies[i] = arena_str(a, str_of(texts[i]));
+	return copies;
+}
+
+struct token_cache *token_cache_new(const struct cluster_keys *keys,
+				    const struct token_options *options)
 {
 	struct token_cache *c = NEW(struct token_cache);
+	ASSERT(options->issuer_count);
 	c->keys = keys;
-	c->issuer = arena_str(&c->arena, issuer);
+	c->issuers = copy_all(&c->arena, options->issuers, options->issuer_count);
+	c->issuer_count = options->issuer_count;
+	c->audiences = c->issuers;
+	c->audience_count = c->issuer_count;
+	if (options->audience_count) {
+		c->audiences = copy_all(&c->arena, options->audiences, options->audience_count);
+		c->audience_count = options->audience_count;
+	}
+	c->jwks_uri = arena_str(&c->arena, str_of(options->jwks_uri));
+	c->max_life_s = options->max_life_s;
+	c->extends_expiry = options->extends_expiry;
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
 }
@@ -44,7 +70,39 @@ void token_cache_free(struct token_cache *c)
 
 struct str token_issuer(const struct token_cache *c)
 {
-	return c->issuer;
+	return c->issuers[0];
+}
+
+const struct str *token_audiences(const struct token_cache *c, size_t *ret_count)
+{
+	*ret_count = c->audience_count;
+	return c->audiences;
+}
+
+struct str token_jwks_uri(const struct token_cache *c)
+{
+	return c->jwks_uri;
+}
+
+int64_t token_max_life_s(const struct token_cache *c)
+{
+	return c->max_life_s;
+}
+
+static bool is_one_of(struct str text, const struct str *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(text, list[i]))
+			return true;
+	return false;
+}
+
+bool token_extends(const struct token_cache *c, const struct str *audiences, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_one_of(audiences[i], c->audiences, c->audience_count))
+			return false;
+	return c->extends_expiry && count;
 }
 
 /* ---- signing ---- */
@@ -74,6 +132,8 @@ static struct json *private_claims(struct arena *a, const struct token_claims *t
 		json_set(a, k, lower_kind(t->bound_kind),
 			 reference(a, t->bound_name, t->bound_uid));
 	json_set(a, k, STR("serviceaccount"), reference(a, t->account, t->account_uid));
+	if (t->warn_after_s)
+		json_set(a, k, STR("warnafter"), json_int(a, t->warn_after_s));
 	return k;
 }
 
@@ -85,7 +145,7 @@ static struct json *payload(struct token_cache *c, struct arena *a, const struct
 	json_set(a, p, STR("aud"), audiences);
 	json_set(a, p, STR("exp"), json_int(a, t->expires_s));
 	json_set(a, p, STR("iat"), json_int(a, t->issued_s));
-	json_set_str(a, p, STR("iss"), c->issuer);
+	json_set_str(a, p, STR("iss"), c->issuers[0]);
 	json_set_str(a, p, STR("jti"), t->id);
 	json_set(a, p, STR("kubernetes.io"), private_claims(a, t));
 	json_set(a, p, STR("nbf"), json_int(a, t->issued_s));
@@ -203,13 +263,20 @@ static bool has_audience(const struct token_cache *c, const struct json *claims,
 {
 	struct json *list = json_get(claims, STR("aud"));
 	for (size_t k = 0; !list && k < count; k++)
-		if (str_eq(audiences[k], c->issuer))
+		if (is_one_of(audiences[k], c->audiences, c->audience_count))
 			return true;
+	if (list && list->type == JSON_STRING)
+		return is_one_of(list->string, audiences, count);
 	for (size_t i = 0; i < json_count(list); i++)
-		for (size_t k = 0; k < count; k++)
-			if (str_eq(json_str(json_at(list, i)), audiences[k]))
-				return true;
+		if (is_one_of(json_str(json_at(list, i)), audiences, count))
+			return true;
 	return false;
+}
+
+bool token_is_signed(struct token_cache *c, struct arena *a, struct str token)
+{
+	struct json *claims;
+	return read_claims(c, a, token, &claims, NULL) == RC_OK;
 }
 
 bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
@@ -223,47 +290,110 @@ bool token_is_for(const struct token_cache *c, struct arena *a, struct str token
 	       has_audience(c, claims, &audience, 1);
 }
 
-static bool exists(const struct snapshot *s, uint16_t kind, struct str namespace,
-		   const struct json *ref)
+static bool has_gone(const struct object *o)
 {
-	struct object *o = snapshot_get(s, kind, namespace, json_path_str(ref, "name"));
-	return o && str_eq(o->uid, json_path_str(ref, "uid"));
+	int64_t gone_us;
+	CLEANUP_ARENA a = {};
+	return o->is_deleting &&
+	       time_parse(json_path_str(object_tree(&a, o), "metadata.deletionTimestamp"),
+			  &gone_us) &&
+	       gone_us < world_wall_us() - TOKEN_LEEWAY_S * INT64_C(1000000);
 }
 
-static enum rc check_claims(struct token_cache *c, const struct snapshot *s,
-			    const struct json *claims, const struct str *audiences,
-			    size_t audience_count, struct err *err)
+/* The object that a claim names; what is being deleted for longer than clocks may differ counts as
+ * gone. */
+static enum rc check_object(const struct snapshot *s, uint16_t kind, const char *what,
+			    struct str namespace, const struct json *ref, struct err *err)
 {
-	const struct json *private = json_get(claims, STR("kubernetes.io"));
-	struct str namespace = json_path_str(private, "namespace");
+	struct object *o = snapshot_get(s, kind, namespace, json_path_str(ref, "name"));
+	struct str uid = json_path_str(ref, "uid");
+	if (!o || has_gone(o))
+		return err_set(err, RC_UNAUTHORIZED, "service account token has been invalidated");
+	if (!str_eq(o->uid, uid))
+		return err_set(err, RC_UNAUTHORIZED, "%s UID (%.*s) does not match claim (%.*s)",
+			       what, STR_FMT(o->uid), STR_FMT(uid));
+	return RC_OK;
+}
+
+static enum rc check_times(const struct json *claims, struct err *err)
+{
 	int64_t now_s = world_wall_us() / 1000000;
-	if (!str_eq(json_path_str(claims, "iss"), c->issuer))
-		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
-	if (json_i64(json_get(claims, STR("exp"))) <= now_s)
+	if (json_i64(json_get(claims, STR("exp"))) + TOKEN_LEEWAY_S <= now_s)
 		return err_set(err, RC_UNAUTHORIZED, "service account token has expired");
-	if (json_i64(json_get(claims, STR("nbf"))) > now_s + 60)
+	if (json_i64(json_get(claims, STR("nbf"))) - TOKEN_LEEWAY_S > now_s)
 		return err_set(err, RC_UNAUTHORIZED, "service account token is not valid yet");
-	if (!has_audience(c, claims, audiences, audience_count))
+	if (json_i64(json_get(claims, STR("iat"))) - TOKEN_LEEWAY_S > now_s)
 		return err_set(err, RC_UNAUTHORIZED,
-			       "token audiences do not include one that this server accepts");
-	if (!exists(s, KIND_SERVICE_ACCOUNT, namespace, json_get(private, STR("serviceaccount"))))
-		return err_set(err, RC_UNAUTHORIZED,
-			       "service account of the token has been deleted");
-	/* A node beside a pod only tells where it was when the token was made. */
+			       "service account token is issued in the future");
+	return RC_OK;
+}
+
+/* As Go's %q prints a list. */
+static struct str quoted(struct arena *a, const struct str *list, size_t count)
+{
+	CLEANUP_BUF text = BUF_INIT(4096);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&text, "%s\"%.*s\"", i ? " " : "", STR_FMT(list[i]));
+	return arena_str(a, buf_str(&text));
+}
+
+static enum rc wrong_audience(const struct token_cache *c, struct arena *a,
+			      const struct json *claims, const struct str *audiences, size_t count,
+			      struct err *err)
+{
+	struct json *list = json_get(claims, STR("aud"));
+	size_t own_count = list ? json_count(list) : c->audience_count;
+	struct str *own = ARENA_ARRAY(a, struct str, own_count + 1);
+	for (size_t i = 0; i < own_count; i++)
+		own[i] = list ? json_str(json_at(list, i)) : c->audiences[i];
+	struct str mine = quoted(a, own, own_count), wanted = quoted(a, audiences, count);
+	return err_set(err, RC_UNAUTHORIZED,
+		       "token audiences [%.*s] is invalid for the target audiences [%.*s]",
+		       STR_FMT(mine), STR_FMT(wanted));
+}
+
+/* A node beside a pod only tells where it was when the token was made. */
+static enum rc check_bound(const struct snapshot *s, const struct json *private, struct err *err)
+{
+	struct str namespace = json_path_str(private, "namespace");
 	const struct json *pod = json_get(private, STR("pod")),
 			  *secret = json_get(private, STR("secret")),
 			  *node = pod ? NULL : json_get(private, STR("node"));
-	if ((pod && !exists(s, KIND_POD, namespace, pod)) ||
-	    (secret && !exists(s, KIND_SECRET, namespace, secret)) ||
-	    (node && !exists(s, KIND_NODE, (struct str){}, node)))
-		return err_set(err, RC_UNAUTHORIZED,
-			       "the object that the token is bound to has been deleted");
-	return RC_OK;
+	TRY(check_object(s, KIND_SERVICE_ACCOUNT, "service account", namespace,
+			 json_get(private, STR("serviceaccount")), err));
+	if (secret)
+		TRY(check_object(s, KIND_SECRET, "secret", namespace, secret, err));
+	if (pod)
+		TRY(check_object(s, KIND_POD, "pod", namespace, pod, err));
+	return node ? check_object(s, KIND_NODE, "node", (struct str){}, node, err) : RC_OK;
+}
+
+static enum rc check_claims(struct token_cache *c, struct arena *a, const struct snapshot *s,
+			    const struct json *claims, const struct str *audiences,
+			    size_t audience_count, struct err *err)
+{
+	if (!is_one_of(json_path_str(claims, "iss"), c->issuers, c->issuer_count))
+		return err_set(err, RC_UNAUTHORIZED, "invalid bearer token");
+	if (!has_audience(c, claims, audiences, audience_count))
+		return wrong_audience(c, a, claims, audiences, audience_count, err);
+	TRY(check_times(claims, err));
+	return check_bound(s, json_get(claims, STR("kubernetes.io")), err);
+}
+
+static enum rc marked_invalid(struct str namespace, struct str secret, struct str account,
+			      struct err *err)
+{
+	return err_set(err, RC_UNAUTHORIZED,
+		       "the token in secret %.*s/%.*s for service account %.*s/%.*s has been "
+		       "marked invalid. Use tokens from the TokenRequest API or manually created "
+		       "secret-based tokens, or remove the '" TOKEN_INVALID_LABEL
+		       "' label from the secret to temporarily allow use of this token",
+		       STR_FMT(namespace), STR_FMT(secret), STR_FMT(namespace), STR_FMT(account));
 }
 
 /* Good as long as its Secret holds it. */
 static enum rc check_legacy(struct arena *a, const struct snapshot *s, const struct json *claims,
-			    struct str token, struct err *err)
+			    struct str token, struct token_note *note, struct err *err)
 {
 	struct str namespace = json_str(json_get(claims, STR(LEGACY_CLAIM "namespace"))),
 		   account = json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.name"))),
@@ -272,30 +402,19 @@ static enum rc check_legacy(struct arena *a, const struct snapshot *s, const str
 	struct object *o = snapshot_get(s, KIND_SERVICE_ACCOUNT, namespace, account),
 		      *secret = snapshot_get(s, KIND_SECRET, namespace, name);
 	const struct json *tree = secret ? object_tree(a, secret) : NULL;
-	if (!o || !str_eq(o->uid, uid))
-		return err_set(err, RC_UNAUTHORIZED,
-			       "service account of the token has been deleted");
-	if (!secret || secret->is_deleting || object_label(secret, STR(TOKEN_INVALID_LABEL)).len ||
+	if (!str_eq(json_path_str(claims, "sub"), account_name(a, namespace, account)))
+		return err_set(err, RC_UNAUTHORIZED, "sub claim is invalid");
+	if (!o || has_gone(o) || !secret || has_gone(secret) ||
 	    !base64_decode(a, json_path_str(tree, "data.token"), &held) || !str_eq(held, token))
-		return err_set(err, RC_UNAUTHORIZED, "the Secret of the token has been deleted");
+		return err_set(err, RC_UNAUTHORIZED, "service account token has been invalidated");
+	if (!str_eq(o->uid, uid))
+		return err_set(err, RC_UNAUTHORIZED,
+			       "service account UID (%.*s) does not match claim (%.*s)",
+			       STR_FMT(o->uid), STR_FMT(uid));
+	if (object_label(secret, STR(TOKEN_INVALID_LABEL)).at)
+		return marked_invalid(namespace, name, account, err);
+	*note = (struct token_note){.secret = secret};
 	return RC_OK;
-}
-
-static void add_group(struct user *u, struct str group)
-{
-	if (u->group_count < REQUEST_GROUPS_MAX)
-		u->groups[u->group_count++] = group;
-}
-
-static void add_extra(struct arena *a, struct user *u, const char *key, struct str value)
-{
-	if (value.len == 0)
-		return;
-	if (!u->extra)
-		u->extra = json_object(a);
-	struct json *list = json_array(a);
-	json_append(a, list, json_string(a, value));
-	json_set(a, u->extra, str_of(key), list);
 }
 
 static void user_of_account(struct arena *a, struct user *u, struct str namespace,
@@ -303,9 +422,9 @@ static void user_of_account(struct arena *a, struct user *u, struct str namespac
 {
 	u->name = account_name(a, namespace, account);
 	u->uid = uid;
-	add_group(u, STR("system:serviceaccounts"));
-	add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
-	add_group(u, STR("system:authenticated"));
+	user_add_group(u, STR("system:serviceaccounts"));
+	user_add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+	user_add_group(u, STR("system:authenticated"));
 }
 
 static void user_of_claims(struct arena *a, const struct json *claims, struct user *u)
@@ -316,277 +435,49 @@ static void user_of_claims(struct arena *a, const struct json *claims, struct us
 			json_path_str(private, "serviceaccount.uid"));
 	struct str id = json_path_str(claims, "jti");
 	if (id.len)
-		add_extra(a, u, "authentication.kubernetes.io/credential-id",
-			  arena_printf(a, "JTI=%.*s", STR_FMT(id)));
-	add_extra(a, u, "authentication.kubernetes.io/node-name",
-		  json_path_str(private, "node.name"));
-	add_extra(a, u, "authentication.kubernetes.io/node-uid",
-		  json_path_str(private, "node.uid"));
-	add_extra(a, u, "authentication.kubernetes.io/pod-name",
-		  json_path_str(private, "pod.name"));
-	add_extra(a, u, "authentication.kubernetes.io/pod-uid", json_path_str(private, "pod.uid"));
+		user_add_extra(a, u, "authentication.kubernetes.io/credential-id",
+			       arena_printf(a, "JTI=%.*s", STR_FMT(id)));
+	user_add_extra(a, u, "authentication.kubernetes.io/node-name",
+		       json_path_str(private, "node.name"));
+	user_add_extra(a, u, "authentication.kubernetes.io/node-uid",
+		       json_path_str(private, "node.uid"));
+	user_add_extra(a, u, "authentication.kubernetes.io/pod-name",
+		       json_path_str(private, "pod.name"));
+	user_add_extra(a, u, "authentication.kubernetes.io/pod-uid",
+		       json_path_str(private, "pod.uid"));
+}
+
+static enum rc verify_legacy(struct token_cache *c, struct arena *a, const struct snapshot *s,
+			     struct str token, const struct json *claims,
+			     const struct str *audiences, size_t audience_count,
+			     struct user *ret_user, struct token_note *note, struct err *err)
+{
+	if (!has_audience(c, claims, audiences, audience_count))
+		return wrong_audience(c, a, claims, audiences, audience_count, err);
+	TRY(check_legacy(a, s, claims, token, note, err));
+	*ret_user = (struct user){};
+	user_of_account(a, ret_user, json_str(json_get(claims, STR(LEGACY_CLAIM "namespace"))),
+			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.name"))),
+			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.uid"))));
+	return RC_OK;
 }
 
 enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s,
 		     struct str token, const struct str *audiences, size_t audience_count,
-		     struct user *ret_user, struct err *err)
+		     struct user *ret_user, struct token_note *ret_note, struct err *err)
 {
 	struct json *claims;
+	*ret_note = (struct token_note){};
 	TRY(read_claims(c, a, token, &claims, err));
-	if (str_is(json_path_str(claims, "iss"), LEGACY_ISSUER)) {
-		TRY(check_legacy(a, s, claims, token, err));
-		if (!has_audience(c, claims, audiences, audience_count))
-			return err_set(err, RC_UNAUTHORIZED,
-				       "token audiences do not include one that this server "
-				       "accepts");
-		*ret_user = (struct user){};
-		user_of_account(
-			a, ret_user, json_str(json_get(claims, STR(LEGACY_CLAIM "namespace"))),
-			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.name"))),
-			json_str(json_get(claims, STR(LEGACY_CLAIM "service-account.uid"))));
-		return RC_OK;
-	}
-	TRY(check_claims(c, s, claims, audiences, audience_count, err));
+	if (str_is(json_path_str(claims, "iss"), LEGACY_ISSUER))
+		return verify_legacy(c, a, s, token, claims, audiences, audience_count, ret_user,
+				     ret_note, err);
+	TRY(check_claims(c, a, s, claims, audiences, audience_count, err));
+	int64_t warn_s = json_i64(json_path(json_get(claims, STR("kubernetes.io")), "warnafter")),
+		now_s = world_wall_us() / 1000000;
+	if (warn_s && now_s > warn_s)
+		ret_note->seconds_stale = now_s - warn_s;
 	*ret_user = (struct user){};
 	user_of_claims(a, claims, ret_user);
 	return RC_OK;
-}
-
-/* ---- the stages ---- */
-
-/* One connection of HTTP/2 could carry any number of requests at once by somebody we do not know
- * (CVE-2023-44487). */
-static void close_if_shared(struct request *r)
-{
-	if (http_version(r->exchange) == 20)
-		http_close_after(r->exchange);
-}
-
-static enum step unauthorized(struct request *r)
-{
-	close_if_shared(r);
-	return request_fail(r, RC_UNAUTHORIZED, "Unauthorized");
-}
-
-static bool take_certificate(struct request *r, const struct tls_identity *id)
-{
-	struct str node;
-	if (!id->has_certificate || request_headers_is_proxy(r->server->request_headers, id))
-		return false;
-	r->user.name = id->common_name;
-	for (size_t i = 0; i < id->organization_count; i++)
-		add_group(&r->user, id->organizations[i]);
-	add_group(&r->user, STR("system:authenticated"));
-	/* The agent is proxy and name server as well, whose rights this group has; who only
-	 * impersonates a node has them not. */
-	if (user_is_node(&r->user, &node))
-		add_group(&r->user, STR("skeg:agents"));
-	CLEANUP_BUF hex = BUF_INIT(128);
-	hex_add(&hex, str_n((const char *)id->sha256, sizeof(id->sha256)));
-	add_extra(&r->arena, &r->user, "authentication.kubernetes.io/credential-id",
-		  arena_printf(&r->arena, "X509SHA256=%s", hex.data));
-	return true;
-}
-
-/* A joining node has nothing but the token: enough for a signing request. */
-static bool take_join_token(struct request *r, struct str token)
-{
-	const struct cluster_keys *k = r->server->keys;
-	struct str head, secret;
-	if (!str_cut_last(token, ':', &head, &secret))
-		secret = token;
-	if (secret.len != k->join_secret.len ||
-	    !pki_equal(secret.at, k->join_secret.at, secret.len))
-		return false;
-	r->user.name = STR("system:bootstrap:node");
-	add_group(&r->user, STR("system:bootstrappers"));
-	add_group(&r->user, STR("system:bootstrappers:skeg:node"));
-	add_group(&r->user, STR("system:authenticated"));
-	return true;
-}
-
-static bool take_admin_token(struct request *r, struct str token)
-{
-	const struct cluster_keys *k = r->server->keys;
-	if (token.len != k->admin_token.len || !pki_equal(token.at, k->admin_token.at, token.len))
-		return false;
-	r->user.name = STR("admin");
-	add_group(&r->user, STR("system:masters"));
-	add_group(&r->user, STR("system:authenticated"));
-	return true;
-}
-
-static enum step take_token(struct request *r, struct str token)
-{
-	struct str audience = r->server->tokens->issuer;
-	if (take_join_token(r, token) || take_admin_token(r, token))
-		return STEP_NEXT;
-	if (token_verify(r->server->tokens, &r->arena, request_snapshot(r), token, &audience, 1,
-			 &r->user, NULL) == RC_OK)
-		return STEP_NEXT;
-	return unauthorized(r);
-}
-
-static struct str bearer_of(const struct request *r)
-{
-	struct str value = http_header(r->exchange, "authorization"), scheme, token;
-	if (!str_cut(str_trim(value), ' ', &scheme, &token) ||
-	    !str_eq_nocase(scheme, STR("bearer")))
-		return (struct str){};
-	return str_trim(token);
-}
-
-enum step stage_authenticate(struct request *r)
-{
-	const struct tls_identity *id = http_identity(r->exchange);
-	struct str token = bearer_of(r);
-	if (id->has_certificate && (!id->is_verified || id->not_after_us < world_wall_us()))
-		return unauthorized(r);
-	switch (request_headers_take(r->server->request_headers, r, id)) {
-	case HEADER_TAKEN:
-		return STEP_NEXT;
-	case HEADER_REFUSED:
-		return unauthorized(r);
-	case HEADER_NONE:
-		break;
-	}
-	if (take_certificate(r, id))
-		return STEP_NEXT;
-	if (token.len)
-		return take_token(r, token);
-	close_if_shared(r);
-	r->user.name = STR("system:anonymous");
-	add_group(&r->user, STR("system:unauthenticated"));
-	return STEP_NEXT;
-}
-
-/* ---- impersonation ---- */
-
-static bool may_impersonate(struct request *r, struct str group, struct str resource,
-			    struct str subresource, struct str namespace, struct str name)
-{
-	struct attributes what = {.verb = STR("impersonate"),
-				  .is_resource = true,
-				  .group = group,
-				  .resource = resource,
-				  .subresource = subresource,
-				  .namespace = namespace,
-				  .name = name};
-	if (authorizer_allows(r->server->authorizer, &r->user, &what))
-		return true;
-	struct api_kind kind = {.group = group, .plural = resource};
-	request_forbidden(r, &kind, name,
-			  authorizer_refusal(r->server->authorizer, &r->arena, &r->user, &what));
-	return false;
-}
-
-static bool split_account(struct str name, struct str *ret_namespace, struct str *ret_account)
-{
-	static const struct str prefix = STR_INIT("system:serviceaccount:");
-	return str_has_prefix(name, prefix) &&
-	       str_cut(str_skip(name, prefix.len), ':', ret_namespace, ret_account);
-}
-
-static bool impersonate_groups(struct request *r, struct user *as)
-{
-	size_t at = 0;
-	struct str value;
-	while (http_header_next(r->exchange, "impersonate-group", &at, &value)) {
-		if (!may_impersonate(r, STR(""), STR("groups"), STR(""), STR(""), value))
-			return false;
-		add_group(as, value);
-	}
-	return true;
-}
-
-static const struct str extra_prefix = STR_INIT("impersonate-extra-");
-
-static struct str extra_key(struct request *r, struct str header)
-{
-	return percent_decode(&r->arena, str_skip(header, extra_prefix.len), false);
-}
-
-static bool impersonate_extra(struct request *r, struct user *as)
-{
-	size_t count;
-	const struct http_header *headers = http_headers(r->exchange, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (!str_has_prefix(headers[i].name, extra_prefix))
-			continue;
-		struct str key = extra_key(r, headers[i].name);
-		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key,
-				     STR(""), headers[i].value))
-			return false;
-		if (!as->extra)
-			as->extra = json_object(&r->arena);
-		struct json *list = json_get(as->extra, key);
-		if (!list) {
-			list = json_array(&r->arena);
-			json_set(&r->arena, as->extra, key, list);
-		}
-		json_append(&r->arena, list, json_string(&r->arena, headers[i].value));
-	}
-	return true;
-}
-
-static void default_groups(struct request *r, struct user *as, struct str namespace)
-{
-	if (as->group_count == 0 && namespace.len) {
-		add_group(as, STR("system:serviceaccounts"));
-		add_group(as, arena_printf(&r->arena, "system:serviceaccounts:%.*s",
-					   STR_FMT(namespace)));
-	}
-	bool is_anonymous = str_is(as->name, "system:anonymous");
-	struct str all = is_anonymous ? STR("system:unauthenticated") : STR("system:authenticated");
-	if (!user_is_in(as, STR("system:unauthenticated")) && !user_is_in(as, all))
-		add_group(as, all);
-}
-
-/* Rights of somebody, but of whom?  The requests as upstream prints their references: {Kind
- * Namespace Name UID APIVersion ResourceVersion FieldPath}. */
-static enum step nobody_to_impersonate(struct request *r)
-{
-	static const char version[] = "authentication.k8s.io/v1";
-	CLEANUP_BUF list = BUF_INIT(64u << 10);
-	struct str value, uid = http_header(r->exchange, "impersonate-uid");
-	size_t at = 0, count;
-	const struct http_header *headers = http_headers(r->exchange, &count);
-	while (http_header_next(r->exchange, "impersonate-group", &at, &value))
-		buf_printf(&list, "%s{Group  %.*s    }", list.len ? " " : "", STR_FMT(value));
-	for (size_t i = 0; i < count; i++)
-		if (str_has_prefix(headers[i].name, extra_prefix))
-			buf_printf(&list, "%s{UserExtra  %.*s  %s  %.*s}", list.len ? " " : "",
-				   STR_FMT(headers[i].value), version,
-				   STR_FMT(extra_key(r, headers[i].name)));
-	if (uid.at)
-		buf_printf(&list, "%s{UID  %.*s  %s  }", list.len ? " " : "", STR_FMT(uid),
-			   version);
-	if (list.len == 0)
-		return STEP_NEXT;
-	return request_fail(r, RC_BAD_REQUEST, "requested [%.*s] without impersonating a user",
-			    STR_FMT(buf_str(&list)));
-}
-
-enum step stage_impersonate(struct request *r)
-{
-	struct str name = http_header(r->exchange, "impersonate-user"), namespace = {}, account;
-	struct str uid = http_header(r->exchange, "impersonate-uid");
-	if (!name.len)
-		return nobody_to_impersonate(r);
-	struct user *as = ARENA_NEW(&r->arena, struct user);
-	as->name = name;
-	as->uid = uid;
-	bool is_allowed =
-		split_account(name, &namespace, &account)
-			? may_impersonate(r, STR(""), STR("serviceaccounts"), STR(""), namespace,
-					  account)
-			: may_impersonate(r, STR(""), STR("users"), STR(""), STR(""), name);
-	if (!is_allowed || !impersonate_groups(r, as) || !impersonate_extra(r, as))
-		return STEP_DONE;
-	if (uid.at &&
-	    !may_impersonate(r, STR("authentication.k8s.io"), STR("uids"), STR(""), STR(""), uid))
-		return STEP_DONE;
-	default_groups(r, as, namespace);
-	r->user = *as;
-	return STEP_NEXT;
 }

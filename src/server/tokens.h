@@ -14,6 +14,16 @@
 
 struct token_cache;
 
+struct token_options {
+	const char *const *issuers; /* the first signs, all are believed; at least one */
+	size_t issuer_count;
+	const char *const *audiences; /* of tokens for this server; none: the issuers */
+	size_t audience_count;
+	const char *jwks_uri; /* told to who discovers the issuer; NULL: this server's */
+	int64_t max_life_s;   /* of what is asked for; 0: any */
+	bool extends_expiry;  /* see token_extends() */
+};
+
 struct token_claims {
 	struct str namespace, account, account_uid;
 	struct str bound_kind, bound_name, bound_uid; /* "Pod", "Secret", "Node" or absent */
@@ -21,10 +31,18 @@ struct token_claims {
 	const struct str *audiences;
 	size_t audience_count;
 	int64_t issued_s, expires_s;
-	struct str id; /* jti */
+	int64_t warn_after_s; /* who uses it later should have renewed it; 0: no such time */
+	struct str id;	      /* jti */
 };
 
-struct token_cache *token_cache_new(const struct cluster_keys *keys, struct str issuer);
+/* What is to be told of a token that was used. */
+struct token_note {
+	struct object *secret; /* borrowed from the snapshot: the token lies in this Secret */
+	int64_t seconds_stale; /* since its time to be renewed; 0: not yet */
+};
+
+struct token_cache *token_cache_new(const struct cluster_keys *keys,
+				    const struct token_options *options);
 void token_cache_free(struct token_cache *c);
 
 /* Signs; the text lives in the arena. */
@@ -42,16 +60,23 @@ void token_cache_free(struct token_cache *c);
  * RC_UNAUTHORIZED with the reason. */
 [[nodiscard]] enum rc token_verify(struct token_cache *c, struct arena *a, const struct snapshot *s,
 				   struct str token, const struct str *audiences,
-				   size_t audience_count, struct user *ret_user, struct err *err);
+				   size_t audience_count, struct user *ret_user,
+				   struct token_note *ret_note, struct err *err);
+/* Is it of this server and its signature good?  Nothing else is looked at. */
+bool token_is_signed(struct token_cache *c, struct arena *a, struct str token);
+/* A pod's ordinary token (TOKEN_WARN_ONLY_S) for this server is signed for TOKEN_EXTENDED_S, with a
+ * warning from its nominal end on: clients that read their file but once go on to work. */
+#define TOKEN_WARN_ONLY_S 3607
+#define TOKEN_EXTENDED_S  (365LL * 86400)
+bool token_extends(const struct token_cache *c, const struct str *audiences, size_t count);
 
 /* Is the audience one of those that a token names?  Of a token that has been verified. */
 bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
 		  struct str audience);
 
-/* Who a request is: client certificate, bearer token, or anonymous. */
-enum step stage_authenticate(struct request *r);
-/* Impersonate-User, -Group, -Uid, -Extra-*. */
-enum step stage_impersonate(struct request *r);
-struct str token_issuer(const struct token_cache *c);
+struct str token_issuer(const struct token_cache *c); /* who signs */
+const struct str *token_audiences(const struct token_cache *c, size_t *ret_count);
+struct str token_jwks_uri(const struct token_cache *c); /* absent: not told */
+int64_t token_max_life_s(const struct token_cache *c);	/* 0: any */
 
 #endif
