@@ -316,6 +316,65 @@ enum rc cgroup_make(const struct cgroups *c, const char *path,
 	return limits_write_v1(c, path, limits, err);
 }
 
+/* --- update --- */
+
+static enum rc usage_check(const struct cgroup_tree *tree, const char *path, const char *file,
+			   int64_t limit_bytes, struct err *err)
+{
+	CLEANUP_ARENA arena = {};
+	uint64_t usage = number_of(value_read(&arena, tree, path, file));
+	if (limit_bytes <= 0 || usage <= (uint64_t)limit_bytes)
+		return RC_OK;
+	return err_set(err, RC_CONFLICT,
+		       "attempting to set memory limit (%lld) below current usage (%llu)",
+		       (long long)limit_bytes, (unsigned long long)usage);
+}
+
+/* Memory alone is never allowed more than memory and swap together: which of them has to go first
+ * depends on the direction. */
+static enum rc memory_write_v1(const struct cgroup_tree *tree, const char *path, int64_t bytes,
+			       bool has_swap, struct err *err)
+{
+	static const char alone[] = "memory.limit_in_bytes", both[] = "memory.memsw.limit_in_bytes";
+	if (!has_swap)
+		return number_write(tree, path, alone, bytes, err);
+	if (number_write(tree, path, alone, bytes, NULL) == RC_OK)
+		return number_write(tree, path, both, bytes, err);
+	TRY(number_write(tree, path, both, bytes, err));
+	return number_write(tree, path, alone, bytes, err);
+}
+
+static enum rc update_v1(const struct cgroups *c, const char *path,
+			 const struct runtime_resources *limits, bool has_swap, struct err *err)
+{
+	const struct cgroup_tree *memory = tree_of(c, "memory");
+	int64_t bytes = limits->memory_limit_bytes > 0 ? limits->memory_limit_bytes : -1;
+	struct runtime_resources others = *limits;
+	others.memory_limit_bytes = 0;
+	if (memory) {
+		TRY(usage_check(memory, path, "memory.usage_in_bytes", bytes, err));
+		TRY(memory_write_v1(memory, path, bytes, has_swap && cgroups_limit_swap(c), err));
+	}
+	return limits_write_v1(c, path, &others, err);
+}
+
+static enum rc update_v2(const struct cgroup_tree *tree, const char *path,
+			 const struct runtime_resources *limits, struct err *err)
+{
+	TRY(usage_check(tree, path, "memory.current", limits->memory_limit_bytes, err));
+	if (limits->memory_limit_bytes <= 0)
+		TRY(value_write(tree, path, "memory.max", "max", err));
+	return limits_write_v2(tree, path, limits, err);
+}
+
+enum rc cgroup_update(const struct cgroups *c, const char *path,
+		      const struct runtime_resources *limits, bool has_swap, struct err *err)
+{
+	if (c->is_v2)
+		return update_v2(tree_of(c, ""), path, limits, err);
+	return update_v1(c, path, limits, has_swap, err);
+}
+
 /* --- kill and remove --- */
 
 static void procs_kill(const struct cgroup_tree *tree, const char *path)

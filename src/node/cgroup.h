@@ -44,6 +44,12 @@ uint64_t cgroup_weight_of_shares(uint64_t shares); /* v2's cpu.weight, 1 to 1000
 /* Makes the group and those above it, and writes its limits; an existing one is updated. */
 [[nodiscard]] enum rc cgroup_make(const struct cgroups *c, const char *path,
 				  const struct runtime_resources *limits, struct err *err);
+/* Other limits for a group that is there; 0 takes a limit away.  has_swap: the limit on memory is
+ * one on memory and swap together where cgroups_limit_swap().  RC_CONFLICT: more memory is in use
+ * than shall be allowed; nothing has changed then. */
+[[nodiscard]] enum rc cgroup_update(const struct cgroups *c, const char *path,
+				    const struct runtime_resources *limits, bool has_swap,
+				    struct err *err);
 /* Kills what is in it and below, and removes all of it.  Gone already is no error. */
 [[nodiscard]] enum rc cgroup_remove(const struct cgroups *c, const char *path, struct err *err);
 /* Removes it and the groups above as long as they are empty. */

@@ -24,17 +24,6 @@ struct maker {
 	struct runtime_mount *mounts;
 };
 
-static struct runtime_resources container_resources(const struct container *spec)
-{
-	const struct resource_requirements *r = &spec->resources;
-	return (struct runtime_resources){
-		.cpu_request_milli = quantity_text_milli(str_map_cget(&r->requests, "cpu")),
-		.cpu_limit_milli = quantity_text_milli(str_map_cget(&r->limits, "cpu")),
-		.memory_request_bytes = quantity_text_value(str_map_cget(&r->requests, "memory")),
-		.memory_limit_bytes = quantity_text_value(str_map_cget(&r->limits, "memory")),
-	};
-}
-
 /* Kept by the runtime: how to stop it, for an agent that adopts it; orders of a simulation. */
 static void set_annotations(struct maker *m, struct str stop_signal)
 {
@@ -206,7 +195,7 @@ enum rc pod_config_make(struct arena *a, struct pod_container *c,
 		.attempt = attempt,
 		.image_id = image->id,
 		.is_host_pid = w->pod->spec.host_pid,
-		.resources = container_resources(c->spec),
+		.resources = runtime_resources_of(container_requirements(c, POD_ALLOCATED)),
 		.is_tty = c->spec->tty,
 		.has_stdin = c->spec->stdin,
 		.is_stdin_once = c->spec->stdin_once,

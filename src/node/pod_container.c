@@ -119,6 +119,7 @@ void pod_container_run(struct pod_container *c)
 	c->stage = CONTAINER_RUNNING;
 	pod_container_wait(c, NULL, NULL);
 	c->is_ending = false;
+	c->is_resized = false;
 	c->wanted_signal = c->sent_signal = 0;
 	pod_probes_start(c, false);
 	if (l && l->post_start && !c->worker->agent->config.is_simulated)
@@ -132,6 +133,10 @@ static void plan_restart(struct pod_container *c)
 	bool is_forgotten = c->end.finished_us - c->crash_us > CRASH_FORGET_US;
 	if (!container_is_restartable(c))
 		return;
+	if (c->is_resized) {
+		c->due_ms = 0;
+		return;
+	}
 	if (!c->crash_delay_ms || is_forgotten) {
 		c->crash_delay_ms = CRASH_FIRST_MS;
 		c->crash_us = world_wall_us();
@@ -291,6 +296,8 @@ void pod_container_done(struct pod_container *c)
 	pod_job_free(c->job);
 	container_end_done(&c->end);
 	container_end_done(&c->last);
+	allotment_done(&c->allocated);
+	allotment_done(&c->actual);
 	free(c->waiting_message);
 	free(c->image_id);
 }

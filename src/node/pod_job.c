@@ -28,6 +28,7 @@ struct container_job {
 	bool is_pulling;
 	int64_t pull_began_ms;
 	struct runtime_container_config config;
+	struct allotment given; /* what config rests on */
 	char id[RUNTIME_ID_MAX];
 	int64_t started_us;
 	struct runtime_call call;
@@ -48,6 +49,7 @@ void pod_job_free(struct container_job *job)
 	if (!job)
 		return;
 	loop_defer_cancel(&job->call.msg);
+	allotment_done(&job->given);
 	object_unref(job->object);
 	arena_done(&job->arena);
 	free(job);
@@ -162,6 +164,7 @@ static void created(struct runtime_call *call)
 	if (c->has_container) /* its log stays */
 		pod_setup_leftover(c->worker, str_of(c->id));
 	memcpy(c->id, job->id, sizeof(c->id));
+	allotment_set(&c->actual, job->given.owner, job->given.amounts);
 	c->has_container = true;
 	c->attempt = job->config.attempt;
 	job->stage_before = CONTAINER_WAITING;
@@ -188,6 +191,7 @@ static void configure(struct container_job *job)
 	int attempt = job->stage_before == CONTAINER_EXITED ? c->attempt + 1 : c->attempt;
 	if (job_is_stale(job))
 		return;
+	allotment_set(&job->given, c->allocated.owner, c->allocated.amounts);
 	free(c->image_id);
 	c->image_id = mem_strndup(job->info.id.at, job->info.id.len);
 	if (pod_config_make(&job->arena, c, &job->info, attempt, &job->config, &err) != RC_OK) {

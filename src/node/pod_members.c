@@ -35,6 +35,13 @@ static enum container_role init_role(const struct container *spec)
 	return str_is(spec->restart_policy, "Always") ? CONTAINER_SIDECAR : CONTAINER_INIT;
 }
 
+/* A container that is new here has what it asks for. */
+static void allocate(struct pod_container *c)
+{
+	if (!c->allocated.amounts)
+		allotment_set(&c->allocated, c->worker->object, &c->spec->resources);
+}
+
 static void add_ephemeral(struct pod_worker *w)
 {
 	const struct ephemeral_container_array *list = &w->pod->spec.ephemeral_containers;
@@ -79,6 +86,9 @@ void pod_members_bind(struct pod_worker *w)
 	bind_list(w, &w->pod->spec.init_containers);
 	bind_list(w, &w->pod->spec.containers);
 	bind_ephemeral(w);
+	for (size_t i = 0; i < w->count; i++)
+		if (w->containers[i]->role != CONTAINER_EPHEMERAL)
+			allocate(w->containers[i]);
 }
 
 void pod_members_make(struct pod_worker *w)
@@ -145,8 +155,19 @@ static void remember_running(struct pod_container *c, const struct container_sta
 	copy_id(c->end.id, s->container_id);
 }
 
+/* It was started with these; what the spec asks beyond is granted anew. */
+static void remember_resources(struct pod_container *c, const struct container_status *s)
+{
+	bool is_like_spec = s->resources && requirements_equal(s->resources, &c->spec->resources);
+	if (!s->resources || !s->container_id.len || is_like_spec || c->role == CONTAINER_EPHEMERAL)
+		return;
+	allotment_set(&c->actual, c->worker->object, s->resources);
+	allotment_set(&c->allocated, c->worker->object, s->resources);
+}
+
 static void remember_container(struct pod_container *c, const struct container_status *s)
 {
+	remember_resources(c, s);
 	c->attempt = s->restart_count;
 	c->image_id = text_copy(s->image_id);
 	if (s->last_state.terminated)

@@ -128,7 +128,8 @@ enum rc pod_security_make(struct arena *a, const struct pod_container *c,
 int pod_oom_score_adj(const struct pod_container *c, int64_t node_memory_bytes)
 {
 	struct str class = c->worker->pod->status.qos_class;
-	int64_t request = quantity_text_value(str_map_cget(&c->spec->resources.requests, "memory"));
+	int64_t request =
+		runtime_resources_of(container_requirements(c, POD_ALLOCATED)).memory_request_bytes;
 	if (str_is(class, "Guaranteed"))
 		return OOM_GUARANTEED;
 	if (str_is(class, "BestEffort") || node_memory_bytes <= 0)

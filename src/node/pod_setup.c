@@ -1,6 +1,5 @@
 #include "node/pod_setup.h"
 
-#include "api/quantity.h"
 #include "base/log.h"
 #include "node/agent-int.h"
 #include "node/volumes.h"
@@ -63,49 +62,6 @@ static void sandbox_created(struct runtime_call *call)
 			     "Failed to create pod sandbox: ", &call->err);
 }
 
-static void add_amounts(struct runtime_resources *sum, const struct resource_requirements *r,
-			bool *is_cpu_limited, bool *is_memory_limited)
-{
-	int64_t cpu_limit = quantity_text_milli(str_map_cget(&r->limits, "cpu"));
-	int64_t memory_limit = quantity_text_value(str_map_cget(&r->limits, "memory"));
-	sum->cpu_request_milli += quantity_text_milli(str_map_cget(&r->requests, "cpu"));
-	sum->memory_request_bytes += quantity_text_value(str_map_cget(&r->requests, "memory"));
-	sum->cpu_limit_milli += cpu_limit;
-	sum->memory_limit_bytes += memory_limit;
-	*is_cpu_limited &= cpu_limit > 0;
-	*is_memory_limited &= memory_limit > 0;
-}
-
-static bool is_accounted(const struct pod_container *c)
-{
-	return c->role == CONTAINER_SIDECAR || c->role == CONTAINER_MAIN;
-}
-
-/* The pod is limited as a whole only when every container is. */
-static struct runtime_resources pod_resources(const struct pod_worker *w)
-{
-	struct runtime_resources sum = {};
-	bool is_cpu_limited = true, is_memory_limited = true;
-	for (size_t i = 0; i < w->count; i++)
-		if (is_accounted(w->containers[i]))
-			add_amounts(&sum, &w->containers[i]->spec->resources, &is_cpu_limited,
-				    &is_memory_limited);
-	for (size_t i = 0; i < w->count; i++) {
-		struct runtime_resources init = {};
-		if (w->containers[i]->role != CONTAINER_INIT)
-			continue;
-		add_amounts(&init, &w->containers[i]->spec->resources, &is_cpu_limited,
-			    &is_memory_limited);
-		sum.cpu_limit_milli = MAX(sum.cpu_limit_milli, init.cpu_limit_milli);
-		sum.memory_limit_bytes = MAX(sum.memory_limit_bytes, init.memory_limit_bytes);
-	}
-	if (!is_cpu_limited)
-		sum.cpu_limit_milli = 0;
-	if (!is_memory_limited)
-		sum.memory_limit_bytes = 0;
-	return sum;
-}
-
 struct str pod_hostname(const struct pod_worker *w)
 {
 	struct str name = w->pod->spec.hostname.len ? w->pod->spec.hostname : w->name;
@@ -141,8 +97,9 @@ static void sandbox_create(struct pod_worker *w)
 		.is_host_network = spec->host_network,
 		.is_host_ipc = spec->host_ipc,
 		.is_host_pid = spec->host_pid,
-		.resources = pod_resources(w),
+		.resources = pod_group_resources(w, POD_ALLOCATED),
 	};
+	w->resize.group = w->sandbox_config.resources;
 	sandbox_sysctls(w, &w->sandbox_config);
 	w->is_busy = w->may_have_sandbox = true;
 	w->sandbox_call.done = sandbox_created;

@@ -2,6 +2,8 @@
 
 #include "node/agent-int.h"
 
+#define OWN_CONDITIONS 7
+
 static const char phase_pending[] = "Pending", phase_running[] = "Running",
 		  phase_succeeded[] = "Succeeded", phase_failed[] = "Failed";
 
@@ -129,8 +131,8 @@ static struct container_status container_status(struct arena *a, const struct po
 	if (c->role == CONTAINER_INIT)
 		s.ready = c->stage == CONTAINER_EXITED && c->end.exit_code == 0;
 	if (c->id[0]) {
-		s.allocated_resources = c->spec->resources.requests;
-		s.resources = &c->spec->resources;
+		s.allocated_resources = container_requirements(c, POD_ALLOCATED)->requests;
+		s.resources = container_requirements(c, POD_ACTUAL);
 	}
 	set_state(a, c, &s);
 	set_mounts(a, c->spec, &s);
@@ -329,10 +331,24 @@ static void add_ready(struct conditions *all, const struct pod_status *status)
 	add(all, STR("ContainersReady"), !reason, reason, names);
 }
 
+static void add_resize(struct conditions *all)
+{
+	const struct pod_resize *r = &all->w->resize;
+	if (r->pending)
+		add(all, STR("PodResizePending"), true, r->pending, str_of(r->pending_message))
+			->observed_generation = r->pending_generation;
+	if (r->is_in_progress)
+		add(all, STR("PodResizeInProgress"), true, r->problem ? "Error" : NULL,
+		    str_of(r->problem))
+			->observed_generation = r->generation;
+}
+
 static bool is_kubelets(struct str type)
 {
-	static const char *const own[] = {"PodReadyToStartContainers", "Initialized", "Ready",
-					  "ContainersReady", "PodScheduled"};
+	static const char *const own[] = {
+		"PodReadyToStartContainers", "Initialized",  "Ready",
+		"ContainersReady",	     "PodScheduled", "PodResizePending",
+		"PodResizeInProgress"};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (str_is(type, own[i]))
 			return true;
@@ -345,10 +361,11 @@ static void set_conditions(struct arena *a, const struct pod_worker *w, int64_t 
 	const struct pod_condition_array *old = &w->pod->status.conditions;
 	bool has_sandbox = w->has_sandbox && w->has_network;
 	struct conditions all = {.a = a, .w = w, .now_us = now_us};
-	all.list = ARENA_ARRAY(a, struct pod_condition, old->count + 5);
+	all.list = ARENA_ARRAY(a, struct pod_condition, old->count + OWN_CONDITIONS);
 	for (uint32_t i = 0; i < old->count; i++)
 		if (!is_kubelets(old->at[i].type))
 			all.list[all.count++] = old->at[i];
+	add_resize(&all);
 	add(&all, STR("PodReadyToStartContainers"), has_sandbox, NULL, (struct str){});
 	add_initialized(&all, status);
 	add_ready(&all, status);

@@ -214,14 +214,18 @@ static void worker_advance(struct pod_worker *w)
 		end_begin(w);
 	if (w->stage == POD_STARTING && pod_setup_step(w))
 		w->stage = POD_RUNNING;
+	if (w->stage <= POD_RUNNING)
+		pod_resize_step(w);
 	if (w->stage == POD_RUNNING)
 		containers_step(w);
 	if (w->stage == POD_RUNNING && pod_worker_is_over(w))
 		end_begin(w);
 	if (w->stage == POD_ENDING)
 		ending_step(w);
-	if (w->stage == POD_RELEASING && pod_release_step(w))
+	if (w->stage == POD_RELEASING && pod_release_step(w)) {
 		w->stage = POD_ENDED;
+		pod_resizes_retry(w->agent);
+	}
 	if (w->stage == POD_ENDED && wants_removal(w) && !w->is_clean)
 		w->is_clean = pod_remove_step(w);
 }
@@ -337,7 +341,7 @@ bool pod_worker_is_quiet(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		const struct pod_container *c = w->containers[i];
-		if (c->job || c->is_killing || c->is_removing)
+		if (w->resize.job || c->job || c->is_killing || c->is_removing)
 			return false;
 	}
 	return !w->is_busy;
@@ -396,6 +400,7 @@ void pod_worker_free(struct pod_worker *w)
 	loop_timer_stop(&w->post_timer);
 	for (size_t i = 0; i < w->count; i++)
 		pod_container_done(w->containers[i]);
+	pod_resize_done(w);
 	pod_volumes_free(w->volumes);
 	pod_sources_free(w->sources);
 	object_unref(w->object);

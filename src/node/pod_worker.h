@@ -24,6 +24,8 @@
 #include "base/arena.h"
 #include "base/ipaddr.h"
 #include "io/loop.h"
+#include "node/pod_resize.h"
+#include "node/pod_resources.h"
 #include "node/runtime.h"
 
 #define POD_WORKER_MAGIC  0x706f6477u /* "podw" */
@@ -60,7 +62,8 @@ struct pod_container {
 	struct str name;
 	const struct container *spec; /* of worker->object; or ephemeral_spec */
 	struct container ephemeral_spec;
-	struct str target_name; /* of an ephemeral one; in worker->object */
+	struct allotment allocated, actual; /* granted by the node; what it runs with */
+	struct str target_name;		    /* of an ephemeral one; in worker->object */
 	enum container_stage stage;
 	char id[RUNTIME_ID_MAX]; /* of the newest run; "": none */
 	bool has_container;	 /* the runtime has it */
@@ -85,6 +88,7 @@ struct pod_container {
 	struct pod_check *hook;	   /* postStart or preStop under way */
 
 	bool is_ending;	  /* told to end */
+	bool is_resized;  /* so that it starts again with other resources, without back-off */
 	bool is_killing;  /* a signal is on its way */
 	bool is_removing; /* the removal is */
 	int wanted_signal, sent_signal;
@@ -128,6 +132,8 @@ struct pod_worker {
 	struct runtime_call sandbox_call;
 	struct ipaddr addresses[POD_ADDRESSES_MAX];
 	size_t address_count;
+
+	struct pod_resize resize;
 
 	/* ENDING */
 	int64_t end_by_ms;		  /* monotonic: SIGKILL from then on */

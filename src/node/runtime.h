@@ -112,6 +112,19 @@ struct runtime_security {
 	struct str seccomp_path;
 };
 
+/* New limits for running containers of a pod, and for all of them together. */
+struct runtime_resize_item {
+	struct str id, name;
+	struct runtime_resources resources;
+};
+
+struct runtime_resize {
+	struct str pod_uid;
+	struct runtime_resources pod_before, pod_after;
+	const struct runtime_resize_item *items;
+	size_t count;
+};
+
 struct runtime_container_config {
 	struct str pod_uid, pod_namespace, pod_name;
 	struct str name;
@@ -264,6 +277,10 @@ struct runtime_ops {
 		       char ret_id[RUNTIME_ID_MAX], struct runtime_call *call);
 	void (*start)(struct runtime *r, struct str id, int64_t *ret_started_us,
 		      struct runtime_call *call);
+	/* All of it or, when that fails, perhaps a part: it can be called again.  RC_CONFLICT: a
+	 * container uses more memory than it shall have. */
+	void (*resize)(struct runtime *r, const struct runtime_resize *config,
+		       struct runtime_call *call);
 	/* To the first process, for SIGKILL to every process.  The exit is told by the listener. */
 	void (*kill)(struct runtime *r, struct str id, int signal, struct runtime_call *call);
 	/* Kills what still runs, unmounts and deletes all but the log. */
@@ -315,6 +332,10 @@ struct runtime {
 	struct runtime_listener *listener; /* may be NULL */
 };
 
+bool runtime_resources_equal(const struct runtime_resources *a, const struct runtime_resources *b);
+/* Each limit as the more generous one has it; requests as b. */
+struct runtime_resources runtime_resources_widest(const struct runtime_resources *a,
+						  const struct runtime_resources *b);
 const char *runtime_state_name(enum runtime_state state); /* "created", "running", "exited" */
 
 /* For backends, on the loop's thread: done runs once the current callbacks are through. */

@@ -222,6 +222,21 @@ static void fake_start(struct runtime *r, struct str id, int64_t *ret_started_us
 	loop_timer_start(r->loop, &c->starts, fake_of(r)->start_delay_ms, container_starts);
 }
 
+static void fake_resize(struct runtime *r, const struct runtime_resize *config,
+			struct runtime_call *call)
+{
+	for (size_t i = 0; i < config->count; i++) {
+		struct fake_container *c = fake_find(r, config->items[i].id);
+		if (!c) {
+			fake_done(r, call, fake_missing(call, config->items[i].id));
+			return;
+		}
+		c->cpu_milli = config->items[i].resources.cpu_request_milli;
+		c->memory_bytes = config->items[i].resources.memory_request_bytes;
+	}
+	fake_done(r, call, RC_OK);
+}
+
 /* The exit is told after `done`, as a real runtime does. */
 static void fake_kill(struct runtime *r, struct str id, int signal, struct runtime_call *call)
 {
@@ -422,6 +437,7 @@ static const struct runtime_ops fake_ops = {
 	.sandbox_list = fake_sandbox_list,
 	.create = fake_create,
 	.start = fake_start,
+	.resize = fake_resize,
 	.kill = fake_kill,
 	.remove = fake_remove,
 	.list = fake_list,

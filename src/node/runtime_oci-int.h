@@ -122,6 +122,7 @@ void oci_create(struct runtime *r, const struct runtime_container_config *config
 		char ret_id[RUNTIME_ID_MAX], struct runtime_call *call);
 void oci_start(struct runtime *r, struct str id, int64_t *ret_started_us,
 	       struct runtime_call *call);
+void oci_resize(struct runtime *r, const struct runtime_resize *config, struct runtime_call *call);
 void oci_kill(struct runtime *r, struct str id, int signal, struct runtime_call *call);
 void oci_remove(struct runtime *r, struct str id, struct runtime_call *call);
 void oci_log_rotate(struct runtime *r, struct str id, int64_t max_bytes, int max_files,

@@ -285,6 +285,7 @@ static const struct runtime_ops oci_ops = {
 	.sandbox_list = oci_sandbox_list,
 	.create = oci_create,
 	.start = oci_start,
+	.resize = oci_resize,
 	.kill = oci_kill,
 	.remove = oci_remove,
 	.list = oci_list,

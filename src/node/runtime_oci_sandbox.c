@@ -264,6 +264,43 @@ static enum rc create_run(struct oci_job *job, struct err *err)
 	return rc;
 }
 
+/* ---- other limits ---- */
+
+/* The pod is never narrower than its containers, whichever way they go. */
+static enum rc resize_run(struct oci_job *job, struct err *err)
+{
+	const struct runtime_oci *oci = job->oci;
+	const struct runtime_resize *config = job->config;
+	struct runtime_resources wide =
+		runtime_resources_widest(&config->pod_before, &config->pod_after);
+	oci_cgroup_path(oci, config->pod_uid, "", job->cgroup);
+	TRY(cgroup_update(&oci->cgroups, job->cgroup, &wide, false, err));
+	for (size_t i = 0; i < config->count; i++) {
+		const struct runtime_resize_item *item = &config->items[i];
+		char path[CGROUP_PATH_MAX];
+		oci_cgroup_path(oci, config->pod_uid, arena_cstr(&job->arena, item->id), path);
+		if (cgroup_update(&oci->cgroups, path, &item->resources, true, err) != RC_OK)
+			return err_wrap(err, "container \"%.*s\"", STR_FMT(item->name));
+	}
+	return cgroup_update(&oci->cgroups, job->cgroup, &config->pod_after, false, err);
+}
+
+void oci_resize(struct runtime *r, const struct runtime_resize *config, struct runtime_call *call)
+{
+	struct runtime_oci *oci = oci_of(r);
+	for (size_t i = 0; i < config->count; i++) {
+		if (!oci_find(oci, config->items[i].id)) {
+			oci_missing(oci, call, config->items[i].id);
+			return;
+		}
+	}
+	struct oci_job *job = oci_job_new(oci, call, resize_run, NULL);
+	job->config = config;
+	oci_job_start(job);
+}
+
+/* ---- creation ---- */
+
 void oci_sandbox_create(struct runtime *r, const struct runtime_sandbox_config *config,
 			struct runtime_sandbox *ret_sandbox, struct runtime_call *call)
 {

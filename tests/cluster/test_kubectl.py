@@ -9,6 +9,7 @@ when it cannot run here.
 """
 import argparse
 import fcntl
+import glob
 import json
 import os
 import pty
@@ -84,6 +85,22 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
   - {name: ill, image: IMAGE, command: [guest, grpc, "9000", "2"], readinessProbe: {grpc: {port: 9000, service: a}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: growing, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: growing
+    image: IMAGE
+    command: [sleep, "1000"]
+    resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
+  - name: stubborn
+    image: IMAGE
+    command: [sleep, "1000"]
+    resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]
+    resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
 ---
 apiVersion: v1
 kind: Pod
@@ -402,6 +419,63 @@ def step_debug(day):
 def ephemeral_state(day, name):
     pod = json.loads(day.run("get", "pod", "shell", "-n", SPACE, "-o", "json"))
     return next((s["state"] for s in pod["status"].get("ephemeralContainerStatuses", ()) if s["name"] == name), {})
+
+
+RESIZE_SINCE = (1, 32)  # earlier, kubectl does not know the subresource
+
+
+def resize(day, name, cpu, memory):
+    patch = {"spec": {"containers": [{"name": name, "resources": {"requests": {"cpu": cpu}, "limits": {"cpu": cpu, "memory": memory}}}]}}
+    day.says("patched", "patch", "pod", "growing", "-n", SPACE, "--subresource=resize", "-p", json.dumps(patch))
+
+
+def group_value(pod, name, files):
+    """Of a container's control group; name None: of the pod's."""
+    status = [s for s in pod["status"]["containerStatuses"] if s["name"] == name]
+    below = status[0]["containerID"].split("//")[1] + "/" if status else ""
+    for path in files:
+        for found in glob.glob(f"/sys/fs/cgroup/{path.replace('GROUP/', 'skeg/**/pod' + pod['metadata']['uid'] + '/' + below)}", recursive=True):
+            return open(found, encoding="ascii").read().strip()
+    raise AssertionError(f"no control group of {name}")
+
+
+MEMORY_FILES = ("memory/GROUP/memory.limit_in_bytes", "GROUP/memory.max")
+QUOTA_FILES = ("cpu/GROUP/cpu.cfs_quota_us", "cpu,cpuacct/GROUP/cpu.cfs_quota_us", "GROUP/cpu.max")
+
+
+def growing(day, name, cpu, memory):
+    """The pod once a container runs with these limits."""
+    def look():
+        pod = json.loads(day.run("get", "pod", "growing", "-n", SPACE, "-o", "json"))
+        status = next(s for s in pod["status"]["containerStatuses"] if s["name"] == name)
+        is_open = any(c["type"].startswith("PodResize") for c in pod["status"]["conditions"])
+        return pod if "running" in status["state"] and status["resources"]["limits"] == {"cpu": cpu, "memory": memory} and not is_open else None
+    return wait_for(f"the new limits of {name}", look, PATIENCE_S, 0.3)
+
+
+def step_resize(day):
+    if day.version < RESIZE_SINCE:
+        return "left out"
+    growing(day, "growing", "200m", "64Mi")
+    resize(day, "growing", "300m", "96Mi")
+    pod = growing(day, "growing", "300m", "96Mi")
+    assert group_value(pod, "growing", MEMORY_FILES) == str(96 << 20), group_value(pod, "growing", MEMORY_FILES)
+    assert group_value(pod, "growing", QUOTA_FILES).startswith("30000"), group_value(pod, "growing", QUOTA_FILES)
+    assert group_value(pod, None, MEMORY_FILES) == str(160 << 20), group_value(pod, None, MEMORY_FILES)
+    assert all(s["restartCount"] == 0 for s in pod["status"]["containerStatuses"]), pod["status"]
+    resize(day, "stubborn", "200m", "48Mi")
+    pod = growing(day, "stubborn", "200m", "48Mi")
+    assert [s["restartCount"] for s in pod["status"]["containerStatuses"]] == [0, 1], pod["status"]
+    assert group_value(pod, "stubborn", MEMORY_FILES) == str(48 << 20), group_value(pod, "stubborn", MEMORY_FILES)
+    wait_for("the pod's group", lambda: group_value(pod, None, MEMORY_FILES) == str(144 << 20), PATIENCE_S, 0.3)
+    resize(day, "growing", "2000", "96Mi")
+    wait_for("the refusal", lambda: "Infeasible" in day.run("get", "pod", "growing", "-n", SPACE, "-o",
+                                                           "jsonpath={.status.conditions[?(@.type=='PodResizePending')].reason}"), PATIENCE_S, 0.3)
+    resize(day, "growing", "300m", "96Mi")
+    growing(day, "growing", "300m", "96Mi")
+    day.says("ResizeStarted.*ResizeCompleted.*resize requires restart.*ResizeInfeasible", "get", "events", "-n", SPACE,
+             "--field-selector=involvedObject.name=growing", "--sort-by=.metadata.creationTimestamp")
+    return None
 
 
 def step_clients(day):

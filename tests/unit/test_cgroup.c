@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include "io/file.h"
 #include "node/cgroup.h"
 #include "node/runtime_programs.h"
 
@@ -65,6 +66,111 @@ static void test_trees(void **state)
 	assert_int_equal(c.count, 0);
 }
 
+/* ---- update: folders of plain files stand for the kernel's ---- */
+
+struct tree {
+	char folder[64];
+	struct cgroups groups;
+};
+
+static void tree_make(struct tree *t, bool is_v2, const char *const *files)
+{
+	*t = (struct tree){.groups = {.is_v2 = is_v2, .count = 1}};
+	strcpy(t->folder, "/tmp/skeg-test-cgroup-XXXXXX");
+	assert_non_null(mkdtemp(t->folder));
+	snprintf(t->groups.trees[0].mount, sizeof(t->groups.trees[0].mount), "%s", t->folder);
+	if (!is_v2)
+		strcpy(t->groups.trees[0].controllers, "rw,cpu,memory,pids");
+	for (; *files; files += 2) {
+		char path[128];
+		snprintf(path, sizeof(path), "%s/g", t->folder);
+		assert_int_equal(dir_make(path, 0700, NULL), RC_OK);
+		snprintf(path, sizeof(path), "%s/%s", t->folder, files[0]);
+		assert_int_equal(file_write_volatile(path, str_of(files[1]), 0600, NULL), RC_OK);
+	}
+}
+
+static void assert_file(const struct tree *t, const char *name, const char *want)
+{
+	CLEANUP_ARENA a = {};
+	struct str text;
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", t->folder, name);
+	assert_int_equal(file_read(path, 4096, &a, &text, NULL), RC_OK);
+	if (!str_is(text, want))
+		fail_msg("%s: '%.*s', not '%s'", name, STR_FMT(text), want);
+}
+
+static const struct runtime_resources limits = {
+	.cpu_request_milli = 500, .cpu_limit_milli = 1500, .memory_limit_bytes = 64 << 20};
+static const struct runtime_resources no_limits = {.cpu_request_milli = 500};
+
+static void test_update_v2(void **state)
+{
+	static const char *const files[] = {
+		"g/cpu.weight",	    "",	       "g/cpu.max", "", "g/memory.max", "",
+		"g/memory.current", "1000000", NULL};
+	struct tree t;
+	tree_make(&t, true, files);
+	assert_int_equal(cgroup_update(&t.groups, "g", &limits, true, NULL), RC_OK);
+	assert_file(&t, "g/cpu.weight", "20");
+	assert_file(&t, "g/cpu.max", "150000 100000");
+	assert_file(&t, "g/memory.max", "67108864");
+	assert_int_equal(dir_remove(t.folder, NULL), RC_OK);
+	tree_make(&t, true, files);
+	assert_int_equal(cgroup_update(&t.groups, "g", &no_limits, true, NULL), RC_OK);
+	assert_file(&t, "g/cpu.max", "max 100000");
+	assert_file(&t, "g/memory.max", "max");
+	assert_int_equal(dir_remove(t.folder, NULL), RC_OK);
+}
+
+static void test_update_v1(void **state)
+{
+	static const char *const files[] = {"g/cpu.shares",
+					    "",
+					    "g/cpu.cfs_quota_us",
+					    "",
+					    "g/cpu.cfs_period_us",
+					    "",
+					    "g/memory.limit_in_bytes",
+					    "",
+					    "g/memory.memsw.limit_in_bytes",
+					    "",
+					    "memory.memsw.limit_in_bytes",
+					    "",
+					    "g/memory.usage_in_bytes",
+					    "1000000",
+					    NULL};
+	struct tree t;
+	tree_make(&t, false, files);
+	assert_int_equal(cgroup_update(&t.groups, "g", &limits, true, NULL), RC_OK);
+	assert_file(&t, "g/cpu.shares", "512");
+	assert_file(&t, "g/cpu.cfs_quota_us", "150000");
+	assert_file(&t, "g/memory.limit_in_bytes", "67108864");
+	assert_file(&t, "g/memory.memsw.limit_in_bytes", "67108864");
+	assert_int_equal(dir_remove(t.folder, NULL), RC_OK);
+	tree_make(&t, false, files);
+	assert_int_equal(cgroup_update(&t.groups, "g", &no_limits, false, NULL), RC_OK);
+	assert_file(&t, "g/cpu.cfs_quota_us", "-1");
+	assert_file(&t, "g/memory.limit_in_bytes", "-1");
+	assert_file(&t, "g/memory.memsw.limit_in_bytes", "");
+	assert_int_equal(dir_remove(t.folder, NULL), RC_OK);
+}
+
+static void test_update_below_usage(void **state)
+{
+	static const char *const files[] = {"g/memory.max", "", "g/memory.current", "67108865",
+					    NULL};
+	struct tree t;
+	struct err err;
+	tree_make(&t, true, files);
+	assert_int_equal(cgroup_update(&t.groups, "g", &limits, true, &err), RC_CONFLICT);
+	assert_string_equal(err.text, "attempting to set memory limit (67108864) below current "
+				      "usage (67108865)");
+	assert_file(&t, "g/memory.max", "");
+	assert_int_equal(dir_remove(t.folder, NULL), RC_OK);
+}
+
 static void test_missing_programs(void **state)
 {
 	char path[PROGRAM_PATH_MAX];
@@ -79,6 +185,9 @@ int main(void)
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_update_v2),
+		cmocka_unit_test(test_update_v1),
+		cmocka_unit_test(test_update_below_usage),
 		cmocka_unit_test(test_missing_programs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
