@@ -9,7 +9,6 @@
 
 #define HEADERS_MAX    (2 + API_IDENTITY_HEADERS)
 #define BODY_BYTES_MAX (16u << 20)
-#define PAGE_LIMIT     "500"
 
 /* What the command line says of the server, instead of the kubeconfig or with it. */
 static enum rc find_target(struct arena *a, const struct client_options *o,
@@ -31,7 +30,7 @@ static enum rc find_target(struct arena *a, const struct client_options *o,
 enum rc api_client_open(struct arena *a, const struct client_options *o,
 			struct api_client *ret_client, struct err *err)
 {
-	struct api_client c = {.arena = a, .options = o};
+	struct api_client c = {.arena = a, .options = o, .page_limit = API_PAGE_LIMIT};
 	struct kubeconfig_target *target = &c.target;
 	TRY(find_target(a, o, target, err));
 	const struct http_client_opts opts = {
@@ -134,6 +133,8 @@ static enum rc fetch(struct api_client *c, struct arena *a, const struct api_req
 	struct api_reply reply = {.status = response.status, .body = response.body};
 	if (reply.body.len && json_parse(a, reply.body, &reply.tree, NULL, NULL) != RC_OK)
 		reply.tree = NULL;
+	if (response.status / 100 != 2 && request->ret_refusal)
+		*request->ret_refusal = reply.tree;
 	if (response.status / 100 != 2)
 		return api_error_set(err, response.status, reply.tree);
 	*ret_reply = reply;
@@ -256,13 +257,23 @@ enum rc api_client_list(struct api_client *c, struct arena *a, struct str url, c
 	struct str page = STR("");
 	do {
 		struct api_reply reply;
+		struct json *refusal = NULL;
+		struct str limit = arena_printf(a, "%lld", (long long)c->page_limit);
 		CLEANUP_BUF path = BUF_INIT(URL_MAX_BYTES);
 		buf_add_str(&path, url);
-		query_add(&path, "limit", STR(PAGE_LIMIT));
+		query_add(&path, "limit", c->page_limit > 0 ? limit : STR(""));
 		query_add(&path, "continue", page);
 		TRY(buf_check(&path, "the request's URL", err));
-		const struct api_request request = {.path = buf_str(&path), .accept = accept};
-		TRY(api_client_call(c, a, &request, &reply, err));
+		const struct api_request request = {
+			.path = buf_str(&path), .accept = accept, .ret_refusal = &refusal};
+		enum rc rc = api_client_call(c, a, &request, &reply, err);
+		struct str next = json_path_str(refusal, "metadata.continue");
+		bool is_expired = page.len && (rc == RC_EXPIRED || rc == RC_GONE);
+		if (is_expired && next.len && !str_eq(next, page)) {
+			page = next;
+			continue;
+		}
+		TRY(rc);
 		TRY(each(reply.tree, ctx, err));
 		page = json_path_str(reply.tree, "metadata.continue");
 	} while (page.len);

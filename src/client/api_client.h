@@ -54,6 +54,7 @@ struct api_client {
 	struct str server;    /* "https://127.0.0.1:6443" */
 	struct str namespace; /* -n, else the context's, else "default" */
 	bool is_namespace_given;
+	int64_t page_limit; /* objects a page of a list; 0: all in one */
 };
 
 /* options must stay as long as the client. */
@@ -69,6 +70,8 @@ struct api_request {
 	struct str body;
 	bool is_endless;    /* no time limit: watches, logs */
 	int64_t timeout_ms; /* 0: API_REQUEST_TIMEOUT_MS */
+	/* Where the body of a refusal goes, NULL when it is no JSON; NULL: nobody asks. */
+	struct json **ret_refusal;
 };
 
 #define API_ACCEPT_TABLE       "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -107,7 +110,10 @@ size_t api_client_identity(const struct api_client *c, struct http_header *out);
 				       enum rc (*each)(struct arena *a, struct json *tree,
 						       void *ctx, struct err *err),
 				       void *ctx, struct err *err);
-/* All pages of a list: each gets one list (or Table) after the other. */
+#define API_PAGE_LIMIT 500
+/* All pages of a list: each gets one list (or Table) after the other.  When a token has expired
+ * meanwhile (410) the list goes on from the same place in what is there now, as the server offers.
+ */
 [[nodiscard]] enum rc api_client_list(
 	struct api_client *c, struct arena *a, struct str url, const char *accept,
 	enum rc (*each)(struct json *list, void *ctx, struct err *err), void *ctx, struct err *err);

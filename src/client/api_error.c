@@ -77,3 +77,11 @@ enum rc api_error_set(struct err *err, int http_status, const struct json *statu
 	return err_set(err, rc, API_ERROR_PREFIX " (%.*s): %.*s", STR_FMT(reason),
 		       STR_FMT(message));
 }
+
+bool api_error_cut(struct str text, struct str *ret_head, struct str *ret_rest)
+{
+	if (!str_cut(text, ')', ret_head, ret_rest) || !str_has_prefix(*ret_rest, STR(": ")))
+		return false;
+	*ret_rest = str_skip(*ret_rest, 2);
+	return true;
+}

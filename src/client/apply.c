@@ -5,13 +5,11 @@
 
 #include "client/api_error.h"
 #include "client/api_path.h"
+#include "client/apply_merge.h"
 #include "client/change.h"
 #include "client/prune.h"
 #include "client/resources.h"
-#include "client/three_way.h"
 #include "client/verbs.h"
-
-#define OBJECT_BYTES_MAX (16u << 20)
 
 struct apply_options {
 	struct client_options client;
@@ -28,6 +26,7 @@ struct apply {
 	struct change change;
 	struct json *printed; /* a List, for -o with several objects */
 	struct prune prune;
+	bool has_several; /* objects: messages say which it is */
 };
 
 /* The object as it is now; NULL when there is none. */
@@ -40,108 +39,58 @@ static enum rc read_current(struct apply *p, struct str path, struct json **ret_
 	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
-/* ---- client-side ---- */
-
-/* The file's object with itself as the annotation of the last apply. */
-static enum rc annotated(struct apply *p, const struct resource *r, struct json **ret_tree,
-			 struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(OBJECT_BYTES_MAX);
-	struct json *plain = json_clone(p->arena, r->file->tree);
-	if (r->namespace.len)
-		json_set_str(p->arena, json_need_object(p->arena, plain, STR("metadata")),
-			     STR("namespace"), r->namespace);
-	struct json *annotations = json_path(plain, "metadata.annotations");
-	if (annotations && annotations->type == JSON_OBJECT)
-		json_remove(annotations, STR(LAST_APPLIED));
-	annotations = json_need_object(p->arena, json_need_object(p->arena, plain, STR("metadata")),
-				       STR("annotations"));
-	json_sort_keys(plain);
-	json_write(&text, plain);
-	buf_add_char(&text, '\n');
-	TRY(buf_check(&text, "the object", err));
-	json_set_str(p->arena, annotations, STR(LAST_APPLIED), arena_str(p->arena, buf_str(&text)));
-	*ret_tree = plain;
-	return RC_OK;
-}
-
-static struct json *last_applied(struct apply *p, const struct resource *r,
-				 const struct json *current)
-{
-	struct json *tree = NULL;
-	struct str text =
-		json_str(json_get(json_path(current, "metadata.annotations"), STR(LAST_APPLIED)));
-	if (!text.len)
-		fprintf(stderr,
-			"Warning: resource %.*s/%.*s is missing the " LAST_APPLIED
-			" annotation which is required by skeg apply. It was not created by apply; "
-			"the missing annotation will be patched automatically.\n",
-			STR_FMT(resource_type_plural(p->arena, r->kind)), STR_FMT(r->name));
-	else if (json_parse(p->arena, text, &tree, NULL, NULL) != RC_OK)
-		tree = NULL;
-	return tree;
-}
-
-/* What the server keeps about an object is nobody's to apply. */
-static void drop_kept(struct json *patch)
-{
-	json_remove(patch, STR("status"));
-}
-
 static enum rc apply_client_side(struct apply *p, struct resource *r, struct json *current,
 				 const char **ret_what, struct json **ret_after, struct err *err)
 {
 	struct json *modified;
-	TRY(annotated(p, r, &modified, err));
+	TRY(apply_modified(p->arena, r, &modified, err));
 	if (!current) {
 		*ret_what = "created";
 		return change_create(&p->change, r->kind, r->namespace, modified, ret_after, err);
 	}
-	const struct api_type *type = api_type(api_builtin(), r->kind->type);
-	struct json *patch =
-		three_way_patch(p->arena, type, last_applied(p, r, current), modified, current);
-	if (patch)
-		drop_kept(patch);
+	struct json *patch = apply_patch(p->arena, r, modified, current);
 	*ret_after = current;
-	*ret_what = patch && json_count(patch) ? "configured" : "unchanged";
-	if (!patch || !json_count(patch) || p->change.dry_run == DRY_RUN_CLIENT)
+	*ret_what = patch ? "configured" : "unchanged";
+	if (!patch)
 		return RC_OK;
 	return change_patch(&p->change, r->kind, r->namespace, r->name, NULL, PATCH_STRATEGIC,
 			    patch, ret_after, err);
 }
 
-/* ---- server-side ---- */
-
-static enum rc apply_server_side(struct apply *p, struct resource *r, struct json **ret_after,
-				 struct err *err)
-{
-	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
-	buf_add_str(&url, api_path(p->arena, r->kind, r->namespace, r->name, NULL));
-	query_add(&url, "fieldManager", p->change.field_manager);
-	query_add(&url, "fieldValidation", STR("Strict"));
-	query_add(&url, "force", p->options->is_forced ? STR("true") : STR("false"));
-	query_add(&url, "dryRun", p->change.dry_run ? STR("All") : STR(""));
-	return api_client_send(&p->verb->client, p->arena, "PATCH", buf_str(&url),
-			       "application/apply-patch+yaml", r->file->tree, ret_after, err);
-}
-
 /* ---- each object ---- */
 
-/* What a user can do about a refusal, where the server's words don't say it. */
-static const char *remedy(const struct apply *p, const struct err *err)
-{
-	if (err->rc == RC_CONFLICT && p->options->is_server_side)
-		return "\nOther managers own these fields: remove them from the file, or take them "
-		       "over with --force-conflicts.";
-	if (err->rc == RC_NOT_FOUND && strstr(err->text, "namespaces \""))
-		return "\nApply a Namespace of this name first, or choose another with -n.";
-	return "";
-}
+/* What a user can do about a conflict between managers. */
+static const char conflict_remedy[] =
+	"Please review the fields above--they currently have other managers. Here\n"
+	"are the ways you can resolve this warning:\n"
+	"* If you intend to manage all of these fields, please re-run the apply\n"
+	"  command with the `--force-conflicts` flag.\n"
+	"* If you do not intend to manage all of the fields, please edit your\n"
+	"  manifest to remove references to the fields that should keep their\n"
+	"  current managers.\n"
+	"* You may co-own fields by updating your manifest to match the existing\n"
+	"  value; in this case, you'll become the manager if the other manager(s)\n"
+	"  stop managing the field (remove it from their configuration).\n"
+	"See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts";
 
+/* The server's words, with what to do where they don't say it, and which of several objects it is.
+ */
 static enum rc refused(struct apply *p, const struct resource *r, struct err *err)
 {
 	struct err cause = *err;
-	return err_set(err, cause.rc, "%s%s\n(%.*s, %.*s \"%.*s\")", cause.text, remedy(p, &cause),
+	struct str head, rest;
+	bool is_conflict = cause.rc == RC_CONFLICT && p->options->is_server_side;
+	if (is_conflict && api_error_cut(str_of(cause.text), &head, &rest))
+		return err_set(err, cause.rc, "%.*s\n%s", STR_FMT(rest), conflict_remedy);
+	bool lacks_namespace = cause.rc == RC_NOT_FOUND && strstr(cause.text, "namespaces \"");
+	err_set(err, cause.rc, "%s%s", cause.text,
+		lacks_namespace
+			? "\nApply a Namespace of this name first, or choose another with -n."
+			: "");
+	if (!p->has_several)
+		return cause.rc;
+	cause = *err;
+	return err_set(err, cause.rc, "%s\n(%.*s, %.*s \"%.*s\")", cause.text,
 		       STR_FMT(manifest_place(p->arena, r->file)), STR_FMT(r->kind->kind),
 		       STR_FMT(r->name));
 }
@@ -164,7 +113,8 @@ static enum rc apply_one(struct verb *v, struct resource *r, void *ctx, struct e
 	enum rc rc;
 	struct str path = api_path(p->arena, r->kind, r->namespace, r->name, NULL);
 	if (p->options->is_server_side) {
-		rc = apply_server_side(p, r, &after, err);
+		rc = change_apply(&p->change, r->kind, r->namespace, r->name, r->file->tree,
+				  p->options->is_forced, &after, err);
 	} else {
 		TRY(read_current(p, path, &current, err));
 		rc = apply_client_side(p, r, current, &what, &after, err);
@@ -218,25 +168,6 @@ static enum rc nothing_applied(enum rc rc)
 	return rc;
 }
 
-static enum rc add_resources(struct apply *p, const struct manifest *m, struct resources *r,
-			     struct err *err)
-{
-	r->items = ARENA_ARRAY(p->arena, struct resource, m->count + 1);
-	for (size_t i = 0; i < m->count; i++) {
-		const struct manifest_object *o = &m->items[i];
-		const struct api_client *c = &p->verb->client;
-		struct str namespace;
-		TRY(manifest_namespace(o, c->namespace, c->is_namespace_given, &namespace, err));
-		r->items[r->count++] = (struct resource){
-			.kind = o->kind,
-			.namespace = o->kind->is_namespaced ? namespace : (struct str){},
-			.name = o->name,
-			.file = o,
-		};
-	}
-	return RC_OK;
-}
-
 static enum rc body(struct verb *v, struct err *err)
 {
 	struct apply p = {.verb = v, .options = v->line->values, .arena = v->arena};
@@ -250,9 +181,10 @@ static enum rc body(struct verb *v, struct err *err)
 				 .allowed = &p.options->prune_allowed};
 	enum rc rc = resources_read_files(v, &p.options->resources, true, &m, err);
 	if (rc == RC_OK)
-		rc = add_resources(&p, &m, &r, err);
+		rc = apply_resources(v, &m, &r, err);
 	if (rc != RC_OK)
 		return nothing_applied(rc);
+	p.has_several = r.count > 1;
 	resources_each(v, &r, apply_one, &p);
 	TRY(print_all(&p, err));
 	return p.options->prunes && !v->failed ? prune_rest(&p.prune, err) : RC_OK;

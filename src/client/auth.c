@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "client/api_path.h"
+#include "client/auth_rules.h"
 #include "client/create.h"
 #include "client/output.h"
 #include "client/resource_types.h"
@@ -12,7 +13,7 @@
 struct auth_options {
 	struct client_options client;
 	const char *output, *subresource;
-	bool is_everywhere, is_quiet;
+	bool is_everywhere, is_quiet, lists, has_no_heads;
 };
 
 static enum rc review(struct verb *v, const char *plural, struct json *body,
@@ -54,6 +55,11 @@ static enum rc can_i_body(struct verb *v, struct err *err)
 	const struct auth_options *o = v->line->values;
 	const struct text_list *words = &v->line->words;
 	struct json *t = json_object(v->arena), *reply;
+	if (o->lists && words->count)
+		return err_set(err, RC_BAD_REQUEST,
+			       "list option must be specified with no arguments");
+	if (o->lists)
+		return auth_rules_print(v, o->has_no_heads, err);
 	if (words->count < 2 || words->count > 3)
 		return err_set(
 			err, RC_BAD_REQUEST,
@@ -129,6 +135,8 @@ static const struct option can_i_options[] = {
 	{"all-namespaces", 'A', OPTION_FLAG, AT(is_everywhere), NULL, "in all namespaces"},
 	{"subresource", 0, OPTION_TEXT, AT(subresource), "NAME", "of this subresource"},
 	{"quiet", 'q', OPTION_FLAG, AT(is_quiet), NULL, "only by the exit code"},
+	{"list", 0, OPTION_FLAG, AT(lists), NULL, "all that is allowed in the namespace"},
+	{"no-headers", 0, OPTION_FLAG, AT(has_no_heads), NULL, "without the line of heads"},
 	CLIENT_OPTIONS(struct auth_options, client),
 };
 static const struct option whoami_options[] = {
@@ -138,7 +146,7 @@ static const struct option whoami_options[] = {
 
 const struct command command_auth_can_i = {
 	.name = "auth can-i",
-	.arguments = "VERB TYPE[/NAME] | VERB /PATH",
+	.arguments = "VERB TYPE[/NAME] | VERB /PATH | --list",
 	.summary = "Ask whether something is allowed",
 	.options = can_i_options,
 	.option_count = ARRAY_LEN(can_i_options),

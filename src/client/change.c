@@ -2,14 +2,18 @@
 
 #include <stdio.h>
 
+#include "api/strategic.h"
 #include "client/api_path.h"
 #include "client/verb.h"
+#include "codec/patch.h"
 
 static const char *const patch_types[] = {
 	[PATCH_STRATEGIC] = "application/strategic-merge-patch+json",
 	[PATCH_MERGE] = "application/merge-patch+json",
 	[PATCH_JSON] = "application/json-patch+json",
 };
+
+#define APPLY_PATCH "application/apply-patch+yaml"
 
 enum rc dry_run_parse(const char *text, enum dry_run *ret_dry_run, struct err *err)
 {
@@ -78,15 +82,52 @@ enum rc change_replace(struct change *ch, const struct api_kind *kind, struct st
 			       ret_tree, err);
 }
 
+/* What the patch would make of the object; of a subresource, whose type is another, nothing. */
+static enum rc patch_here(struct arena *a, const struct api_kind *kind, const char *subresource,
+			  enum patch_form form, const struct json *patch, struct json **tree,
+			  struct err *err)
+{
+	struct field_errors errors = {};
+	if (subresource)
+		return RC_OK;
+	switch (form) {
+	case PATCH_STRATEGIC:
+		return strategic_merge(a, api_type(api_builtin(), kind->type), *tree,
+				       json_copy(a, patch), tree, &errors, err);
+	case PATCH_MERGE:
+		return merge_patch_apply(a, tree, patch, err);
+	case PATCH_JSON:
+		return json_patch_apply(a, tree, patch, err);
+	}
+	return RC_OK;
+}
+
 enum rc change_patch(struct change *ch, const struct api_kind *kind, struct str namespace,
 		     struct str name, const char *subresource, enum patch_form form,
 		     const struct json *patch, struct json **ret_tree, struct err *err)
 {
 	struct str path = api_path(ch->arena, kind, namespace, name, subresource);
-	if (ch->dry_run == DRY_RUN_CLIENT)
-		return api_client_get(ch->client, ch->arena, path, ret_tree, err);
+	if (ch->dry_run == DRY_RUN_CLIENT) {
+		TRY(api_client_get(ch->client, ch->arena, path, ret_tree, err));
+		return patch_here(ch->arena, kind, subresource, form, patch, ret_tree, err);
+	}
 	return api_client_send(ch->client, ch->arena, "PATCH", change_url(ch, path),
 			       patch_types[form], patch, ret_tree, err);
+}
+
+enum rc change_apply(struct change *ch, const struct api_kind *kind, struct str namespace,
+		     struct str name, const struct json *tree, bool is_forced,
+		     struct json **ret_tree, struct err *err)
+{
+	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
+	buf_add_str(&url, api_path(ch->arena, kind, namespace, name, NULL));
+	query_add(&url, "fieldManager", ch->field_manager);
+	query_add(&url, "fieldValidation", STR("Strict"));
+	query_add(&url, "force", is_forced ? STR("true") : STR("false"));
+	query_add(&url, "dryRun", ch->dry_run ? STR("All") : STR(""));
+	TRY(buf_check(&url, "the request's URL", err));
+	return api_client_send(ch->client, ch->arena, "PATCH", buf_str(&url), APPLY_PATCH, tree,
+			       ret_tree, err);
 }
 
 enum rc change_tell(struct change *ch, const struct api_kind *kind, struct json *tree,

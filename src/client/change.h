@@ -55,8 +55,8 @@ enum patch_form { PATCH_STRATEGIC, PATCH_MERGE, PATCH_JSON };
 				  const char *default_manager, struct change *ret_change,
 				  struct err *err);
 
-/* Nothing is sent in a dry run of the client: the result is then a copy of what was given
- * (before, for patches). */
+/* Nothing is sent in a dry run of the client: the result is then what was given, for patches what
+ * they make of the server's object here. */
 [[nodiscard]] enum rc change_create(struct change *ch, const struct api_kind *kind,
 				    struct str namespace, struct json *tree, struct json **ret_tree,
 				    struct err *err);
@@ -68,6 +68,10 @@ enum patch_form { PATCH_STRATEGIC, PATCH_MERGE, PATCH_JSON };
 				   struct str namespace, struct str name, const char *subresource,
 				   enum patch_form form, const struct json *patch,
 				   struct json **ret_tree, struct err *err);
+/* Server-side apply; a conflict with other managers is RC_CONFLICT unless forced. */
+[[nodiscard]] enum rc change_apply(struct change *ch, const struct api_kind *kind,
+				   struct str namespace, struct str name, const struct json *tree,
+				   bool is_forced, struct json **ret_tree, struct err *err);
 /* "deployment.apps/web scaled (server dry run)", or the object in the form that was asked for. */
 [[nodiscard]] enum rc change_tell(struct change *ch, const struct api_kind *kind, struct json *tree,
 				  const char *what, struct err *err);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "client/api_error.h"
 #include "client/api_path.h"
 #include "client/resources.h"
 #include "client/verbs.h"
@@ -133,15 +134,6 @@ enum rc create_ports(struct create *c, const struct text_list *pairs, const char
 
 /* ---- the members of the family ---- */
 
-/* "Error from server (Reason): text" is cut after its reason; false of other errors. */
-static bool cut_refusal(struct str text, struct str *ret_head, struct str *ret_rest)
-{
-	if (!str_cut(text, ')', ret_head, ret_rest) || !str_has_prefix(*ret_rest, STR(": ")))
-		return false;
-	*ret_rest = str_skip(*ret_rest, 2);
-	return true;
-}
-
 enum rc create_body(struct verb *v, struct err *err)
 {
 	const struct create_kind *made = v->detail;
@@ -170,7 +162,7 @@ enum rc create_body(struct verb *v, struct err *err)
 	if (rc != RC_OK) {
 		struct err cause = *err;
 		struct str prefix, rest;
-		if (!cut_refusal(str_of(cause.text), &prefix, &rest))
+		if (!api_error_cut(str_of(cause.text), &prefix, &rest))
 			return rc;
 		return err_set(err, rc, "failed to create %.*s: %.*s", STR_FMT(kind->singular),
 			       STR_FMT(rest));
@@ -196,12 +188,7 @@ static enum rc create_object(struct verb *v, struct change *ch, const struct man
 	if (change_create(ch, o->kind, o->kind->is_namespaced ? namespace : (struct str){}, o->tree,
 			  &after, err) == RC_OK)
 		return change_tell(ch, o->kind, after, "created", err);
-	struct err cause = *err;
-	struct str head, rest;
-	if (!cut_refusal(str_of(cause.text), &head, &rest))
-		return cause.rc;
-	return err_set(err, cause.rc, "%.*s): error when creating \"%s\": %.*s", STR_FMT(head),
-		       strcmp(o->file, "standard input") == 0 ? "STDIN" : o->file, STR_FMT(rest));
+	return manifest_refused(o, "creating", err);
 }
 
 static enum rc file_body(struct verb *v, struct err *err)

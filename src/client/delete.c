@@ -72,11 +72,9 @@ static void tell(const struct deletion *d, const struct deleted_object *o)
 		object_print_name(d->arena, o->kind, o->name);
 		return;
 	}
-	printf("%.*s \"%.*s\" %s", STR_FMT(resource_type_label(d->arena, o->kind)),
-	       STR_FMT(o->name), d->options->is_forced ? "force deleted" : "deleted");
-	if (o->kind->is_namespaced)
-		printf(" from %.*s namespace", STR_FMT(o->namespace));
-	printf("%s\n", dry_run_suffix(d->dry_run));
+	printf("%.*s \"%.*s\" %s%s\n", STR_FMT(resource_type_label(d->arena, o->kind)),
+	       STR_FMT(o->name), d->options->is_forced ? "force deleted" : "deleted",
+	       dry_run_suffix(d->dry_run));
 	fflush(stdout);
 }
 

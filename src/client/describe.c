@@ -33,6 +33,10 @@ static const struct {
 	{"jobs", "batch", describe_job},
 	{"cronjobs", "batch", describe_cron_job},
 	{"ingresses", "networking.k8s.io", describe_ingress},
+	{"roles", "rbac.authorization.k8s.io", describe_role},
+	{"clusterroles", "rbac.authorization.k8s.io", describe_role},
+	{"rolebindings", "rbac.authorization.k8s.io", describe_role_binding},
+	{"clusterrolebindings", "rbac.authorization.k8s.io", describe_role_binding},
 };
 
 static describe_fn *describer_of(const struct api_kind *kind)

@@ -83,6 +83,7 @@ void describe_template(struct describe *d, const struct json *pod_template);
 describe_fn describe_pod, describe_node, describe_deployment, describe_replica_set,
 	describe_stateful_set, describe_daemon_set, describe_job, describe_cron_job,
 	describe_service, describe_ingress, describe_config_map, describe_secret, describe_claim,
-	describe_namespace, describe_service_account, describe_generic;
+	describe_namespace, describe_service_account, describe_role, describe_role_binding,
+	describe_generic;
 
 #endif

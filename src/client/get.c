@@ -333,6 +333,7 @@ static enum rc body(struct verb *v, struct err *err)
 		.verb = v, .client = &v->client, .options = v->line->values, .arena = v->arena};
 	if (g.options->raw)
 		return get_raw(&g, err);
+	v->client.page_limit = g.options->chunk_size;
 	TRY(prepare(&g, err));
 	if (g.options->is_watch || g.options->is_watch_only)
 		return get_watch(&g, err);
@@ -342,6 +343,8 @@ static enum rc body(struct verb *v, struct err *err)
 
 #define AT(member) offsetof(struct get_options, member)
 static const struct option options[] = {
+	{"chunk-size", 0, OPTION_NUMBER, AT(chunk_size), "N",
+	 "ask for so many objects at a time (500; 0: for all)"},
 	{"output", 'o', OPTION_TEXT, AT(output), "FORM",
 	 "wide, yaml, json, name, jsonpath=TEMPLATE, custom-columns=HEAD:PATH,…"},
 	{"watch", 'w', OPTION_FLAG, AT(is_watch), NULL, "then show changes as they come"},
@@ -363,6 +366,8 @@ static const struct option options[] = {
 	CLIENT_OPTIONS(struct get_options, client),
 };
 
+static const struct get_options defaults = {.chunk_size = API_PAGE_LIMIT};
+
 const struct command command_get = {
 	.name = "get",
 	.arguments = "TYPE[,TYPE…] [NAME…] | TYPE/NAME…",
@@ -370,5 +375,6 @@ const struct command command_get = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.values_size = sizeof(struct get_options),
+	.defaults = &defaults,
 	VERB_RUN(body),
 };

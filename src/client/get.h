@@ -12,6 +12,7 @@ struct get_options {
 	struct resource_options resources;
 	const char *output, *sort_by, *raw, *subresource;
 	struct text_list label_columns;
+	int64_t chunk_size; /* objects a request, 0: all at once */
 	bool is_watch, is_watch_only, has_no_heads, show_labels, show_managed_fields, show_kind,
 		ignores_missing;
 };

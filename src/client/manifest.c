@@ -1,5 +1,7 @@
 #include "client/manifest.h"
 
+#include "client/api_error.h"
+
 #include "api/decode.h"
 #include "codec/yaml.h"
 
@@ -200,4 +202,15 @@ enum rc manifest_namespace(const struct manifest_object *o, struct str namespace
 		       "namespace \"%.*s\". You must pass '--namespace=%.*s' to perform this "
 		       "operation.",
 		       STR_FMT(o->namespace), STR_FMT(namespace), STR_FMT(o->namespace));
+}
+
+enum rc manifest_refused(const struct manifest_object *o, const char *what, struct err *err)
+{
+	struct err cause = *err;
+	struct str head, rest;
+	bool is_input = strcmp(o->file, "standard input") == 0;
+	if (!api_error_cut(str_of(cause.text), &head, &rest))
+		return cause.rc;
+	return err_set(err, cause.rc, "%.*s): error when %s \"%s\": %.*s", STR_FMT(head), what,
+		       is_input ? "STDIN" : o->file, STR_FMT(rest));
 }

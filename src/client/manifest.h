@@ -44,6 +44,9 @@ struct manifest {
  * was asked for. */
 [[nodiscard]] enum rc manifest_namespace(const struct manifest_object *o, struct str namespace,
 					 bool is_given, struct str *ret_namespace, struct err *err);
+/* A server's refusal of an object says what was tried (what: "creating") and of which file; errors
+ * of other kinds stay as they are. */
+enum rc manifest_refused(const struct manifest_object *o, const char *what, struct err *err);
 /* "web.yaml, document 2 (line 17)", for messages. */
 [[nodiscard]] struct str manifest_place(struct arena *a, const struct manifest_object *o);
 

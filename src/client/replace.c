@@ -40,8 +40,9 @@ static enum rc replace_one(struct verb *v, struct resource *r, void *ctx, struct
 	if (p->options->is_forced) {
 		TRY(delete_first(v, r, err));
 		TRY(change_create(&p->change, r->kind, r->namespace, r->file->tree, &after, err));
-	} else {
-		TRY(change_replace(&p->change, r->kind, r->namespace, r->file->tree, &after, err));
+	} else if (change_replace(&p->change, r->kind, r->namespace, r->file->tree, &after, err) !=
+		   RC_OK) {
+		return manifest_refused(r->file, "replacing", err);
 	}
 	return change_tell(&p->change, r->kind, after, "replaced", err);
 }

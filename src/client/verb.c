@@ -20,7 +20,10 @@ struct text_list verb_words(const struct verb *v, size_t from)
 int verb_run(struct command_line *line)
 {
 	const struct verb_detail *detail = line->command->detail;
-	struct verb v = {.line = line, .arena = &line->arena, .detail = detail->detail};
+	struct verb v = {.line = line,
+			 .arena = &line->arena,
+			 .detail = detail->detail,
+			 .code_of_failure = EXIT_FAILED};
 	struct err err;
 	if (api_client_open(v.arena, line->values, &v.client, &err) != RC_OK)
 		return client_failed(&err);
@@ -31,7 +34,7 @@ int verb_run(struct command_line *line)
 	if (rc != RC_OK)
 		client_failed(&err);
 	api_client_close(&v.client);
-	return rc != RC_OK || v.failed ? EXIT_FAILED : v.code;
+	return rc != RC_OK || v.failed ? v.code_of_failure : v.code;
 }
 
 enum rc option_refused(const char *name, const char *value, const char *choices, struct err *err)

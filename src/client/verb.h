@@ -11,8 +11,9 @@ struct verb {
 	struct api_client client;
 	struct err *failures;
 	size_t failed, failure_cap;
-	const void *detail; /* of the command's struct verb_detail */
-	int code;	    /* of the process; EXIT_OK unless the body says otherwise */
+	const void *detail;  /* of the command's struct verb_detail */
+	int code;	     /* of the process; EXIT_OK unless the body says otherwise */
+	int code_of_failure; /* EXIT_FAILED unless the body says otherwise */
 };
 
 /* What makes a command one that talks to a server; its values begin with a struct client_options.

@@ -17,11 +17,12 @@ extern const struct command command_get, command_describe, command_create, comma
 	command_exec, command_attach, command_port_forward, command_events, command_top,
 	command_cordon, command_uncordon, command_drain, command_taint, command_api_resources,
 	command_api_versions, command_auth_can_i, command_auth_whoami, command_cluster_info,
-	command_explain, command_cp, command_config_view, command_config_get_contexts,
-	command_config_get_clusters, command_config_get_users, command_config_current_context,
-	command_config_use_context, command_config_set_context, command_config_set_cluster,
-	command_config_set_credentials, command_config_set, command_config_unset,
-	command_config_rename_context, command_config_delete_context, command_config_delete_cluster,
-	command_config_delete_user;
+	command_explain, command_run, command_autoscale, command_set_env, command_set_resources,
+	command_set_selector, command_set_service_account, command_set_subject, command_diff,
+	command_cp, command_config_view, command_config_get_contexts, command_config_get_clusters,
+	command_config_get_users, command_config_current_context, command_config_use_context,
+	command_config_set_context, command_config_set_cluster, command_config_set_credentials,
+	command_config_set, command_config_unset, command_config_rename_context,
+	command_config_delete_context, command_config_delete_cluster, command_config_delete_user;
 
 #endif

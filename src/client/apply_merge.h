@@ -1,0 +1,22 @@
+/* apply_merge: what a client-side apply sends: the object with itself as its annotation, and the
+ * three-way patch between what was applied last, what the file says and what the server has.
+ * Memory is the arena's. */
+#ifndef SKEG_CLIENT_APPLY_MERGE_H
+#define SKEG_CLIENT_APPLY_MERGE_H
+
+#include "client/resources.h"
+
+/* One resource an object of the manifest; the namespace that it goes to is written into it. */
+[[nodiscard]] enum rc apply_resources(struct verb *v, const struct manifest *m,
+				      struct resources *ret_resources, struct err *err);
+/* A copy of the file's object without such an annotation, keys sorted. */
+struct json *apply_plain(struct arena *a, const struct resource *r);
+/* The file's object with itself as the annotation of the last apply. */
+[[nodiscard]] enum rc apply_modified(struct arena *a, const struct resource *r,
+				     struct json **ret_tree, struct err *err);
+/* A strategic merge patch; NULL when current is so already.  Warns when apply did not make the
+ * object. */
+struct json *apply_patch(struct arena *a, const struct resource *r, const struct json *modified,
+			 const struct json *current);
+
+#endif
