@@ -1,12 +1,18 @@
 #include "base/arena.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
+/* Chunks are powers of two, headers included, as long as nothing larger is asked for.  The small
+ * ones are not given back to malloc but to the thread that frees them, up to a limit: a request
+ * takes and frees three or four, and malloc would cut and join the same memory each time. */
 #define CHUNK_MIN_BYTES 4096u
 #define CHUNK_MAX_BYTES (1u << 20)
 #define ALIGN_BYTES	16u
+#define SPARE_SIZES	4u /* 4, 8, 16, 32 KiB */
+#define SPARE_MAX_BYTES (256u << 10)
 
 struct arena_chunk {
 	struct arena_chunk *older;
@@ -14,11 +20,84 @@ struct arena_chunk {
 	_Alignas(ALIGN_BYTES) char data[];
 };
 
+/* --- spare chunks of a thread --- */
+
+static _Thread_local struct {
+	struct arena_chunk *chunks[SPARE_SIZES];
+	size_t size_bytes;
+} spare;
+
+static size_t whole_bytes(size_t data_bytes)
+{
+	return sizeof(struct arena_chunk) + data_bytes;
+}
+
+/* SPARE_SIZES: a size that is not kept. */
+static size_t spare_index(size_t whole)
+{
+	size_t i = 0;
+	while (i < SPARE_SIZES && whole != CHUNK_MIN_BYTES << i)
+		i++;
+	return MEM_IS_WATCHED ? SPARE_SIZES : i;
+}
+
+static void spare_free_all(void *unused)
+{
+	for (size_t i = 0; i < SPARE_SIZES; i++)
+		for (struct arena_chunk *c; (c = spare.chunks[i]);) {
+			spare.chunks[i] = c->older;
+			free(c);
+		}
+	spare.size_bytes = SPARE_MAX_BYTES; /* nothing is kept any more */
+}
+
+static pthread_key_t at_thread_end;
+
+static void make_key(void)
+{
+	int code = pthread_key_create(&at_thread_end, spare_free_all);
+	ASSERT(code == 0);
+}
+
+static void free_at_thread_end(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, make_key);
+	pthread_setspecific(at_thread_end, &spare);
+}
+
+static struct arena_chunk *chunk_take(size_t data_bytes)
+{
+	size_t i = spare_index(whole_bytes(data_bytes));
+	struct arena_chunk *c = i < SPARE_SIZES ? spare.chunks[i] : NULL;
+	if (!c)
+		return mem_resize(NULL, whole_bytes(data_bytes));
+	spare.chunks[i] = c->older;
+	spare.size_bytes -= whole_bytes(data_bytes);
+	return c;
+}
+
+static void chunk_give(struct arena_chunk *c)
+{
+	size_t whole = whole_bytes(c->size_bytes), i = spare_index(whole);
+	if (i == SPARE_SIZES || spare.size_bytes + whole > SPARE_MAX_BYTES) {
+		free(c);
+		return;
+	}
+	if (spare.size_bytes == 0)
+		free_at_thread_end();
+	c->older = spare.chunks[i];
+	spare.chunks[i] = c;
+	spare.size_bytes += whole;
+}
+
+/* --- arenas --- */
+
 void arena_done(struct arena *a)
 {
 	for (struct arena_chunk *c = a->chunks, *older; c; c = older) {
 		older = c->older;
-		free(c);
+		chunk_give(c);
 	}
 	*a = (struct arena){};
 }
@@ -30,7 +109,7 @@ void arena_reset(struct arena *a)
 		return;
 	while (first->older) {
 		struct arena_chunk *older = first->older;
-		free(first);
+		chunk_give(first);
 		first = older;
 	}
 	a->chunks = first;
@@ -41,7 +120,7 @@ void arena_reset(struct arena *a)
 
 static void add_chunk(struct arena *a, size_t size)
 {
-	struct arena_chunk *c = mem_resize(NULL, sizeof(*c) + size);
+	struct arena_chunk *c = chunk_take(size);
 	c->older = a->chunks;
 	c->size_bytes = size;
 	a->chunks = c;
@@ -52,9 +131,10 @@ static void add_chunk(struct arena *a, size_t size)
 /* The wish doubles with each chunk, up to a limit. */
 static size_t next_chunk_bytes(const struct arena *a, size_t at_least)
 {
-	size_t wish = a->chunks ? MIN(a->chunks->size_bytes * 2, (size_t)CHUNK_MAX_BYTES)
-				: CHUNK_MIN_BYTES - sizeof(struct arena_chunk);
-	return MAX(wish, at_least);
+	size_t whole = CHUNK_MIN_BYTES, former = a->chunks ? whole_bytes(a->chunks->size_bytes) : 0;
+	while (whole <= former && whole < CHUNK_MAX_BYTES)
+		whole *= 2;
+	return MAX(whole - sizeof(struct arena_chunk), at_least);
 }
 
 static size_t aligned(size_t size_bytes)

@@ -106,15 +106,52 @@ static uint32_t crc_step(uint32_t crc, const uint8_t *in)
 	return crc;
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
+static uint32_t crc_by_tables(uint32_t crc, const uint8_t *in, size_t len)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const uint8_t *in = bytes;
 	pthread_once(&once, crc_tables_make);
-	crc = ~crc;
 	for (; len >= 8; len -= 8, in += 8)
 		crc = crc_step(crc, in);
 	for (; len > 0; len--, in++)
 		crc = crc >> 8 ^ crc_tables[0][(crc ^ *in) & 0xff];
-	return ~crc;
+	return crc;
+}
+
+#ifdef __x86_64__
+
+[[gnu::target("sse4.2")]] static uint32_t crc_by_cpu(uint32_t crc, const uint8_t *in, size_t len)
+{
+	uint64_t word, wide = crc;
+	for (; len >= 8; len -= 8, in += 8) {
+		memcpy(&word, in, sizeof(word));
+		wide = __builtin_ia32_crc32di(wide, word);
+	}
+	crc = (uint32_t)wide;
+	for (; len > 0; len--, in++)
+		crc = __builtin_ia32_crc32qi(crc, *in);
+	return crc;
+}
+
+static bool cpu_has_crc(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+
+#else
+
+static uint32_t crc_by_cpu(uint32_t crc, const uint8_t *in, size_t len)
+{
+	return crc_by_tables(crc, in, len);
+}
+
+static bool cpu_has_crc(void)
+{
+	return false;
+}
+
+#endif
+
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
+{
+	return ~(cpu_has_crc() ? crc_by_cpu : crc_by_tables)(~crc, bytes, len);
 }

@@ -10,6 +10,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Whether a sanitizer watches what is freed: then nothing is kept for reuse. */
+#ifdef __has_feature
+#define MEM_IS_WATCHED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define MEM_IS_WATCHED 1
+#else
+#define MEM_IS_WATCHED 0
+#endif
+
 /* Never return NULL: print a message and abort. */
 [[nodiscard]] void *mem_alloc(size_t size_bytes);		/* zeroed */
 [[nodiscard]] void *mem_resize(void *own_p, size_t size_bytes); /* tail not zeroed */

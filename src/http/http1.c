@@ -419,10 +419,13 @@ static void flush(struct connection *c)
 			break; /* a drain callback ended it */
 		if (out->len == 0)
 			break;
+		stream_more_follows(c->stream, !is_last && h->x->first);
 		stream_write(c->stream, buf_str(out));
 		if (is_last)
 			exchange_sent(c);
 	}
+	if (c->stream)
+		stream_more_follows(c->stream, false);
 	if (c->stream && h->stage == STAGE_HEAD && !h->is_processing && h->in.len > 0)
 		input_process(c);
 }

@@ -367,8 +367,12 @@ static bool is_over(const struct connection *c)
 
 static void flush(struct connection *c)
 {
-	while (c->stream && stream_queued(c->stream) == 0 && assemble(c) && c->stream)
+	while (c->stream && stream_queued(c->stream) == 0 && assemble(c) && c->stream) {
+		stream_more_follows(c->stream, c->server->out.len >= BODY_FRAME_MAX);
 		stream_write(c->stream, buf_str(&c->server->out));
+	}
+	if (c->stream)
+		stream_more_follows(c->stream, false);
 	if (c->stream && stream_queued(c->stream) == 0 && is_over(c))
 		connection_finish(c);
 	else if (c->stream && c->exchange_count == 0)

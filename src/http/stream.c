@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <uv.h>
@@ -45,6 +46,7 @@ struct stream {
 	bool is_closing;  /* handle is being closed */
 	bool is_failure_told;
 	bool is_drain_owed;
+	bool more_follows;
 	bool has_blocked_write; /* the last write wants the socket writable */
 	bool has_blocked_read;	/* TLS wants to write before it reads */
 };
@@ -276,6 +278,15 @@ size_t stream_write(struct stream *s, struct str bytes)
 		fail(s, RC_TOO_LARGE, 0, "the peer does not read: 8 MiB wait to be written");
 	poll_update(s);
 	return s->queue.len;
+}
+
+void stream_more_follows(struct stream *s, bool more_follows)
+{
+	int value = more_follows;
+	if (s->more_follows == more_follows || s->is_closing)
+		return;
+	s->more_follows = more_follows;
+	setsockopt(s->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value)); /* of TCP only; a hint */
 }
 
 size_t stream_queued(const struct stream *s)

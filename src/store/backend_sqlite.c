@@ -18,12 +18,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
-	[STATEMENT_CURRENT] = "SELECT id FROM current WHERE kind = ?1 AND key = ?2",
 	[STATEMENT_INSERT] = "INSERT INTO log(id, kind, key, prev_id, time_s, flags, crc, "
 			     "payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[STATEMENT_SET_CURRENT] = "INSERT INTO current(kind, key, id) VALUES(?1, ?2, ?3) "
-				  "ON CONFLICT(kind, key) DO UPDATE SET id = ?3",
-	[STATEMENT_DROP_CURRENT] = "DELETE FROM current WHERE kind = ?1 AND key = ?2",
 	[STATEMENT_DROP] = "DELETE FROM log WHERE id = ?1",
 	[STATEMENT_OLDEST] = "SELECT id, prev_id, flags FROM log WHERE id > ?1 ORDER BY id LIMIT 1",
 	[STATEMENT_SET_META] = "UPDATE meta SET reserved_until = ?1, clean_revision = ?2, "
@@ -36,8 +32,6 @@ static const char schema[] =
 	"prev_id INTEGER NOT NULL, time_s INTEGER NOT NULL, flags INTEGER NOT NULL, crc INTEGER "
 	"NOT NULL, "
 	"payload BLOB NOT NULL);"
-	"CREATE TABLE current(kind INTEGER NOT NULL, key BLOB NOT NULL, id INTEGER NOT NULL, "
-	"PRIMARY KEY(kind, key)) WITHOUT ROWID;"
 	"CREATE TABLE kinds(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
 	"has_lazy INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE meta(reserved_until INTEGER NOT NULL, clean_revision INTEGER NOT NULL, "
@@ -99,6 +93,46 @@ static enum rc run_statement(struct backend *b, enum statement which, struct err
 	return RC_OK;
 }
 
+/* --- which rows are current --- */
+
+int64_t sqlite_current(const struct backend *b, uint16_t stored_id, struct str key)
+{
+	return (intptr_t)map_get(&b->current[stored_id], key);
+}
+
+void sqlite_set_current(struct backend *b, uint16_t stored_id, struct str key, int64_t id)
+{
+	if (id)
+		map_set(&b->current[stored_id], key, (void *)(intptr_t)id);
+	else
+		map_remove(&b->current[stored_id], key);
+}
+
+void sqlite_change_current(struct backend *b, uint16_t stored_id, struct str key, int64_t id)
+{
+	b->undo = arena_grow(&b->undo_arena, b->undo, b->undo_count, &b->undo_cap,
+			     sizeof(b->undo[0]));
+	b->undo[b->undo_count++] = (struct former_state){stored_id, arena_str(&b->undo_arena, key),
+							 sqlite_current(b, stored_id, key)};
+	sqlite_set_current(b, stored_id, key, id);
+}
+
+static void forget_undo(struct backend *b)
+{
+	arena_reset(&b->undo_arena);
+	b->undo = NULL;
+	b->undo_count = b->undo_cap = 0;
+}
+
+static void undo_current(struct backend *b)
+{
+	while (b->undo_count > 0) {
+		const struct former_state *former = &b->undo[--b->undo_count];
+		sqlite_set_current(b, former->stored_id, former->key, former->id);
+	}
+	forget_undo(b);
+}
+
 enum rc sqlite_begin(struct backend *b, struct err *err)
 {
 	return run_statement(b, STATEMENT_BEGIN, err);
@@ -108,6 +142,7 @@ enum rc sqlite_end(struct backend *b, struct err *err)
 {
 	TRY(run_statement(b, STATEMENT_COMMIT, err));
 	b->written_numbers = b->numbers;
+	forget_undo(b);
 	return RC_OK;
 }
 
@@ -116,6 +151,7 @@ void sqlite_undo(struct backend *b)
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_reset(b->statements[i]);
 	b->numbers = b->written_numbers;
+	undo_current(b);
 	if (!sqlite3_get_autocommit(b->db) && run_statement(b, STATEMENT_ROLLBACK, NULL) != RC_OK)
 		b->is_broken = true;
 }
@@ -154,14 +190,15 @@ static enum rc read_number(struct backend *b, const char *sql, int64_t *ret_valu
 	return rc;
 }
 
-static enum rc check_identity(struct backend *b, bool *ret_is_new, struct err *err)
+/* *ret_format 0: the file is new. */
+static enum rc check_identity(struct backend *b, int64_t *ret_format, struct err *err)
 {
 	int64_t application, format, tables;
 	TRY(read_number(b, "PRAGMA application_id", &application, err));
 	TRY(read_number(b, "PRAGMA user_version", &format, err));
 	TRY(read_number(b, "SELECT count(*) FROM sqlite_schema", &tables, err));
-	*ret_is_new = tables == 0;
-	if (*ret_is_new)
+	*ret_format = 0;
+	if (tables == 0)
 		return RC_OK;
 	if (application != STATE_APPLICATION)
 		return err_set(err, RC_UNAVAILABLE,
@@ -174,18 +211,35 @@ static enum rc check_identity(struct backend *b, bool *ret_is_new, struct err *e
 			       "the newer skeg that wrote it, or restore a backup of format %d",
 			       b->path, (long long)format, SKEG_VERSION, STATE_FORMAT,
 			       STATE_FORMAT);
+	*ret_format = format;
 	return RC_OK;
+}
+
+static enum rc write_identity(struct backend *b, struct err *err)
+{
+	char numbers[128];
+	snprintf(numbers, sizeof(numbers),
+		 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", STATE_APPLICATION,
+		 STATE_FORMAT);
+	return sqlite_run(b, numbers, err);
 }
 
 static enum rc make_schema(struct backend *b, struct err *err)
 {
-	char numbers[128];
-	snprintf(numbers, sizeof(numbers), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-		 STATE_APPLICATION, STATE_FORMAT);
 	TRY(sqlite_run(b, "BEGIN IMMEDIATE", err));
 	TRY(sqlite_run(b, schema, err));
-	TRY(sqlite_run(b, numbers, err));
-	return sqlite_run(b, "COMMIT", err);
+	return write_identity(b, err);
+}
+
+/* Format 1 kept the current rows in a table. */
+static enum rc migrate(struct backend *b, int64_t format, struct err *err)
+{
+	if (format == STATE_FORMAT)
+		return RC_OK;
+	log_info("store", "'%s' is brought from format %lld to %d", b->path, (long long)format,
+		 STATE_FORMAT);
+	TRY(sqlite_run(b, "BEGIN IMMEDIATE; DROP TABLE current;", err));
+	return write_identity(b, err);
 }
 
 static enum rc open_file(struct backend *b, const char *vfs, struct err *err)
@@ -217,12 +271,11 @@ static enum rc prepare_statements(struct backend *b, struct err *err)
 
 static enum rc open_all(struct backend *b, const struct backend_config *config, struct err *err)
 {
-	bool is_new;
+	int64_t format;
 	TRY(folder_open(&b->folder, config->folder, err));
 	TRY(open_file(b, config->vfs, err));
-	TRY(check_identity(b, &is_new, err));
-	if (is_new)
-		TRY(make_schema(b, err));
+	TRY(check_identity(b, &format, err));
+	TRY(format ? migrate(b, format, err) : make_schema(b, err));
 	return prepare_statements(b, err);
 }
 
@@ -236,6 +289,10 @@ static void backend_free(struct backend *b)
 	ASSERT(code != SQLITE_BUSY); /* a statement was left */
 	folder_done(&b->folder);
 	buf_done(&b->payload);
+	for (uint32_t i = 0; i < b->kind_count; i++)
+		map_done(&b->current[i]);
+	free(b->current);
+	arena_done(&b->undo_arena);
 	free(b->kind_rows);
 	free(b->path);
 	free(b);
@@ -248,6 +305,7 @@ static enum rc sqlite_open(const struct backend_config *config, struct backend *
 	b->payload.max_bytes = 2 * OBJECT_MAX_BYTES;
 	b->kind_count = config->api->stored_count;
 	b->kind_rows = mem_alloc(b->kind_count * sizeof(b->kind_rows[0]));
+	b->current = mem_alloc(b->kind_count * sizeof(b->current[0]));
 	enum rc rc = open_all(b, config, err);
 	if (rc != RC_OK) {
 		backend_free(b);

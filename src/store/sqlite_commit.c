@@ -5,33 +5,6 @@
 
 #define COMPACT_SLACK 64 /* rows over the ring's length before compaction starts */
 
-static enum rc find_current(struct backend *b, int64_t kind, struct str key, int64_t *ret_id,
-			    struct err *err)
-{
-	sqlite3_stmt *s = b->statements[STATEMENT_CURRENT];
-	int step;
-	sqlite3_bind_int64(s, 1, kind);
-	sqlite3_bind_blob(s, 2, key.at, (int)key.len, SQLITE_STATIC);
-	TRY(sqlite_step(b, s, &step, err));
-	*ret_id = step == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-	sqlite3_reset(s);
-	return RC_OK;
-}
-
-static enum rc set_current(struct backend *b, int64_t kind, struct str key, int64_t id,
-			   bool is_delete, struct err *err)
-{
-	sqlite3_stmt *s = b->statements[is_delete ? STATEMENT_DROP_CURRENT : STATEMENT_SET_CURRENT];
-	int step;
-	sqlite3_bind_int64(s, 1, kind);
-	sqlite3_bind_blob(s, 2, key.at, (int)key.len, SQLITE_STATIC);
-	if (!is_delete)
-		sqlite3_bind_int64(s, 3, id);
-	TRY(sqlite_step(b, s, &step, err));
-	sqlite3_reset(s);
-	return RC_OK;
-}
-
 static enum rc drop_row(struct backend *b, int64_t id, struct err *err)
 {
 	sqlite3_stmt *s = b->statements[STATEMENT_DROP];
@@ -97,16 +70,14 @@ static enum rc write_entry(struct backend *b, const struct entry *e, uint64_t *b
 {
 	char packed[STORE_KEY_MAX + 8];
 	struct str key = str_n(packed, key_pack(packed, e->object->namespace, e->object->name));
-	int64_t kind = b->kind_rows[e->stored_id], id = STATE_ID(e->revision, e->sequence);
-	int64_t prev_id;
+	int64_t id = STATE_ID(e->revision, e->sequence);
+	int64_t prev_id = sqlite_current(b, e->stored_id, key);
 	ASSERT(key.len > 0);
-	TRY(find_current(b, kind, key, &prev_id, err));
 	if (prev_id > id)
 		return RC_OK; /* lazy, and a durable write of the key overtook it */
 	if (e->is_first_lazy)
 		TRY(mark_lazy(b, e->stored_id, err));
-	if (!e->is_delete || prev_id)
-		TRY(set_current(b, kind, key, id, e->is_delete, err));
+	sqlite_change_current(b, e->stored_id, key, e->is_delete ? 0 : id);
 	if (id <= b->numbers.floor_id)
 		return write_behind_floor(b, e, key, id, prev_id, bytes, err);
 	b->numbers.ring_count++;

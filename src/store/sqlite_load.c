@@ -167,23 +167,39 @@ static int stored_id_of(const struct loading *l, int64_t kind)
 	return kind >= 0 && kind <= l->row_kind_max ? l->stored_ids[kind] : -1;
 }
 
+/* The last row of a key is its state; a row that stays behind a delete is not there (compaction).
+ */
+static enum rc find_current(struct loading *l, struct err *err)
+{
+	CLEANUP(finalize_p) sqlite3_stmt *s = NULL;
+	int step;
+	TRY(prepare(l->b, "SELECT id, flags, kind, key FROM log ORDER BY id", &s, err));
+	for (;;) {
+		TRY(sqlite_step(l->b, s, &step, err));
+		if (step != SQLITE_ROW)
+			return RC_OK;
+		int stored_id = stored_id_of(l, sqlite3_column_int64(s, 2));
+		bool is_delete = sqlite3_column_int64(s, 1) & ROW_DELETE;
+		if (stored_id >= 0)
+			sqlite_set_current(l->b, (uint16_t)stored_id, column_bytes(s, 3),
+					   is_delete ? 0 : sqlite3_column_int64(s, 0));
+	}
+}
+
 static enum rc read_current(struct loading *l, struct err *err)
 {
 	CLEANUP(finalize_p) sqlite3_stmt *s = NULL;
 	int step;
-	TRY(prepare(l->b,
-		    "SELECT " ROW_COLUMNS ", c.kind, c.id FROM current c LEFT JOIN log l "
-		    "ON l.id = c.id ORDER BY c.kind, c.key",
-		    &s, err));
+	TRY(find_current(l, err));
+	TRY(prepare(l->b, "SELECT " ROW_COLUMNS ", l.kind FROM log l ORDER BY l.id", &s, err));
 	for (;;) {
 		TRY(sqlite_step(l->b, s, &step, err));
 		if (step != SQLITE_ROW)
 			return RC_OK;
 		struct row row = row_of(s);
 		int stored_id = stored_id_of(l, sqlite3_column_int64(s, 6));
-		if (stored_id < 0)
+		if (stored_id < 0 || sqlite_current(l->b, (uint16_t)stored_id, row.key) != row.id)
 			continue;
-		row.id = sqlite3_column_int64(s, 7);
 		struct object *o;
 		TRY(parse_row(l, stored_id, &row, &o, err));
 		object_unref(btree_set(&l->load->trees[stored_id], o));

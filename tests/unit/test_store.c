@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 
 /* --- preconditions and the overlay --- */
 
@@ -739,6 +740,45 @@ static void test_foreign_newer_and_damaged_files_are_refused(void **state)
 	assert_int_equal(get(f, KIND_POD, "n", "victim"), 123456);
 }
 
+/* The file as format 1 had it, with a table of what exists. */
+static void make_format_1(const char *folder)
+{
+	char path[128];
+	sqlite3 *db;
+	snprintf(path, sizeof(path), "%s/state.db", folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	int code = sqlite3_exec(
+		db,
+		"CREATE TABLE current(kind INTEGER NOT NULL, key BLOB NOT NULL, id INTEGER NOT "
+		"NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
+		"INSERT INTO current SELECT kind, key, max(id) FROM log GROUP BY kind, key;"
+		"PRAGMA user_version = 1",
+		NULL, NULL, NULL);
+	assert_int_equal(code, SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void test_format_1_is_read_and_brought_up(void **state)
+{
+	struct fixture *f = *state;
+	put_wait(f, KIND_POD, "n", "a", 1, EXPECT_ABSENT);
+	put_wait(f, KIND_POD, "n", "a", 2, EXPECT_ANY);
+	put_wait(f, KIND_POD, "n", "gone", 3, EXPECT_ABSENT);
+	drop_wait(f, KIND_POD, "n", "gone", EXPECT_ANY);
+	store_close(TAKE_PTR(f->store));
+	make_format_1(f->folder);
+	for (int value = 4; value <= 5; value++) {
+		if (fixture_try_open(f) != RC_OK)
+			fail_msg("%s", f->err.text);
+		assert_int_equal(get(f, KIND_POD, "n", "a"), value == 4 ? 2 : 4);
+		assert_int_equal(get(f, KIND_POD, "n", "gone"), -1);
+		put_wait(f, KIND_POD, "n", "a", value, EXPECT_ANY);
+		if (value == 4)
+			store_close(TAKE_PTR(f->store));
+	}
+	assert_int_equal(get(f, KIND_POD, "n", "a"), 5);
+}
+
 /* --- */
 
 static int set_up(void **state, bool is_sqlite, bool is_inline)
@@ -811,6 +851,7 @@ int main(void)
 		ON_DISK(test_ring_on_disk_is_compacted),
 		ON_DISK(test_folder_errors_name_the_remedy),
 		ON_DISK(test_foreign_newer_and_damaged_files_are_refused),
+		ON_DISK(test_format_1_is_read_and_brought_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
