@@ -66,7 +66,7 @@ void openapi_write_kinds(struct openapi *o, int32_t type);
 
 /* "description": "…", where there is one. */
 void openapi_describe_type(struct buf *out, const struct api_type *t);
-void openapi_describe_field(struct buf *out, const struct api_type *t, const struct api_field *f);
+void openapi_describe_field(struct buf *out, struct str type, struct str field);
 
 /* What a document covers: the paths of one group-version, of one group, or one without kinds. */
 struct part {

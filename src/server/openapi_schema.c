@@ -248,11 +248,12 @@ static void write_map_type(struct openapi *o, const struct api_field *f)
 			       is_atomic ? STR("atomic") : STR("granular"));
 }
 
-/* A field of a schema of a CustomResourceDefinition has no description, so its reference stands
- * alone; a few have one. */
+/* Upstream has no description of the fields of a CustomResourceDefinition's schema but for a few,
+ * so that a reference there stands alone. */
 static bool is_bare(const struct api_type *t, const struct api_field *f)
 {
-	return str_is(t->name, "JSONSchemaProps") && !str_is(f->name, "default");
+	return f->shape == SHAPE_ONE && !forms[f->form].type &&
+	       str_is(t->name, "JSONSchemaProps") && !str_is(f->name, "default");
 }
 
 static void write_one(struct openapi *o, const struct api_type *t, const struct api_field *f)
@@ -299,7 +300,7 @@ static void write_field(struct openapi *o, const struct api_type *t, const struc
 	openapi_key(o->out, f->name);
 	buf_add_char(o->out, '{');
 	if (!is_bare(t, f))
-		openapi_describe_field(o->out, t, f);
+		openapi_describe_field(o->out, t->name, f->name);
 	if (f->shape == SHAPE_ONE)
 		write_one(o, t, f);
 	else if (f->shape == SHAPE_LIST)
@@ -378,6 +379,7 @@ static void write_version_info(struct openapi *o)
 	openapi_open(o->out, "properties", '{');
 	for (size_t i = 0; i < ARRAY_LEN(version_fields); i++) {
 		openapi_open(o->out, version_fields[i], '{');
+		openapi_describe_field(o->out, STR("Info"), str_of(version_fields[i]));
 		openapi_string(o->out, "type", STR("string"));
 		if (i < VERSION_FIELDS_REQUIRED)
 			write_default(o, STR("\"\""));

@@ -34,6 +34,10 @@ BARS = {
     "PSS of control, empty": ("MiB", 25),
     "idle CPU of control, two simulated nodes": ("%", 0.5),
     "idle bytes written by control": ("B", 0),
+    "OpenAPI v3: index, first time, server CPU": ("ms", 30),
+    "OpenAPI v3: all documents after it, server CPU": ("ms", None),
+    "OpenAPI v2: protobuf, first time, server CPU": ("ms", 30),
+    "OpenAPI v2: JSON, first time, server CPU": ("ms", 30),
     "create, one client": ("/s", None),
     "create, 16 clients": ("/s", None),
     "create, 64 clients": ("/s", None),
@@ -156,6 +160,28 @@ def bench_idle(args, figures):
 # ---------------------------------------------------------------- under load
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def bench_documents(args, figures):
+    """What is made when the first client asks, with compression; the connection stands already."""
+    with OwnServer(args.build, is_memory=True) as server:
+        cluster, pid = server.cluster(), server.control_pid()
+        gzip = {"Accept-Encoding": "gzip"}
+        protobuf = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", **gzip}
+        cluster.get("/version")
+        index, cpu = measured(pid, lambda: cluster.get("/openapi/v3"))
+        figures.add("OpenAPI v3: index, first time, server CPU", cpu * 1e3)
+
+        def ask(path, headers):
+            code = cluster.exchange("GET", path, headers)[0]
+            assert code == 200, f"{path}: {code}"
+
+        _, cpu = measured(pid, lambda: [ask(one["serverRelativeURL"], gzip) for one in index["paths"].values()])
+        figures.add("OpenAPI v3: all documents after it, server CPU", cpu * 1e3)
+        _, cpu = measured(pid, lambda: ask("/openapi/v2", protobuf))
+        figures.add("OpenAPI v2: protobuf, first time, server CPU", cpu * 1e3)
+        _, cpu = measured(pid, lambda: ask("/openapi/v2", gzip))
+        figures.add("OpenAPI v2: JSON, first time, server CPU", cpu * 1e3)
 
 
 def config_map(name):
@@ -419,7 +445,7 @@ def bench_demo(args, figures):
         shutil.rmtree(stage.folder, ignore_errors=True)
 
 
-PARTS = {"binary": bench_binary, "start": bench_start, "idle": bench_idle, "load": bench_load, "demo": bench_demo}
+PARTS = {"binary": bench_binary, "start": bench_start, "idle": bench_idle, "documents": bench_documents, "load": bench_load, "demo": bench_demo}
 
 
 def main():

@@ -123,6 +123,86 @@ static void types_and_fields_are_described(void **state)
 		assert_json(d, rows[i].keys, rows[i].expected);
 }
 
+/* One sentence, not upstream's essays. */
+static bool is_sentence(struct str text)
+{
+	return text.len > 3 && text.len < 160 && text.at[text.len - 1] == '.' &&
+	       !memchr(text.at, '\n', text.len);
+}
+
+struct coverage {
+	size_t types, described_types, fields, described_fields;
+};
+
+static void count_described(const struct json_member *type, struct coverage *c)
+{
+	const struct json *fields = json_get(type->value, STR("properties"));
+	struct str text = json_path_str(type->value, "description");
+	c->types++;
+	c->described_types += is_sentence(text);
+	if (!is_sentence(text))
+		print_message("no sentence: %.*s\n", STR_FMT(type->key));
+	for (size_t i = 0; i < json_count(fields); i++) {
+		text = json_path_str(json_child(fields, i), "description");
+		c->fields++;
+		c->described_fields += is_sentence(text);
+		if (!is_sentence(text))
+			print_message("no sentence: %.*s %.*s\n", STR_FMT(type->key),
+				      STR_FMT(fields->object.members[i].key));
+	}
+}
+
+/* All but six fields of JSONSchemaProps, whose references must stand alone. */
+static void everything_is_described(void **state)
+{
+	enum { LEFT_OUT = 6 };
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF text = BUF_INIT(OPENAPI_MAX_BYTES);
+	struct coverage c = {};
+	openapi_write_v2(&text);
+	const struct json *types = at(parse(&a, &text), "definitions");
+	for (size_t i = 0; i < json_count(types); i++)
+		count_described(&types->object.members[i], &c);
+	assert_true(c.types > 500 && c.fields > 2000);
+	assert_int_equal(c.described_types, c.types);
+	assert_int_equal(c.described_fields + LEFT_OUT, c.fields);
+}
+
+/* Whether a line of api/descriptions.txt is about something that is there. */
+static bool is_about_something(struct str key)
+{
+	const struct api *api = api_builtin();
+	struct str type, field;
+	bool has_field = str_cut(key, '.', &type, &field);
+	if (!has_field && str_has_prefix(key, STR("*")))
+		return true;
+	for (uint32_t i = 0; i < api->type_count; i++) {
+		const struct api_type *t = &api->types[i];
+		if (!str_is(type, "*") && !str_eq(type, t->name))
+			continue;
+		if (!has_field || api_field(t, field))
+			return true;
+	}
+	return str_is(type, "Info"); /* the version, which no table has */
+}
+
+extern const char openapi_descriptions[];
+extern const size_t openapi_descriptions_len;
+
+static void descriptions_are_about_what_is_there(void **state)
+{
+	struct str line, key, text, rest = str_n(openapi_descriptions, openapi_descriptions_len);
+	struct map seen = {};
+	while (rest.at) {
+		str_cut(rest, '\n', &line, &rest);
+		if (!line.len || line.at[0] == '#' || !str_cut(line, ':', &key, &text))
+			continue;
+		if (!is_about_something(key) || map_set(&seen, key, &seen))
+			fail_msg("%.*s: about nothing, or twice", STR_FMT(key));
+	}
+	map_done(&seen);
+}
+
 #define PODS "paths|/api/v1/namespaces/{namespace}/pods"
 
 static void paths_say_what_clients_need(void **state)
@@ -426,6 +506,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(schemas_say_what_clients_need),
 		cmocka_unit_test(types_and_fields_are_described),
+		cmocka_unit_test(everything_is_described),
+		cmocka_unit_test(descriptions_are_about_what_is_there),
 		cmocka_unit_test(paths_say_what_clients_need),
 		cmocka_unit_test(references_lead_somewhere_and_ids_are_unique),
 		cmocka_unit_test(every_patch_takes_field_validation),
