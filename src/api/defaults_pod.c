@@ -132,7 +132,7 @@ void api_default_pod_spec(struct arena *a, struct json *spec)
 static void host_ports(struct arena *a, struct json *port)
 {
 	const struct json *number = json_get(port, STR("containerPort"));
-	if (number && json_i64(json_get(port, STR("hostPort"))) == 0)
+	if (json_i64(number) != 0 && json_i64(json_get(port, STR("hostPort"))) == 0)
 		json_set(a, port, STR("hostPort"), (struct json *)number);
 }
 

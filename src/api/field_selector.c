@@ -1,5 +1,7 @@
 #include "api/selector.h"
 
+#include "api/gotext.h"
+
 /* Paths that are not where their name says, and what an absent field counts as. */
 static const struct {
 	const char *label, *path, *absent;
@@ -34,6 +36,16 @@ static size_t term_len(struct str text)
 	return n;
 }
 
+/* text begins with a backslash. */
+static enum rc bad_escape(struct str text, struct err *err)
+{
+	size_t len = MIN(text.len, (size_t)2);
+	while (len < text.len && ((unsigned char)text.at[len] & 0xc0) == 0x80)
+		len++;
+	return err_set(err, RC_BAD_REQUEST, "invalid field selector: invalid escape sequence: %.*s",
+		       (int)len, text.at);
+}
+
 static enum rc value_unescape(struct arena *a, struct str value, struct str *ret_value,
 			      struct err *err)
 {
@@ -46,12 +58,10 @@ static enum rc value_unescape(struct arena *a, struct str value, struct str *ret
 				       "invalid field selector: unescaped character in value: %c",
 				       c);
 		if (c == '\\') {
-			c = i + 1 < value.len ? value.at[++i] : '\0';
+			size_t next = i++;
+			c = i < value.len ? value.at[i] : '\0';
 			if (!c || !strchr("\\,=", c))
-				return err_set(
-					err, RC_BAD_REQUEST,
-					"invalid field selector: invalid escape sequence: \\%c",
-					c ? c : ' ');
+				return bad_escape(str_skip(value, next), err);
 		}
 		out[len++] = c;
 	}
@@ -119,15 +129,16 @@ enum rc field_selector_check(const struct field_selector *s, const struct api_ki
 		if (str_is(path, "metadata.name") || str_is(path, "metadata.namespace") ||
 		    list_has(kind->selectable_fields, path))
 			continue;
+		CLEANUP_BUF quoted = BUF_INIT(ERR_TEXT_MAX);
+		gotext_quote(&quoted, path);
 		if (kind->selectable_fields.len == 0)
-			return err_set(
-				err, RC_BAD_REQUEST,
-				"\"%.*s\" is not a known field selector: only \"metadata.name\", "
-				"\"metadata.namespace\"",
-				STR_FMT(path));
-		if (str_is(kind->kind, "Job"))
 			return err_set(err, RC_BAD_REQUEST,
-				       "field label \"%.*s\" not supported for Job", STR_FMT(path));
+				       "%s is not a known field selector: only \"metadata.name\", "
+				       "\"metadata.namespace\"",
+				       quoted.data);
+		if (str_is(kind->kind, "Job"))
+			return err_set(err, RC_BAD_REQUEST, "field label %s not supported for Job",
+				       quoted.data);
 		if (str_is(kind->kind, "ResourceSlice"))
 			return err_set(err, RC_BAD_REQUEST,
 				       "field label not supported for resource.k8s.io/v1, "

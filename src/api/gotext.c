@@ -1,5 +1,7 @@
 #include "api/gotext.h"
 
+#include "codec/json.h"
+
 #include <inttypes.h>
 
 /* ---- base64 ---- */
@@ -133,14 +135,66 @@ static bool quote_special(struct buf *out, unsigned char c)
 	return true;
 }
 
-/* What is beyond ASCII is taken as printable; JSON has only let valid UTF-8 in. */
+/* Bytes of the character that text begins with; 0 when it is none. */
+static size_t character_len(struct str text)
+{
+	for (size_t len = 1; len <= 4 && len <= text.len; len++)
+		if (utf8_is_valid(str_n(text.at, len)))
+			return len;
+	return 0;
+}
+
+/* What is beyond ASCII is taken as printable. */
 void gotext_quote(struct buf *out, struct str text)
 {
 	buf_add_char(out, '"');
-	for (size_t i = 0; i < text.len; i++)
-		if (!quote_special(out, (unsigned char)text.at[i]))
-			buf_add_char(out, text.at[i]);
+	while (text.len) {
+		size_t len = character_len(text);
+		if (len == 0)
+			buf_printf(out, "\\x%02x", (unsigned char)text.at[0]);
+		else if (len > 1 || !quote_special(out, (unsigned char)text.at[0]))
+			buf_add_str(out, str_n(text.at, len));
+		text = str_skip(text, MAX(len, (size_t)1));
+	}
 	buf_add_char(out, '"');
+}
+
+struct str gotext_quoted(struct arena *a, struct str text)
+{
+	CLEANUP_BUF quoted = BUF_INIT(text.len * 4 + 3);
+	gotext_quote(&quoted, text);
+	return arena_str(a, buf_str(&quoted));
+}
+
+/* ---- Numbers ---- */
+
+/* A sign belongs to some numbers only; it is not looked at here. */
+static const char *number_fault(struct str digits)
+{
+	for (size_t i = 0; i < digits.len; i++)
+		if (digits.at[i] < '0' || digits.at[i] > '9')
+			return "invalid syntax";
+	return digits.len ? "value out of range" : "invalid syntax";
+}
+
+enum rc gotext_int(struct str text, int64_t *ret_value, struct err *err)
+{
+	CLEANUP_BUF quoted = BUF_INIT(ERR_TEXT_MAX);
+	bool is_signed = text.len && (text.at[0] == '-' || text.at[0] == '+');
+	struct str digits = str_skip(text, is_signed ? 1 : 0);
+	if (digits.len && digits.at[0] != '-' &&
+	    str_to_i64(is_signed && text.at[0] == '+' ? digits : text, ret_value))
+		return RC_OK;
+	gotext_quote(&quoted, text);
+	return err_set(err, RC_BAD_REQUEST, "strconv.ParseInt: parsing %s: %s", quoted.data,
+		       number_fault(digits));
+}
+
+struct str gotext_uint_fault(struct arena *a, struct str text)
+{
+	struct str quoted = gotext_quoted(a, text);
+	return arena_printf(a, "Invalid value: %.*s: strconv.ParseUint: parsing %.*s: %s",
+			    STR_FMT(quoted), STR_FMT(quoted), number_fault(text));
 }
 
 /* ---- Times ---- */

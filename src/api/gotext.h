@@ -24,5 +24,13 @@
 
 /* strconv.Quote, %q: in double quotes, with \n, \x00, é … for what does not print. */
 void gotext_quote(struct buf *out, struct str text);
+[[nodiscard]] struct str gotext_quoted(struct arena *a, struct str text);
+
+/* strconv.ParseInt(text, 10, 64).
+ * Error: `strconv.ParseInt: parsing "x": invalid syntax`, or `value out of range`. */
+[[nodiscard]] enum rc gotext_int(struct str text, int64_t *ret_value, struct err *err);
+/* A field error of a text that strconv.ParseUint(text, 10, 64) refuses:
+ * `Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax`. */
+[[nodiscard]] struct str gotext_uint_fault(struct arena *a, struct str text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "api/selector.h"
 
+#include "api/gotext.h"
 #include "api/names.h"
 #include "base/mem.h"
 
@@ -114,9 +115,10 @@ static void faults_join(struct buf *out, const struct faults *f)
 static enum rc refuse(struct err *err, const char *path, struct str value, const struct faults *f)
 {
 	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX);
+	gotext_quote(&text, value);
+	buf_add_cstr(&text, ": ");
 	faults_join(&text, f);
-	return err_set(err, RC_BAD_REQUEST, "%s: Invalid value: \"%.*s\": %s", path, STR_FMT(value),
-		       text.data);
+	return err_set(err, RC_BAD_REQUEST, "%s: Invalid value: %s", path, text.data);
 }
 
 static enum rc key_check(struct str key, struct err *err)
@@ -139,6 +141,16 @@ static enum rc values_check(const struct selector_requirement *r, struct err *er
 	return RC_OK;
 }
 
+static enum rc refuse_number(struct err *err, struct str value)
+{
+	CLEANUP_BUF quoted = BUF_INIT(ERR_TEXT_MAX);
+	gotext_quote(&quoted, value);
+	return err_set(err, RC_BAD_REQUEST,
+		       "values[0]: Invalid value: %s: for 'Gt', 'Lt' operators, the value must be "
+		       "an integer",
+		       quoted.data);
+}
+
 static enum rc requirement_check(const struct selector_requirement *r, struct err *err)
 {
 	int64_t number;
@@ -155,11 +167,7 @@ static enum rc requirement_check(const struct selector_requirement *r, struct er
 	case SELECTOR_GREATER:
 	case SELECTOR_LESS:
 		if (r->count == 1 && !str_to_i64(r->values[0], &number))
-			return err_set(
-				err, RC_BAD_REQUEST,
-				"values[0]: Invalid value: \"%.*s\": for 'Gt', 'Lt' operators, the "
-				"value must be an integer",
-				STR_FMT(r->values[0]));
+			return refuse_number(err, r->values[0]);
 		break;
 	case SELECTOR_EXISTS:
 	case SELECTOR_NOT_EXISTS:

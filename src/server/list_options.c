@@ -1,20 +1,15 @@
 #include "server/list_options.h"
 
+#include "api/gotext.h"
 #include "server/route.h"
 
 enum step bad_revision(struct request *r, enum rc rc)
 {
-	struct str text = r->options.resource_version;
+	struct str fault = gotext_uint_fault(&r->arena, r->options.resource_version);
 	if (rc == RC_BAD_REQUEST)
-		return request_fail(r, rc,
-				    "invalid resource version: resourceVersion: Invalid value: "
-				    "\"%.*s\": strconv.ParseUint: "
-				    "parsing \"%.*s\": invalid syntax",
-				    STR_FMT(text), STR_FMT(text));
-	request_fail(r, RC_INTERNAL,
-		     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing "
-		     "\"%.*s\": invalid syntax",
-		     STR_FMT(text), STR_FMT(text));
+		return request_fail(r, rc, "invalid resource version: resourceVersion: %.*s",
+				    STR_FMT(fault));
+	request_fail(r, RC_INTERNAL, "resourceVersion: %.*s", STR_FMT(fault));
 	json_remove(r->reply.tree, STR("reason"));
 	return STEP_DONE;
 }
@@ -25,14 +20,10 @@ static enum step check_numbers(struct request *r)
 	static const char *const names[] = {"limit", "timeoutSeconds"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct str text = query_get(&r->arena, r->query, names[i]);
+		struct err err;
 		int64_t value;
-		if (text.len && !str_to_i64(text, &value)) {
-			bool is_range = strspn(arena_cstr(&r->arena, text), "-0123456789") ==
-					text.len;
-			return request_fail(r, RC_BAD_REQUEST,
-					    "strconv.ParseInt: parsing \"%.*s\": %s", STR_FMT(text),
-					    is_range ? "value out of range" : "invalid syntax");
-		}
+		if (text.len && gotext_int(text, &value, &err) != RC_OK)
+			return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	}
 	return STEP_NEXT;
 }
@@ -106,4 +97,32 @@ enum step list_options_check(struct request *r)
 	    (!str_to_i64(r->options.resource_version, &revision) || revision < 0))
 		return bad_revision(r, RC_INTERNAL);
 	return STEP_NEXT;
+}
+
+static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
+{
+	request_fail(r, RC_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
+		     (long long)wanted, (long long)have);
+	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena),
+		    *cause = json_object(&r->arena);
+	json_set_str(&r->arena, cause, STR("reason"), STR("ResourceVersionTooLarge"));
+	json_set_str(&r->arena, cause, STR("message"), STR("Too large resource version"));
+	json_append(&r->arena, causes, cause);
+	json_set(&r->arena, details, STR("causes"), causes);
+	json_set(&r->arena, details, STR("retryAfterSeconds"), json_int(&r->arena, 1));
+	json_set(&r->arena, r->reply.tree, STR("details"), details);
+	r->reply.retry_after_s = 1;
+	return STEP_DONE;
+}
+
+enum step list_revision_check(struct request *r)
+{
+	int64_t wanted = 0;
+	struct str text = r->options.resource_version;
+	if (text.len == 0)
+		return STEP_NEXT;
+	if (!str_to_i64(text, &wanted) || wanted < 0)
+		return bad_revision(r, r->route.verb == DO_GET ? RC_INTERNAL : RC_BAD_REQUEST);
+	int64_t have = snapshot_revision(request_snapshot(r));
+	return wanted > have ? too_large_revision(r, wanted, have) : STEP_NEXT;
 }

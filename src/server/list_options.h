@@ -8,6 +8,8 @@
 enum step list_options_check(struct request *r);
 /* A resourceVersion that is no number. */
 enum step bad_revision(struct request *r, enum rc rc);
+/* A read that wants a state not older than a revision; STEP_NEXT when the snapshot is. */
+enum step list_revision_check(struct request *r);
 /* GET of a subresource that is not the object itself (scale, approval …). */
 enum step read_subresource(struct request *r, struct object *o);
 

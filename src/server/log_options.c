@@ -1,5 +1,6 @@
 /* Parameters of pods/log, judged before anybody is asked for a log.
  * Source: upstream's ValidatePodLogOptions. */
+#include "api/gotext.h"
 #include "base/timefmt.h"
 #include "server/pipeline.h"
 #include "server/route.h"
@@ -22,13 +23,12 @@ static enum step check_numbers(struct request *r, struct field_errors *errors)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct str text = parameter(r, rows[i].name);
+		struct err err;
 		int64_t value;
 		if (text.len == 0)
 			continue;
-		if (!str_to_i64(text, &value))
-			return request_fail(r, RC_BAD_REQUEST,
-					    "strconv.ParseInt: parsing \"%.*s\": invalid syntax",
-					    STR_FMT(text));
+		if (gotext_int(text, &value, &err) != RC_OK)
+			return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 		if (value < rows[i].least)
 			field_error_add(errors, FIELD_ERROR_INVALID, str_of(rows[i].name),
 					json_int(&r->arena, value), "%s", rows[i].why);

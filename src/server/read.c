@@ -11,40 +11,10 @@
 
 #define LIST_MAX_BYTES (1u << 30)
 
-static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
-{
-	request_fail(r, RC_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
-		     (long long)wanted, (long long)have);
-	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena),
-		    *cause = json_object(&r->arena);
-	json_set_str(&r->arena, cause, STR("reason"), STR("ResourceVersionTooLarge"));
-	json_set_str(&r->arena, cause, STR("message"), STR("Too large resource version"));
-	json_append(&r->arena, causes, cause);
-	json_set(&r->arena, details, STR("causes"), causes);
-	json_set(&r->arena, details, STR("retryAfterSeconds"), json_int(&r->arena, 1));
-	json_set(&r->arena, r->reply.tree, STR("details"), details);
-	r->reply.retry_after_s = 1;
-	return STEP_DONE;
-}
-
-/* A read that wants a state not older than a revision; STEP_NEXT when the snapshot is. */
-static enum step check_revision(struct request *r)
-{
-	int64_t wanted = 0;
-	struct str text = r->options.resource_version;
-	if (text.len == 0)
-		return STEP_NEXT;
-	if (!str_to_i64(text, &wanted) || wanted < 0)
-		return r->route.verb == DO_LIST ? bad_revision(r, RC_BAD_REQUEST)
-						: bad_revision(r, RC_INTERNAL);
-	int64_t have = snapshot_revision(request_snapshot(r));
-	return wanted > have ? too_large_revision(r, wanted, have) : STEP_NEXT;
-}
-
 static enum step read_one(struct request *r)
 {
 	const struct route *route = &r->route;
-	if (check_revision(r) == STEP_DONE)
+	if (list_revision_check(r) == STEP_DONE)
 		return STEP_DONE;
 	struct str namespace = route->kind->is_namespaced ? route->namespace : (struct str){};
 	struct object *o =
@@ -130,7 +100,7 @@ static enum step open_page(struct request *r, struct page *p)
 		return request_fail_err(r, &err);
 	if (r->options.continue_token.len)
 		return open_continued(r, p);
-	if (check_revision(r) == STEP_DONE)
+	if (list_revision_check(r) == STEP_DONE)
 		return STEP_DONE;
 	if (wants_exact(&r->options))
 		return open_exact(r, p);

@@ -242,7 +242,8 @@ static void route_resource(struct request *r, const struct str *segments, int co
 		route->kind = kind;
 	if (route->kind && route->subresource.at) {
 		route->sub = api_subresource(kind, route->subresource);
-		if (!route->sub || (route->rest.at && !is_connect(route->subresource)))
+		if (!route->sub || (route->rest.at && !str_is(route->subresource, "proxy")) ||
+		    is_watch_prefix)
 			route->kind = NULL;
 	}
 	if (is_connect(route->subresource) && route->kind)

@@ -1,6 +1,7 @@
 /* Deletes of a collection: each object by a request of its own, a window of them at a time; the
  * reply, the list as it was, when the last has ended.  The first error stops it and is the reply.
  */
+#include "server/continue_token.h"
 #include "server/encode.h"
 #include "server/filter.h"
 #include "server/list_options.h"
@@ -109,7 +110,13 @@ enum step write_delete_collection(struct request *r)
 {
 	struct err err;
 	struct collection *c = ARENA_NEW(&r->arena, struct collection);
+	struct continue_token token;
 	if (list_options_check(r) == STEP_DONE)
+		return STEP_DONE;
+	if (r->options.continue_token.len &&
+	    continue_token_parse(&r->arena, r->options.continue_token, &token, &err) != RC_OK)
+		return request_fail_err(r, &err);
+	if (list_revision_check(r) == STEP_DONE)
 		return STEP_DONE;
 	if (filter_init(r, &c->filter, &err) != RC_OK)
 		return request_fail_err(r, &err);

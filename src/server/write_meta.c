@@ -1,4 +1,5 @@
 /* metadata that the server decides. */
+#include "api/gotext.h"
 #include "api/managed_fields.h"
 #include "api/names.h"
 #include "base/timefmt.h"
@@ -158,10 +159,8 @@ static bool check_preconditions(struct request *r, struct object *old, const str
 	if (revision.len == 0 || str_is(revision, "0"))
 		return true;
 	if (!str_to_i64(revision, &wanted)) {
-		request_fail(r, RC_BAD_REQUEST,
-			     "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing "
-			     "\"%.*s\": invalid syntax",
-			     STR_FMT(revision), STR_FMT(revision));
+		struct str fault = gotext_uint_fault(&r->arena, revision);
+		request_fail(r, RC_BAD_REQUEST, "resourceVersion: %.*s", STR_FMT(fault));
 		return false;
 	}
 	if (wanted == old->revision)

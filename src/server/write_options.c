@@ -50,7 +50,7 @@ static void check_validation(struct field_errors *list, struct str value)
 
 static void check_force(struct request *r, struct field_errors *list)
 {
-	bool is_apply = str_has_prefix(r->content_type, STR("application/apply-patch"));
+	bool is_apply = r->patch_type == PATCH_APPLY;
 	if (is_apply && r->options.field_manager.len == 0)
 		field_error_add(list, FIELD_ERROR_REQUIRED, STR("fieldManager"), NULL,
 				"is required for apply patch");
@@ -78,10 +78,25 @@ enum step write_options_check(struct request *r)
 	return request_invalid(r, STR("meta.k8s.io"), str_of(kinds[r->route.verb]), STR(""), &list);
 }
 
+/* The old word and the new one for what becomes of dependents; *ret_policy is the new one. */
+static bool says_both(struct request *r, const struct json *body, struct str *ret_policy)
+{
+	*ret_policy = body ? json_path_str(body, "propagationPolicy")
+			   : query_get(&r->arena, r->query, "propagationPolicy");
+	const struct json *orphan = json_get(body, STR("orphanDependents"));
+	return ret_policy->at &&
+	       (body ? orphan && orphan->type == JSON_BOOL
+		     : query_get(&r->arena, r->query, "orphanDependents").at != NULL);
+}
+
 enum step delete_options_check(struct request *r, const struct json *body)
 {
 	struct field_errors list = {.arena = &r->arena};
-	struct str policy = r->deletion.propagation;
+	struct str policy = r->deletion.propagation, said;
+	if (says_both(r, body, &said))
+		field_error_add(&list, FIELD_ERROR_INVALID, STR("propagationPolicy"),
+				json_string(&r->arena, said),
+				"orphanDependents and deletionPropagation cannot be both set");
 	static const char *const known[] = {"Foreground", "Background", "Orphan"};
 	bool is_known = policy.at == NULL;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
