@@ -60,6 +60,7 @@ struct agent {
 	struct cache_listener node_listener;
 	struct service_proxy *proxy;
 	struct proxy_adapter adapter;
+	struct host_ports *host_ports;
 	struct route_keeper *routes;
 	struct dns *dns;
 	struct pod_network *network;
@@ -213,7 +214,9 @@ static enum rc open_network(struct agent *g, struct err *err)
 	};
 	struct str name = str_of(g->options->node_name);
 	g->cache = cache_new(g->client, kinds, ARRAY_LEN(kinds), NULL);
-	g->adapter = (struct proxy_adapter){.cache = g->cache, .node_name = name};
+	g->host_ports = host_ports_new();
+	g->adapter = (struct proxy_adapter){
+		.cache = g->cache, .node_name = name, .host_ports = g->host_ports};
 	g->proxy = service_proxy_new(g->loop, &rules, nft_program_new(-1), -1,
 				     proxy_adapter_collect, &g->adapter);
 	proxy_adapter_attach(&g->adapter, g->proxy);
@@ -224,7 +227,7 @@ static enum rc open_network(struct agent *g, struct err *err)
 		.host_netns_fd = g->options->netns ? g->host_netns_fd : -1,
 	};
 	g->routes = route_keeper_new(&routes, g->loop);
-	g->network = pod_network_cni_new(g->loop, g->proxy);
+	g->network = pod_network_cni_new(g->loop, g->proxy, g->host_ports);
 	return open_dns(g, err);
 }
 

@@ -219,6 +219,8 @@ void proxy_adapter_collect(void *ctx, struct arena *a, struct proxy_snapshot *re
 	}
 	map_done(&c.slices);
 	*ret_snapshot = (struct proxy_snapshot){.services = services, .service_count = count};
+	if (c.adapter->host_ports)
+		host_ports_collect(c.adapter->host_ports, a, ret_snapshot);
 }
 
 /* --- events --- */

@@ -11,12 +11,15 @@
 #ifndef SKEG_NET_PROXY_ADAPTER_H
 #define SKEG_NET_PROXY_ADAPTER_H
 
+#include "net/host_ports.h"
 #include "net/service_proxy.h"
 #include "sync/cache.h"
 
 struct proxy_adapter {
 	struct cache *cache;  /* with KIND_SERVICE and KIND_ENDPOINT_SLICE */
 	struct str node_name; /* of this node; must stay */
+	const struct host_ports
+		*host_ports; /* may be NULL: none; who changes them tells the proxy */
 	struct service_proxy *proxy;
 	struct cache_listener listener;
 };

@@ -420,7 +420,7 @@ static void add_port(struct port_work *pw, unsigned family)
 			    add_external_elements(pw, s->external_ips, s->external_ip_count, "ext",
 						  family, is_served);
 	/* node ports are of the families of the cluster addresses */
-	if (pw->port->node_port && has_cluster) {
+	if (pw->port->node_port && (has_cluster || (s->is_host_port && is_served))) {
 		add_node_port_element(pw, family, is_served);
 		has_external = true;
 	}

@@ -64,6 +64,7 @@ struct proxy_service {
 	size_t port_count;
 	uint32_t affinity_timeout_s;		   /* sessionAffinity ClientIP; 0: none */
 	bool is_external_local, is_internal_local; /* traffic policies */
+	bool is_host_port; /* of a pod (host_ports.h): node ports without cluster addresses */
 };
 
 struct proxy_snapshot {

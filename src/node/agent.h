@@ -21,12 +21,26 @@ struct pod_network {
 typedef void pod_network_done_fn(void *ctx, enum rc rc, const struct ipaddr *addrs, size_t count,
 				 const struct err *err);
 
+/* A port of the node that leads to one of a pod's; as the API has it. */
+struct pod_host_port {
+	uint16_t host_port, container_port;
+	struct str protocol, host_ip; /* host_ip may be empty: every address */
+};
+
+struct pod_network_pod {
+	struct str namespace, name, uid;
+	const char *netns_path;
+	const struct pod_host_port *ports;
+	size_t port_count;
+};
+
 struct pod_network_ops {
-	/* Attaches (again: gives what there is); services are in place before done runs. */
-	void (*add)(struct pod_network *n, struct str namespace, struct str name, struct str uid,
-		    const char *netns_path, pod_network_done_fn *done, void *ctx);
-	void (*del)(struct pod_network *n, struct str namespace, struct str name, struct str uid,
-		    const char *netns_path, pod_network_done_fn *done, void *ctx);
+	/* Attaches (again: gives what there is); services and ports are in place before done runs.
+	 * What pod points to is copied. */
+	void (*add)(struct pod_network *n, const struct pod_network_pod *pod,
+		    pod_network_done_fn *done, void *ctx);
+	void (*del)(struct pod_network *n, const struct pod_network_pod *pod,
+		    pod_network_done_fn *done, void *ctx);
 };
 
 /* What the node has; cpu and memory of the machine when not simulated. */

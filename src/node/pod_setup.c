@@ -126,8 +126,43 @@ static void network_added(void *ctx, enum rc rc, const struct ipaddr *addrs, siz
 	setup_went_well(w);
 }
 
+static void add_ports(struct pod_network_pod *pod, struct pod_host_port *list,
+		      const struct container *c)
+{
+	for (uint32_t i = 0; i < c->ports.count; i++) {
+		const struct container_port *p = &c->ports.at[i];
+		if (p->host_port > 0)
+			list[pod->port_count++] = (struct pod_host_port){
+				.host_port = (uint16_t)p->host_port,
+				.container_port = (uint16_t)p->container_port,
+				.protocol = p->protocol,
+				.host_ip = p->host_ip,
+			};
+	}
+}
+
+/* Ports of init containers count for sidecars only: the others end. */
+static struct pod_network_pod network_pod(struct arena *a, const struct pod_worker *w)
+{
+	struct pod_network_pod pod = {.namespace = w->namespace,
+				      .name = w->name,
+				      .uid = w->uid,
+				      .netns_path = w->sandbox.netns_path};
+	size_t most = 0;
+	for (size_t i = 0; i < w->count; i++)
+		most += w->containers[i]->spec->ports.count;
+	struct pod_host_port *list = ARENA_ARRAY(a, struct pod_host_port, most + 1);
+	for (size_t i = 0; i < w->count; i++)
+		if (w->containers[i]->role == CONTAINER_MAIN ||
+		    w->containers[i]->role == CONTAINER_SIDECAR)
+			add_ports(&pod, list, w->containers[i]->spec);
+	pod.ports = list;
+	return pod;
+}
+
 static void network_add(struct pod_worker *w)
 {
+	CLEANUP_ARENA a = {};
 	struct pod_network *n = w->agent->config.network;
 	if (w->pod->spec.host_network) {
 		w->addresses[0] = w->agent->config.address;
@@ -142,7 +177,8 @@ static void network_add(struct pod_worker *w)
 		return;
 	}
 	w->is_busy = w->may_have_network = true;
-	n->ops->add(n, w->namespace, w->name, w->uid, w->sandbox.netns_path, network_added, w);
+	const struct pod_network_pod pod = network_pod(&a, w);
+	n->ops->add(n, &pod, network_added, w);
 }
 
 bool pod_setup_step(struct pod_worker *w)
@@ -216,9 +252,12 @@ static bool network_delete(struct pod_worker *w)
 	struct pod_network *n = w->agent->config.network;
 	bool is_own = !w->pod || !w->pod->spec.host_network;
 	if (n && is_own) {
+		const struct pod_network_pod pod = {.namespace = w->namespace,
+						    .name = w->name,
+						    .uid = w->uid,
+						    .netns_path = w->sandbox.netns_path};
 		w->is_busy = true;
-		n->ops->del(n, w->namespace, w->name, w->uid, w->sandbox.netns_path,
-			    network_deleted, w);
+		n->ops->del(n, &pod, network_deleted, w);
 		return false;
 	}
 	w->has_network = w->may_have_network = false;

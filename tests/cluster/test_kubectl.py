@@ -104,6 +104,14 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: door, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: door, image: IMAGE, command: [guest, say, "7000", "come in"], ports: [{containerPort: 7000, hostPort: 18700}]}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: once, namespace: day}
 spec:
   restartPolicy: Never
@@ -476,6 +484,25 @@ def step_resize(day):
     day.says("ResizeStarted.*ResizeCompleted.*resize requires restart.*ResizeInfeasible", "get", "events", "-n", SPACE,
              "--field-selector=involvedObject.name=growing", "--sort-by=.metadata.creationTimestamp")
     return None
+
+
+def heard_at(address, port):
+    try:
+        with socket.create_connection((address, port), timeout=2) as client:
+            return client.recv(100).decode()
+    except OSError as error:
+        return f"{type(error).__name__}"
+
+
+def step_host_port(day):
+    def address():
+        return day.run("get", "pod", "door", "-n", SPACE, "-o", "jsonpath={.status.hostIP}")
+    wait_for("the door", lambda: address() and heard_at(address(), 18700) == "come in", PATIENCE_S, 0.3)
+    there = address()
+    inside = day.run("get", "pod", "door", "-n", SPACE, "-o", "jsonpath={.status.podIP}")
+    assert heard_at(inside, 7000) == "come in" and heard_at(there, 7000) != "come in"
+    day.run("delete", "pod", "door", "-n", SPACE)
+    wait_for("the end of the door", lambda: heard_at(there, 18700) == "ConnectionRefusedError", PATIENCE_S, 0.3)
 
 
 def step_clients(day):

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include "net/host_ports.h"
 #include "net/nft.h"
 #include "net/service_rules.h"
 
@@ -194,6 +195,47 @@ static void node_port_and_load_balancer(void **state)
 		"add element inet skeg node-ports4 { tcp . 30080 : goto ext-H-4 }\n"
 		"add element inet skeg service-ports4 { 10.43.0.7 . tcp . 80 : goto svc-H-4 }\n"
 		"add element inet skeg service-ports4 { 172.31.0.10 . tcp . 80 : goto lb-H-4 }\n");
+}
+
+/* One port on every address, one on a single one; clients keep their address. */
+static void host_ports_lead_to_pods(void **state)
+{
+	static const char *const parts[] = {
+		"\tchain ext-H-4 {\n"
+		"\t\tcounter comment \"shop/web:host port 18080 of u1 from outside\"\n"
+		"\t\tip saddr @pod-cidrs4 goto svc-H-4\n"
+		"\t\tfib saddr type local jump mark-masquerade\n"
+		"\t\tfib saddr type local goto svc-H-4\n"
+		"\t\tgoto local-H-4\n"
+		"\t}\n",
+		"\t\tmeta l4proto tcp dnat ip to 10.42.1.2:8080\n",
+		"\t\tmeta l4proto udp dnat ip to 10.42.1.2:5353\n",
+		"add element inet skeg hairpins4 { 10.42.1.2 . 10.42.1.2 }\n",
+		"add element inet skeg node-ports4 { tcp . 18080 : goto ext-H-4 }\n",
+		"add element inet skeg service-ports4 { 172.31.0.10 . udp . 53 : goto lb-H-4 }\n",
+	};
+	struct fixture *f = *state;
+	struct host_ports *h = host_ports_new();
+	const struct host_port_wish wishes[] = {
+		{PROXY_TCP, 18080, 8080, {}},
+		{PROXY_UDP, 53, 5353, addr_of("172.31.0.10")},
+	};
+	struct ipaddr addr = addr_of("10.42.1.2");
+	assert_true(host_ports_set(h, STR("shop"), STR("web"), STR("u1"), wishes, 2, &addr, 1));
+	assert_false(host_ports_set(h, STR("shop"), STR("web"), STR("u1"), wishes, 2, &addr, 1));
+	f->snapshot = (struct proxy_snapshot){};
+	host_ports_collect(h, &f->arena, &f->snapshot);
+	struct service_rules rules = make(f);
+	const char *text = text_of(f, NULL, &rules);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (!strstr(text, parts[i]))
+			fail_msg("no\n%sin\n%s", parts[i], text);
+	assert_true(host_ports_remove(h, STR("u1")));
+	assert_false(host_ports_remove(h, STR("u1")));
+	f->snapshot = (struct proxy_snapshot){};
+	host_ports_collect(h, &f->arena, &f->snapshot);
+	assert_batch(f, "");
+	host_ports_free(h);
 }
 
 static void local_policies(void **state)
@@ -470,6 +512,7 @@ int main(void)
 		ROW(a_cluster_service),
 		ROW(no_endpoint_is_refused),
 		ROW(node_port_and_load_balancer),
+		ROW(host_ports_lead_to_pods),
 		ROW(local_policies),
 		ROW(local_policy_without_local_endpoint_drops),
 		ROW(client_affinity),
