@@ -328,7 +328,7 @@ static const struct {
 	const char *subresource; /* NULL: the object itself */
 	enum step (*run)(struct request *r, const struct json *old, struct json *tree);
 } plugins[] = {
-	{"NamespaceLifecycle", KIND_NONE, ADMIT_CREATE, NULL, namespace_lifecycle},
+	{"NamespaceLifecycle", KIND_NONE, ADMIT_CREATE, any_subresource, namespace_lifecycle},
 	{"Escalation", KIND_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
 	{"Escalation", KIND_CLUSTER_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
 	{"Escalation", KIND_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_binding},

@@ -343,23 +343,37 @@ static struct str refusal_reason(struct authorizer *z, const struct user *user,
 			    STR_FMT(problems));
 }
 
-bool authorizer_allows_because(struct authorizer *z, const struct user *user,
-			       const struct attributes *what, struct arena *a,
-			       struct str *ret_reason)
+/* a: for the reason of a refusal; of_grant: for that of a permission; NULL: it is not wanted. */
+static bool decide(struct authorizer *z, const struct user *user, const struct attributes *what,
+		   struct arena *a, struct arena *of_grant, struct str *ret_reason)
 {
-	struct question q = {what, a, STR("")};
+	struct question q = {what, of_grant, STR("")};
 	struct walk w = {what->namespace, answers, &q};
 	struct str of_node = STR("");
 	bool is_allowed = user_is_in(user, STR("system:masters")) ||
 			  node_allows(z, user, what, a, &of_node) || walk_user(z, user, &w);
-	if (a && ret_reason)
+	if (a)
 		*ret_reason = is_allowed ? q.reason : refusal_reason(z, user, what, a, of_node);
 	return is_allowed;
 }
 
+bool authorizer_allows_because(struct authorizer *z, const struct user *user,
+			       const struct attributes *what, struct arena *a,
+			       struct str *ret_reason)
+{
+	return decide(z, user, what, a, a, ret_reason);
+}
+
+bool authorizer_allows_or_why(struct authorizer *z, const struct user *user,
+			      const struct attributes *what, struct arena *a,
+			      struct str *ret_reason)
+{
+	return decide(z, user, what, a, NULL, ret_reason);
+}
+
 bool authorizer_allows(struct authorizer *z, const struct user *user, const struct attributes *what)
 {
-	return authorizer_allows_because(z, user, what, NULL, NULL);
+	return decide(z, user, what, NULL, NULL, NULL);
 }
 
 struct visit {
@@ -382,8 +396,7 @@ void authorizer_rules(struct authorizer *z, const struct user *user, struct str 
 	walk_user(z, user, &w);
 }
 
-struct str attributes_refusal(struct arena *a, const struct user *user,
-			      const struct attributes *what)
+static struct str cannot(struct arena *a, const struct user *user, const struct attributes *what)
 {
 	if (!what->is_resource)
 		return arena_printf(a, "User \"%.*s\" cannot %.*s path \"%.*s\"",
@@ -401,13 +414,11 @@ struct str attributes_refusal(struct arena *a, const struct user *user,
 		STR_FMT(scope));
 }
 
-struct str authorizer_refusal(struct authorizer *z, struct arena *a, const struct user *user,
-			      const struct attributes *what)
+struct str attributes_refusal(struct arena *a, const struct user *user,
+			      const struct attributes *what, struct str reason)
 {
-	struct str text = attributes_refusal(a, user, what), reason;
-	if (authorizer_allows_because(z, user, what, a, &reason) || reason.len == 0)
-		return text;
-	return arena_printf(a, "%.*s: %.*s", STR_FMT(text), STR_FMT(reason));
+	struct str text = cannot(a, user, what);
+	return reason.len ? arena_printf(a, "%.*s: %.*s", STR_FMT(text), STR_FMT(reason)) : text;
 }
 
 bool user_is_in(const struct user *user, struct str group)

@@ -28,12 +28,14 @@ bool authorizer_allows(struct authorizer *z, const struct user *user,
 bool authorizer_allows_because(struct authorizer *z, const struct user *user,
 			       const struct attributes *what, struct arena *a,
 			       struct str *ret_reason);
-/* `User "x" cannot list resource "pods" in API group "" in the namespace "y"` */
+/* The same, with what there is to say of a refusal only: nothing is made when it is allowed. */
+bool authorizer_allows_or_why(struct authorizer *z, const struct user *user,
+			      const struct attributes *what, struct arena *a,
+			      struct str *ret_reason);
+/* `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, with `: ` and the
+ * reason of the decision unless that is empty. */
 struct str attributes_refusal(struct arena *a, const struct user *user,
-			      const struct attributes *what);
-/* The same of what this user was just refused, with `: ` and the reason when there is one. */
-struct str authorizer_refusal(struct authorizer *z, struct arena *a, const struct user *user,
-			      const struct attributes *what);
+			      const struct attributes *what, struct str reason);
 
 /* Calls fn for every rule (a PolicyRule view) that applies to the user in namespace ("" for none),
  * for reviews and escalation checks. */

@@ -15,11 +15,11 @@ static bool may_impersonate(struct request *r, struct str group, struct str reso
 				  .subresource = subresource,
 				  .namespace = namespace,
 				  .name = name};
-	if (authorizer_allows(r->server->authorizer, &r->user, &what))
+	struct str reason;
+	if (authorizer_allows_or_why(r->server->authorizer, &r->user, &what, &r->arena, &reason))
 		return true;
 	struct api_kind kind = {.group = group, .plural = resource};
-	request_forbidden(r, &kind, name,
-			  authorizer_refusal(r->server->authorizer, &r->arena, &r->user, &what));
+	request_forbidden(r, &kind, name, attributes_refusal(&r->arena, &r->user, &what, reason));
 	return false;
 }
 

@@ -169,9 +169,9 @@ static void attributes_of(struct request *r, struct attributes *ret_what)
 	take_selector(r, ret_what);
 }
 
-static enum step refuse(struct request *r, const struct attributes *what)
+static enum step refuse(struct request *r, const struct attributes *what, struct str reason)
 {
-	struct str why = authorizer_refusal(r->server->authorizer, &r->arena, &r->user, what);
+	struct str why = attributes_refusal(&r->arena, &r->user, what, reason);
 	if (!what->is_resource) {
 		request_fail(r, RC_FORBIDDEN, "forbidden: %.*s", STR_FMT(why));
 		json_set(&r->arena, r->reply.tree, STR("details"), json_object(&r->arena));
@@ -195,27 +195,28 @@ static bool acts_on_pod(const struct request *r)
 		str_is(r->route.subresource, "portforward"));
 }
 
-/* Only a request that is recorded needs to know why. */
-static bool is_allowed(struct request *r, const struct attributes *what)
+/* Only a request that is recorded needs to know why it is allowed. */
+static bool is_allowed(struct request *r, const struct attributes *what, struct str *ret_reason)
 {
 	struct authorizer *z = r->server->authorizer;
-	struct str reason = STR("");
 	if (!r->audit)
-		return authorizer_allows(z, &r->user, what);
-	bool allows = authorizer_allows_because(z, &r->user, what, &r->arena, &reason);
-	audit_note_decision(r, allows, reason);
+		return authorizer_allows_or_why(z, &r->user, what, &r->arena, ret_reason);
+	bool allows = authorizer_allows_because(z, &r->user, what, &r->arena, ret_reason);
+	audit_note_decision(r, allows, *ret_reason);
 	return allows;
 }
 
 enum step stage_authorize(struct request *r)
 {
 	struct attributes what;
+	struct str reason;
 	attributes_of(r, &what);
-	if (!is_public(&what) && !is_allowed(r, &what))
-		return refuse(r, &what);
+	if (!is_public(&what) && !is_allowed(r, &what, &reason))
+		return refuse(r, &what, reason);
 	if (!acts_on_pod(r) || !str_is(what.verb, "get"))
 		return STEP_NEXT;
 	what.verb = STR("create");
-	return authorizer_allows(r->server->authorizer, &r->user, &what) ? STEP_NEXT
-									 : refuse(r, &what);
+	return authorizer_allows_or_why(r->server->authorizer, &r->user, &what, &r->arena, &reason)
+		       ? STEP_NEXT
+		       : refuse(r, &what, reason);
 }

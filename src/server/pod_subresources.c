@@ -143,7 +143,7 @@ static void merge_map(struct request *r, struct json *tree, const char *key)
 enum step pod_binding_create(struct request *r)
 {
 	struct arena *a = &r->arena;
-	if (check_binding(r) == STEP_DONE)
+	if (admit(r, ADMIT_CREATE, NULL, r->tree) == STEP_DONE || check_binding(r) == STEP_DONE)
 		return STEP_DONE;
 	struct object *old = write_current(r);
 	if (!old)

@@ -69,20 +69,20 @@ static enum step open_continued(struct request *r, struct page *p)
 	}
 	p->snapshot = history_find(&r->server->history, p->from.revision, p->filter.kind->stored_id,
 				   world_mono_ms());
-	if (!p->snapshot && snapshot_revision(request_snapshot(r)) == p->from.revision)
-		p->snapshot = snapshot_ref(request_snapshot(r));
 	return p->snapshot ? STEP_NEXT : expired_page(r, &p->from);
 }
 
 static enum step open_exact(struct request *r, struct page *p)
 {
 	int64_t wanted = 0;
+	struct err err;
 	str_to_i64(r->options.resource_version, &wanted);
-	if (store_snapshot_at(r->server->store, p->filter.kind->stored_id, wanted, &p->snapshot,
-			      NULL) != RC_OK)
+	enum rc rc = store_snapshot_at(r->server->store, p->filter.kind->stored_id, wanted,
+				       &p->snapshot, &err);
+	if (rc == RC_EXPIRED)
 		return request_fail(r, RC_EXPIRED,
 				    "The resourceVersion for the provided list is too old.");
-	return STEP_NEXT;
+	return rc == RC_OK ? STEP_NEXT : request_fail_err(r, &err);
 }
 
 /* A page at a revision is of exactly that one, unless something else was asked for. */
@@ -127,7 +127,7 @@ static void end_page(struct request *r, struct page *p, struct snapshot_iter *it
 	if (!last->kind->is_namespaced)
 		next.namespace = STR("");
 	meta->continue_token = continue_token_write(&r->arena, &next);
-	if (!p->is_continued)
+	if (!p->is_continued || p->from.revision < 0) /* the first page of this state */
 		history_keep(&r->server->history, p->snapshot, p->filter.kind->stored_id,
 			     world_mono_ms());
 }

@@ -127,6 +127,20 @@ struct token_question {
 	size_t count;
 };
 
+/* Those of a that b has too. */
+static size_t common(const struct str *a, size_t a_count, const struct str *b, size_t b_count,
+		     struct str *ret_both)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < a_count; i++)
+		for (size_t k = 0; k < b_count; k++)
+			if (str_eq(a[i], b[k])) {
+				ret_both[count++] = a[i];
+				break;
+			}
+	return count;
+}
+
 /* Whose token is it, and for which of the audiences?  Other issuers' are for this server. */
 static bool find_owner(struct request *r, const struct token_question *q, struct user *ret_user,
 		       struct json *matched, struct err *err)
@@ -144,13 +158,12 @@ static bool find_owner(struct request *r, const struct token_question *q, struct
 			return false;
 		user_add_group(ret_user, STR("system:authenticated"));
 	}
-	for (size_t i = 0; i < q->count; i++) {
-		bool is_for = is_account && token_is_for(s->tokens, a, q->token, q->audiences[i]);
-		for (size_t k = 0; !is_account && k < own_count; k++)
-			is_for |= str_eq(q->audiences[i], own[k]);
-		if (is_for)
-			json_append(a, matched, json_string(a, q->audiences[i]));
-	}
+	struct str *named = ARENA_ARRAY(a, struct str, q->count + 1);
+	size_t count = is_account
+			       ? token_is_for(s->tokens, a, q->token, q->audiences, q->count, named)
+			       : common(q->audiences, q->count, own, own_count, named);
+	for (size_t i = 0; i < count; i++)
+		json_append(a, matched, json_string(a, named[i]));
 	if (json_count(matched))
 		return true;
 	err_set(err, RC_UNAUTHORIZED, "the token is for none of the audiences");

@@ -279,15 +279,19 @@ bool token_is_signed(struct token_cache *c, struct arena *a, struct str token)
 	return read_claims(c, a, token, &claims, NULL) == RC_OK;
 }
 
-bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
-		  struct str audience)
+size_t token_is_for(const struct token_cache *c, struct arena *a, struct str token,
+		    const struct str *asked, size_t count, struct str *ret_named)
 {
 	struct str header, body, rest, text;
 	struct json *claims;
-	return str_cut(token, '.', &header, &rest) && str_cut(rest, '.', &body, &rest) &&
-	       base64url_decode(a, body, &text) &&
-	       json_parse(a, text, &claims, NULL, NULL) == RC_OK &&
-	       has_audience(c, claims, &audience, 1);
+	size_t named = 0;
+	if (!str_cut(token, '.', &header, &rest) || !str_cut(rest, '.', &body, &rest) ||
+	    !base64url_decode(a, body, &text) || json_parse(a, text, &claims, NULL, NULL) != RC_OK)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (has_audience(c, claims, &asked[i], 1))
+			ret_named[named++] = asked[i];
+	return named;
 }
 
 static bool has_gone(const struct object *o)

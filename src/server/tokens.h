@@ -70,9 +70,9 @@ bool token_is_signed(struct token_cache *c, struct arena *a, struct str token);
 #define TOKEN_EXTENDED_S  (365LL * 86400)
 bool token_extends(const struct token_cache *c, const struct str *audiences, size_t count);
 
-/* Is the audience one of those that a token names?  Of a token that has been verified. */
-bool token_is_for(const struct token_cache *c, struct arena *a, struct str token,
-		  struct str audience);
+/* The audiences of these that a verified token names, in their order; returns how many. */
+size_t token_is_for(const struct token_cache *c, struct arena *a, struct str token,
+		    const struct str *asked, size_t count, struct str *ret_named);
 
 struct str token_issuer(const struct token_cache *c); /* who signs */
 const struct str *token_audiences(const struct token_cache *c, size_t *ret_count);

@@ -75,7 +75,6 @@ static enum rc load(struct store *store, struct err *err)
 	TRY(store->writer.ops->load(store->writer.backend, &found, err));
 	store->last_revision = found.revision;
 	store->reserved_until = found.reserved_until;
-	atomic_store(&store->rings_revision, found.revision);
 	count_all(store);
 	store_publish(store, found.revision);
 	return RC_OK;

@@ -1,24 +1,7 @@
 /* The past of one kind: today's tree with the events since then taken back, newest first.  Trees
  * share what did not change, so it costs the events only. */
-#include <sched.h>
-
 #include "base/mem.h"
 #include "store/store-int.h"
-
-#define RINGS_TRIES 1000
-
-/* A snapshot is published just before its events enter the rings: the owner is at it. */
-static struct snapshot *complete_snapshot(struct store *store)
-{
-	struct snapshot *s = store_snapshot(store);
-	for (int i = 0; i < RINGS_TRIES; i++) {
-		if (atomic_load(&store->rings_revision) >= s->revision)
-			return s;
-		sched_yield();
-	}
-	snapshot_unref(s);
-	return NULL;
-}
 
 static void take_back(struct btree *tree, const struct store_event *event)
 {
@@ -34,9 +17,7 @@ enum rc store_snapshot_at(struct store *store, uint16_t stored_id, int64_t revis
 {
 	struct cursor cursor;
 	TRY(store_cursor_open(store, stored_id, revision, &cursor, err));
-	CLEANUP(snapshot_unref_p) struct snapshot *now = complete_snapshot(store);
-	if (!now)
-		return err_set(err, RC_TIMEOUT, "the store is too busy to look back");
+	CLEANUP(snapshot_unref_p) struct snapshot *now = store_snapshot(store);
 	struct store_event *events = mem_alloc(STORE_RING_EVENTS * sizeof(*events));
 	size_t count = 0;
 	enum rc rc = store_cursor_read(store, &cursor, events, STORE_RING_EVENTS, &count, err);

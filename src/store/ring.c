@@ -156,19 +156,15 @@ static struct store_event event_copy(const struct ring_event *e)
 	};
 }
 
-/* The lock is held. */
-static size_t copy_events(struct ring *r, struct cursor *cursor, struct store_event *ret_events,
-			  size_t max)
+/* Those that are published; the lock is held. */
+static size_t copy_events(struct ring *r, struct cursor *cursor, int64_t published,
+			  struct store_event *ret_events, size_t max)
 {
 	size_t count = 0;
 	uint64_t at = MAX(cursor->sequence, r->first);
-	for (; at < r->next && count < max; at++) {
-		const struct ring_event *e = slot(r, at);
-		/* A cursor may have been opened between the snapshot of a revision and its events.
-		 */
-		if (e->revision > cursor->opened_after)
-			ret_events[count++] = event_copy(e);
-	}
+	for (; at < r->next && count < max && slot(r, at)->revision <= published; at++)
+		if (slot(r, at)->revision > cursor->opened_after)
+			ret_events[count++] = event_copy(slot(r, at));
 	cursor->sequence = at;
 	return count;
 }
@@ -178,20 +174,20 @@ enum rc store_cursor_read(struct store *store, struct cursor *cursor,
 			  struct err *err)
 {
 	struct ring *r = ring_of(store, cursor->stored_id);
-	/* Read before the ring: events up to it are in there already. */
-	int64_t complete = atomic_load(&store->rings_revision);
+	/* Read before the ring: events up to it are in there already, and later ones may be. */
+	int64_t published = atomic_load(&store->published_revision);
 	pthread_mutex_lock(&r->lock);
 	int64_t floor = r->floor;
 	/* Dropped unread, unless it was among those that this cursor does not want. */
 	bool is_overtaken = cursor->sequence < r->first && floor > cursor->opened_after;
-	size_t count = is_overtaken ? 0 : copy_events(r, cursor, ret_events, max);
+	size_t count = is_overtaken ? 0 : copy_events(r, cursor, published, ret_events, max);
 	pthread_mutex_unlock(&r->lock);
 	if (is_overtaken)
 		return expired(err, cursor->after, floor);
 	if (count > 0)
 		cursor->after = ret_events[count - 1].revision;
 	if (count < max)
-		cursor->after = MAX(cursor->after, complete);
+		cursor->after = MAX(cursor->after, published);
 	*ret_count = count;
 	return RC_OK;
 }

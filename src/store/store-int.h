@@ -194,7 +194,6 @@ struct store {
 	pthread_mutex_t publish_lock;
 	struct snapshot *published;
 	_Atomic int64_t published_revision;
-	_Atomic int64_t rings_revision; /* all events up to it are in the rings */
 	struct ring *rings;
 	pthread_mutex_t listen_lock;
 	struct list listeners;

@@ -107,7 +107,8 @@ static void emit(struct store *store, struct entry *e, int64_t now_ms)
 	ring_append(&store->rings[e->stored_id], &event);
 }
 
-static void emit_all(struct store *store, struct list *commits, int64_t revision)
+/* Before the snapshot that shows them is published: who has that finds its events. */
+static void emit_all(struct store *store, struct list *commits)
 {
 	int64_t now_ms = world_mono_ms();
 	struct commit *c;
@@ -116,7 +117,6 @@ static void emit_all(struct store *store, struct list *commits, int64_t revision
 			emit(store, &c->entries[i], now_ms);
 	if (store->kind_count > 0)
 		ring_trim(&store->rings[store->trim_turn++ % store->kind_count], now_ms);
-	atomic_store(&store->rings_revision, revision);
 }
 
 /* Tickets first into a list of their own: done() may free them and commit again. */
@@ -178,8 +178,8 @@ static bool advance(struct store *store)
 	struct commit *next = LIST_FIRST(&store->commits, struct commit, link);
 	if (next && next->is_durable)
 		loop_defer(store->loop, &store->turn_msg);
+	emit_all(store, &finished);
 	store_publish(store, revision);
-	emit_all(store, &finished, revision);
 	store_wake_listeners(store);
 	complete(&finished, RC_OK, NULL);
 	return true;
@@ -206,7 +206,6 @@ static void drop_pending(struct store *store, enum rc rc, const struct err *err)
 	overlay_reset(&store->overlay);
 	if (store->last_revision > store->published_revision) {
 		store_publish(store, store->last_revision);
-		atomic_store(&store->rings_revision, store->last_revision);
 		store_wake_listeners(store);
 	}
 	complete(&dropped, rc, err);
