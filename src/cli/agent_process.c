@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/cluster_files.h"
 #include "cli/join.h"
+#include "cli/node_certificates.h"
 #include "cli/option_value.h"
 #include "cli/pod_network_cni.h"
 #include "cli/verbs.h"
@@ -48,7 +49,9 @@ struct agent {
 	const struct agent_options *options;
 	struct arena arena;
 	struct loop *loop;
+	struct join_options join;
 	struct node_identity identity;
+	struct node_certificates *certificates;
 	struct ipaddr address, dns_address;
 	struct ipnet pod_net, service_net;
 	int host_netns_fd;
@@ -68,7 +71,7 @@ struct agent {
 	struct tls_context *serving_tls;
 	struct kubelet_server *kubelet;
 	struct node_agent *node;
-	uv_signal_t signals[2];
+	uv_signal_t signals[3];
 	struct loop_timer leaving;
 	bool is_stopping, keeps_pods;
 	int code;
@@ -127,7 +130,7 @@ static enum rc read_token(struct agent *g, struct str *ret_token, struct err *er
 static enum rc join(struct agent *g, struct err *err)
 {
 	const struct agent_options *o = g->options;
-	struct join_options j = {
+	g->join = (struct join_options){
 		.server = o->server,
 		.node_name = o->node_name,
 		.node_address = str_of(o->node_ip),
@@ -137,8 +140,8 @@ static enum rc join(struct agent *g, struct err *err)
 		return err_set(
 			err, RC_INVALID,
 			"--server is missing: the URL of the API server, https://<address>:6443");
-	TRY(read_token(g, &j.token, err));
-	return node_join(&g->arena, &j, &g->identity, err);
+	TRY(read_token(g, &g->join.token, err));
+	return node_join(&g->arena, &g->join, &g->identity, err);
 }
 
 /* ---- parts ---- */
@@ -231,14 +234,30 @@ static enum rc open_network(struct agent *g, struct err *err)
 	return open_dns(g, err);
 }
 
-static enum rc open_serving(struct agent *g, struct err *err)
+static enum rc open_serving(const struct node_identity *id, struct tls_context **ret_tls,
+			    struct err *err)
 {
 	const struct tls_server_opts tls = {
-		.cert_pem = g->identity.serving.cert_pem,
-		.key_pem = g->identity.serving.key_pem,
-		.client_ca_pem = g->identity.client_ca_pem,
+		.cert_pem = id->serving.cert_pem,
+		.key_pem = id->serving.key_pem,
+		.client_ca_pem = id->client_ca_pem,
 	};
-	return tls_server_new(&tls, &g->serving_tls, err);
+	return tls_server_new(&tls, ret_tls, err);
+}
+
+/* Connections keep what they have. */
+static void on_renewed(void *ctx, const struct node_identity *id)
+{
+	struct agent *g = ctx;
+	struct tls_context *tls;
+	struct err err;
+	client_http_set_identity(g->client, id->client.cert_pem, id->client.key_pem);
+	if (open_serving(id, &tls, &err) != RC_OK) {
+		log_error("agent", "serving certificate: %s", err.text);
+		return;
+	}
+	kubelet_server_set_tls(g->kubelet, tls);
+	tls_unref(tls);
 }
 
 static void on_ready(void *ctx)
@@ -266,7 +285,6 @@ static enum rc open_node(struct agent *g, struct err *err)
 		.folder = o->data_dir,
 		.address = g->address,
 		.port = KUBELET_PORT,
-		.serving_tls = g->serving_tls,
 		.cluster_dns = str_of(o->cluster_dns),
 		.cluster_domain = str_of(o->cluster_domain),
 		.on_ready = on_ready,
@@ -392,6 +410,11 @@ static void on_signal(uv_signal_t *handle, int signal)
 	struct agent *g = handle->data;
 	if (g->is_stopping)
 		return;
+	if (signal == SIGHUP) {
+		if (g->certificates)
+			node_certificates_look(g->certificates);
+		return;
+	}
 	g->is_stopping = true;
 	log_info("agent", signal == SIGINT ? "stopping, pods too" : "stopping; containers run on");
 	g->keeps_pods = signal != SIGINT;
@@ -402,7 +425,7 @@ static void on_signal(uv_signal_t *handle, int signal)
 
 static void catch_signals(struct agent *g)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		uv_signal_init(loop_uv(g->loop), &g->signals[i]);
 		g->signals[i].data = g;
@@ -421,10 +444,11 @@ static enum rc start(struct agent *g, struct err *err)
 	TRY(open_client(g, err));
 	TRY(open_runtime(g, err));
 	TRY(open_network(g, err));
-	TRY(open_serving(g, err));
+	TRY(open_serving(&g->identity, &g->serving_tls, err));
 	TRY(open_node(g, err));
 	TRY(open_kubelet(g, err));
 	watch_node(g);
+	g->certificates = node_certificates_new(g->loop, &g->join, &g->identity, on_renewed, g);
 	return RC_OK;
 }
 

@@ -5,7 +5,7 @@
 #include "client/kubeconfig.h"
 
 #define HOUR_S		     3600
-#define SIGNING_LIFE_LEAST_S 60
+#define SIGNING_LIFE_LEAST_S 10
 
 #define AT(member) offsetof(struct api_options, member)
 static const struct option options[] = {
@@ -152,7 +152,7 @@ static enum rc take_signing_life(const char *text, int64_t *ret_seconds, struct 
 	if (duration_parse(str_of(text), ret_seconds) && *ret_seconds >= SIGNING_LIFE_LEAST_S)
 		return RC_OK;
 	return err_set(err, RC_INVALID,
-		       "--cluster-signing-duration: '%s' is not a duration of at least a minute, "
+		       "--cluster-signing-duration: '%s' is not a duration of at least 10s, "
 		       "like 8760h",
 		       text);
 }

@@ -57,8 +57,11 @@ static void notified(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 	if (len <= 0)
 		return;
 	c->backoff_ms = CHILD_BACKOFF_FIRST_MS;
-	if (c->is_ready)
+	if (c->is_ready) {
+		if (c->on_again)
+			c->on_again(c);
 		return;
+	}
 	c->is_ready = true;
 	if (c->on_ready)
 		c->on_ready(c);
@@ -104,6 +107,12 @@ void child_stop(struct child *c, int signal)
 		uv_process_kill(&c->process, signal);
 	else
 		c->on_stopped(c);
+}
+
+void child_signal(struct child *c, int signal)
+{
+	if (c->is_running && c->is_ready)
+		uv_process_kill(&c->process, signal);
 }
 
 void child_done(struct child *c)

@@ -24,6 +24,7 @@ struct child {
 	int64_t backoff_ms;
 	bool is_running, is_ready, is_stopping;
 	void (*on_ready)(struct child *c); /* at the first ready only */
+	void (*on_again)(struct child *c); /* at each later one; NULL: nothing to do */
 	void (*on_stopped)(struct child *c);
 	void *ctx;
 };
@@ -31,7 +32,8 @@ struct child {
 void child_init(struct child *c, struct loop *loop, const char *name);
 [[gnu::format(printf, 2, 3)]] void child_arg(struct child *c, const char *fmt, ...);
 void child_start(struct child *c);
-void child_stop(struct child *c, int signal); /* on_stopped follows */
+void child_stop(struct child *c, int signal);	/* on_stopped follows */
+void child_signal(struct child *c, int signal); /* one that it lives through; if it runs */
 void child_done(struct child *c);
 
 #endif

@@ -49,7 +49,7 @@ struct control {
 	struct side_thread scheduler, simulated;
 	struct ipnet cidrs[CIDRS_MAX];
 	struct control_settings settings;
-	uv_signal_t signals[2];
+	uv_signal_t signals[3];
 	struct err fatal;
 	int code;
 };
@@ -191,13 +191,18 @@ static void on_fatal(void *ctx, const struct err *err)
 static void on_signal(uv_signal_t *handle, int signal)
 {
 	struct control *c = handle->data;
+	if (signal == SIGHUP) {
+		if (c->server && c->server->is_ready)
+			server_renew(c->server);
+		return;
+	}
 	log_info("control", "signal %d: stopping", signal);
 	loop_stop(c->loop);
 }
 
 static void catch_signals(struct control *c)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		uv_signal_init(loop_uv(c->loop), &c->signals[i]);
@@ -221,6 +226,22 @@ static enum rc write_kubeconfig(struct control *c, struct err *err)
 				err);
 }
 
+/* Who started us learns of it as of the beginning: the kubeconfig has changed. */
+static void tell_ready(const struct control *c)
+{
+	if (c->options->notify_fd > 0 && write((int)c->options->notify_fd, "ready\n", 6) < 0)
+		log_warn("control", "nobody waits for us to be ready");
+}
+
+static void on_renewed(void *ctx)
+{
+	struct control *c = ctx;
+	struct err err;
+	if (write_kubeconfig(c, &err) != RC_OK)
+		log_error("control", "%s", err.text);
+	tell_ready(c);
+}
+
 static void on_ready(void *ctx)
 {
 	struct control *c = ctx;
@@ -235,8 +256,7 @@ static void on_ready(void *ctx)
 		side_start(&c->simulated, c, "simulated", NULL, simulated_start, simulated_stop);
 	log_info("control", "ready on port %u after %lld ms", server_port(c->server),
 		 (long long)(world_mono_ms() - c->server->started_ms));
-	if (c->options->notify_fd > 0 && write((int)c->options->notify_fd, "ready\n", 6) < 0)
-		log_warn("control", "nobody waits for us to be ready");
+	tell_ready(c);
 }
 
 static enum rc start(struct control *c, struct err *err)
@@ -253,6 +273,7 @@ static enum rc start(struct control *c, struct err *err)
 		.sans = o->tls_sans.at,
 		.san_count = o->tls_sans.count,
 		.on_ready = on_ready,
+		.on_renewed = on_renewed,
 		.on_fatal = on_fatal,
 		.ctx = c,
 	};

@@ -9,7 +9,6 @@
 #include "io/file.h"
 #include "io/loop.h"
 
-#define RENEW_BEFORE_US (30LL * 86400 * 1000000)
 #define FIRST_WAIT_MS	200
 #define LAST_WAIT_MS	10000
 #define SIGNING_TRIES	100
@@ -167,13 +166,29 @@ static enum rc request_certificate(struct arena *a, const struct join_options *o
 			   err);
 }
 
-static bool is_fresh(struct arena *a, const struct pki_pair *pair, struct str ca_pem)
+/* A certificate that is due for renewal proves who we are as long as it lasts. */
+static bool is_good(struct arena *a, const struct pki_pair *pair, struct str ca_pem)
 {
 	struct pki_cert cert;
 	return pki_pair_check(pair, NULL) == RC_OK &&
 	       pki_cert_parse(a, pair->cert_pem, &cert, NULL) == RC_OK &&
-	       cert.not_after_us - world_wall_us() > RENEW_BEFORE_US &&
+	       cert.not_after_us > world_wall_us() &&
 	       pki_cert_verify(pair->cert_pem, ca_pem, NULL) == RC_OK;
+}
+
+static bool is_fresh(struct arena *a, const struct pki_pair *pair, struct str ca_pem)
+{
+	struct pki_cert cert;
+	return is_good(a, pair, ca_pem) &&
+	       pki_cert_parse(a, pair->cert_pem, &cert, NULL) == RC_OK &&
+	       pki_renewal_us(&cert) > world_wall_us();
+}
+
+static bool read_pair(struct arena *a, const struct join_options *o, const char *cert,
+		      const char *key, struct pki_pair *ret_pair)
+{
+	return read_kept(a, o, cert, &ret_pair->cert_pem, NULL) == RC_OK &&
+	       read_kept(a, o, key, &ret_pair->key_pem, NULL) == RC_OK;
 }
 
 static enum rc open_certificate(struct arena *a, const struct join_options *o,
@@ -182,9 +197,7 @@ static enum rc open_certificate(struct arena *a, const struct join_options *o,
 {
 	const char *cert = is_serving ? "serving.crt" : "client.crt",
 		   *key = is_serving ? "serving.key" : "client.key";
-	if (read_kept(a, o, cert, &ret_pair->cert_pem, NULL) == RC_OK &&
-	    read_kept(a, o, key, &ret_pair->key_pem, NULL) == RC_OK &&
-	    is_fresh(a, ret_pair, ca_pem))
+	if (read_pair(a, o, cert, key, ret_pair) && is_fresh(a, ret_pair, ca_pem))
 		return RC_OK;
 	TRY(request_certificate(a, o, opts, is_serving, ret_pair, err));
 	TRY(keep(a, o, key, ret_pair->key_pem, err));
@@ -198,9 +211,16 @@ static enum rc try_join(struct arena *a, const struct join_options *o, struct no
 	    read_kept(a, o, "client-ca.crt", &id->client_ca_pem, NULL) != RC_OK ||
 	    check_authority(a, o, id->server_ca_pem, NULL) != RC_OK)
 		TRY(fetch_authorities(a, o, id, err));
-	struct http_client_opts by_token = {
-		.ca_pem = id->server_ca_pem, .bearer_token = o->token, .http1_only = true};
-	TRY(open_certificate(a, o, &by_token, false, id->client_ca_pem, &id->client, err));
+	struct pki_pair own = {};
+	struct http_client_opts proof = {.ca_pem = id->server_ca_pem, .http1_only = true};
+	if (read_pair(a, o, "client.crt", "client.key", &own) &&
+	    is_good(a, &own, id->client_ca_pem)) {
+		proof.cert_pem = own.cert_pem;
+		proof.key_pem = own.key_pem;
+	} else {
+		proof.bearer_token = o->token;
+	}
+	TRY(open_certificate(a, o, &proof, false, id->client_ca_pem, &id->client, err));
 	struct http_client_opts by_certificate = {.ca_pem = id->server_ca_pem,
 						  .cert_pem = id->client.cert_pem,
 						  .key_pem = id->client.key_pem,
@@ -220,4 +240,24 @@ enum rc node_join(struct arena *a, const struct join_options *o, struct node_ide
 		log_warn("agent", "%s; trying again in %lld ms", err->text, (long long)wait_ms);
 		world_sleep_ms(wait_ms);
 	}
+}
+
+enum rc node_renew(struct arena *a, const struct join_options *o,
+		   struct node_identity *ret_identity, struct err *err)
+{
+	*ret_identity = (struct node_identity){};
+	return try_join(a, o, ret_identity, err);
+}
+
+int64_t node_renewal_us(const struct node_identity *id)
+{
+	const struct pki_pair *const pairs[] = {&id->client, &id->serving};
+	int64_t first_us = INT64_MAX;
+	CLEANUP_ARENA a = {};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		struct pki_cert cert;
+		if (pki_cert_parse(&a, pairs[i]->cert_pem, &cert, NULL) == RC_OK)
+			first_us = MIN(first_us, pki_renewal_us(&cert));
+	}
+	return first_us;
 }

@@ -3,7 +3,8 @@
  * The token is K10<sha256 of the cluster's authority>::node:<secret>.  The authority is fetched
  * without trust and must have that hash; the secret lets us ask for a client certificate; that one
  * lets us ask for a serving certificate.  All are kept in <data>/tls, mode 0600, and asked for
- * again near their end. Blocks; call it before loops run.  Threads: one. */
+ * again when pki_renewal_us() comes, with the client certificate if it is still good.  Blocks: call
+ * it before loops run, or as loop_work.  Threads: one at a time. */
 #ifndef SKEG_CLI_JOIN_H
 #define SKEG_CLI_JOIN_H
 
@@ -29,5 +30,10 @@ struct node_identity {
 /* Tries again while the server cannot be reached.  RC_UNAUTHORIZED and RC_INVALID are final. */
 [[nodiscard]] enum rc node_join(struct arena *a, const struct join_options *o,
 				struct node_identity *ret_identity, struct err *err);
+/* The same once, when a certificate is due; those that are not are read as they are. */
+[[nodiscard]] enum rc node_renew(struct arena *a, const struct join_options *o,
+				 struct node_identity *ret_identity, struct err *err);
+/* When the first certificate is due. */
+int64_t node_renewal_us(const struct node_identity *identity);
 
 #endif

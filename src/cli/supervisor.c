@@ -1,6 +1,7 @@
 #include "cli/supervisor.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/child.h"
@@ -19,8 +20,9 @@ struct supervisor {
 	size_t node_count, ready_count, stopped_count;
 	struct machine_network net;
 	const char *host_address;
-	uv_signal_t signals[2];
-	int stop_signal; /* for node agents; 0: running */
+	uv_signal_t signals[3];
+	bool has_terminal; /* then SIGHUP is its end, and ours */
+	int stop_signal;   /* for node agents; 0: running */
 	int code;
 };
 
@@ -50,9 +52,21 @@ static void stop(struct supervisor *s, int node_signal)
 		child_stop(&s->nodes[i], node_signal);
 }
 
+/* Each looks at its certificates again. */
+static void reload(struct supervisor *s)
+{
+	child_signal(&s->control, SIGHUP);
+	for (size_t i = 0; i < s->node_count; i++)
+		child_signal(&s->nodes[i], SIGHUP);
+}
+
 static void on_signal(uv_signal_t *handle, int signal)
 {
 	struct supervisor *s = handle->data;
+	if (signal == SIGHUP && !s->has_terminal) {
+		reload(s);
+		return;
+	}
 	bool ends_pods = signal == SIGINT && !s->options->keep_pods;
 	progress_step(ends_pods ? "stopping, pods too" : "stopping; containers run on");
 	stop(s, ends_pods ? SIGINT : SIGTERM);
@@ -140,16 +154,31 @@ static enum rc start_nodes(struct supervisor *s, struct err *err)
 	return RC_OK;
 }
 
+static enum rc merge_kubeconfig(struct supervisor *s, struct err *err)
+{
+	CLEANUP_ARENA a = {};
+	if (!s->plan->kubeconfig)
+		return RC_OK;
+	return kubeconfig_merge(s->plan->kubeconfig,
+				cluster_path(&a, s->options->data_dir, "server/admin.kubeconfig"),
+				KUBECONFIG_NAME, err);
+}
+
+/* It was started again, or its certificates are new. */
+static void control_again(struct child *c)
+{
+	struct err err;
+	if (merge_kubeconfig(c->ctx, &err) != RC_OK)
+		log_warn("up", "%s", err.text);
+}
+
 static void control_ready(struct child *c)
 {
 	struct supervisor *s = c->ctx;
 	struct err err;
-	const char *admin =
-		cluster_path(&s->arena, s->options->data_dir, "server/admin.kubeconfig");
 	progress_done("the control plane answers at https://%s:%lld", s->host_address,
 		      (long long)s->options->port);
-	if (s->plan->kubeconfig &&
-	    kubeconfig_merge(s->plan->kubeconfig, admin, KUBECONFIG_NAME, &err) != RC_OK) {
+	if (merge_kubeconfig(s, &err) != RC_OK) {
 		fail(s, &err);
 		return;
 	}
@@ -187,6 +216,7 @@ static void start_control(struct supervisor *s)
 	option_set_args(&c->arena, &api_option_set, &o->api, &c->args);
 	c->ctx = s;
 	c->on_ready = control_ready;
+	c->on_again = control_again;
 	c->on_stopped = control_stopped;
 	child_start(c);
 }
@@ -204,7 +234,7 @@ static enum rc prepare_network(struct supervisor *s, struct err *err)
 
 static void catch_signals(struct supervisor *s)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		uv_signal_init(loop_uv(s->loop), &s->signals[i]);
@@ -220,6 +250,7 @@ int supervise(const struct cluster_plan *plan)
 	s->plan = plan;
 	s->options = plan->options;
 	s->loop = loop_new();
+	s->has_terminal = isatty(STDIN_FILENO);
 	log_setup(LOG_LEVEL_INFO, false);
 	catch_signals(s);
 	if (cluster_lock(s->options->data_dir, &err) == RC_OK &&

@@ -1,7 +1,8 @@
 /* supervisor: the small process that keeps a cluster's processes alive on this machine: the control
  * plane first, then one agent a node: of `skeg up` each in a network namespace of its own, of `skeg
  * server` one in the machine's.
- * SIGTERM ends all and leaves containers running; SIGINT ends the pods too. */
+ * SIGTERM ends all and leaves containers running; SIGINT ends the pods too.  SIGHUP makes each look
+ * at its certificates again; where there is a terminal it is taken as SIGTERM. */
 #ifndef SKEG_CLI_SUPERVISOR_H
 #define SKEG_CLI_SUPERVISOR_H
 

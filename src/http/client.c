@@ -305,3 +305,8 @@ void http_client_set_token(struct http_client *client, struct str bearer_token)
 {
 	transfer_opts_set_token(&client->opts, bearer_token);
 }
+
+void http_client_set_identity(struct http_client *client, struct str cert_pem, struct str key_pem)
+{
+	transfer_opts_set_identity(&client->opts, cert_pem, key_pem);
+}

@@ -74,6 +74,8 @@ static inline void http_client_free_p(struct http_client **client) /* for CLEANU
 	http_client_free(*client);
 }
 void http_client_set_token(struct http_client *client, struct str bearer_token);
+/* A renewed certificate with its key, for requests from now on; those that run go on. */
+void http_client_set_identity(struct http_client *client, struct str cert_pem, struct str key_pem);
 
 struct http_call_ops {
 	/* Head of the final reply; may be NULL. */

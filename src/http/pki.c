@@ -365,6 +365,15 @@ enum rc pki_cert_parse(struct arena *a, struct str cert_pem, struct pki_cert *re
 	return RC_OK;
 }
 
+int64_t pki_renewal_us(const struct pki_cert *cert)
+{
+	int64_t issued_us =
+		MIN(cert->not_before_us + PKI_CLOCK_SKEW_S * INT64_C(1000000), cert->not_after_us);
+	int64_t life_us = cert->not_after_us - issued_us;
+	int64_t thousandths = 750 + (int64_t)(str_hash(cert->serial_hex) % 101);
+	return issued_us + life_us / 1000 * thousandths;
+}
+
 static X509_STORE *store_make(struct str ca_pem)
 {
 	struct str block;

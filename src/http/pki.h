@@ -88,6 +88,9 @@ struct pki_cert {
 };
 [[nodiscard]] enum rc pki_cert_parse(struct arena *a, struct str cert_pem,
 				     struct pki_cert *ret_cert, struct err *err);
+/* When to issue it again: after four fifths of its life (counted from when it was issued), a
+ * twentieth earlier or later by its serial number, so that not all come at once. */
+int64_t pki_renewal_us(const struct pki_cert *cert);
 /* Does cert verify against one of the authorities now?  RC_INVALID with the reason. */
 [[nodiscard]] enum rc pki_cert_verify(struct str cert_pem, struct str ca_pem, struct err *err);
 /* RC_INVALID unless the key belongs to the certificate. */

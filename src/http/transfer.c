@@ -36,14 +36,26 @@ enum rc transfer_opts_init(struct transfer_opts *o, const struct http_client_opt
 	return RC_OK;
 }
 
+static void forget_key(struct transfer_opts *o)
+{
+	if (o->opts.key_pem.len > 0)
+		explicit_bzero((char *)o->opts.key_pem.at, o->opts.key_pem.len);
+}
+
 void transfer_opts_done(struct transfer_opts *o)
 {
 	if (o->authorization.data)
 		explicit_bzero(o->authorization.data, o->authorization.len);
-	if (o->opts.key_pem.len > 0)
-		explicit_bzero((char *)o->opts.key_pem.at, o->opts.key_pem.len);
+	forget_key(o);
 	buf_done(&o->authorization);
 	arena_done(&o->arena);
+}
+
+void transfer_opts_set_identity(struct transfer_opts *o, struct str cert_pem, struct str key_pem)
+{
+	forget_key(o); /* each request has taken a copy */
+	o->opts.cert_pem = arena_str(&o->arena, cert_pem);
+	o->opts.key_pem = arena_str(&o->arena, key_pem);
 }
 
 void transfer_opts_set_token(struct transfer_opts *o, struct str token)

@@ -19,6 +19,7 @@ struct transfer_opts {
 					 const struct http_client_opts *opts, struct err *err);
 void transfer_opts_done(struct transfer_opts *o);
 void transfer_opts_set_token(struct transfer_opts *o, struct str token);
+void transfer_opts_set_identity(struct transfer_opts *o, struct str cert_pem, struct str key_pem);
 
 struct transfer {
 	CURL *easy;

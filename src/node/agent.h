@@ -62,7 +62,6 @@ struct node_agent_config {
 	const char *folder; /* pods' volumes, states, logs below it; NULL with a simulated node */
 	struct ipaddr address; /* InternalIP */
 	uint16_t port;	       /* of its HTTPS server (10250); 0: none */
-	struct tls_context *serving_tls;
 	struct str cluster_dns, cluster_domain;
 	struct str api_server_host; /* for KUBERNETES_SERVICE_HOST in case the Service is not there
 				       yet */

@@ -373,7 +373,7 @@ static enum step connect_upgrade(struct request *r, const struct target *t)
 	struct dial_opts opts = {
 		.host = arena_cstr(&r->arena, t->address),
 		.port = t->port,
-		.tls = r->server->kubelet_tls,
+		.tls = io_thread_of(r->server, r->home)->kubelet_tls,
 	};
 	struct dial_request q = {
 		.method = r->method,

@@ -109,9 +109,81 @@ static void *run(void *arg)
 	return NULL;
 }
 
-enum rc io_thread_start(struct io_thread *t, struct server *server, const struct io_thread *first,
-			struct tls_context *tls, struct err *err)
+/* ---- certificates ---- */
+
+static enum rc open_contexts(struct server *s, struct io_identity *id, struct err *err)
 {
+	const struct cluster_keys *k = s->keys;
+	struct tls_server_opts serving = {
+		.cert_pem = k->serving.cert_pem,
+		.key_pem = k->serving.key_pem,
+		.client_ca_pem =
+			arena_printf(&id->arena, "%.*s\n%.*s", STR_FMT(k->client_ca.cert_pem),
+				     STR_FMT(request_headers_authority(s->request_headers))),
+	};
+	struct tls_client_opts kubelet = {
+		.ca_pem = k->server_ca.cert_pem,
+		.cert_pem = id->pair.cert_pem,
+		.key_pem = id->pair.key_pem,
+	};
+	TRY(tls_server_new(&serving, &id->serving, err));
+	return tls_client_new(&kubelet, &id->kubelet, err);
+}
+
+enum rc io_identity_new(struct server *s, struct io_identity **ret_identity, struct err *err)
+{
+	struct io_identity *id = NEW(struct io_identity);
+	id->pair = (struct pki_pair){arena_str(&id->arena, s->keys->kubelet_client.cert_pem),
+				     arena_str(&id->arena, s->keys->kubelet_client.key_pem)};
+	enum rc rc = open_contexts(s, id, err);
+	if (rc != RC_OK) {
+		io_identity_free(id);
+		return rc;
+	}
+	*ret_identity = id;
+	return RC_OK;
+}
+
+void io_identity_free(struct io_identity *id)
+{
+	if (!id)
+		return;
+	tls_unref(id->serving);
+	tls_unref(id->kubelet);
+	arena_done(&id->arena);
+	free(id);
+}
+
+static void take_identity(struct io_thread *t, struct io_identity *id)
+{
+	struct tls_context *old = t->kubelet_tls;
+	t->kubelet_tls = tls_ref(id->kubelet);
+	tls_unref(old);
+	http_server_set_tls(t->http, id->serving);
+	http_client_set_identity(t->kubelets, id->pair.cert_pem, id->pair.key_pem);
+	io_identity_free(id);
+}
+
+static void identity_msg(struct loop_msg *msg)
+{
+	struct io_identity *id = CONTAINER_OF(msg, struct io_identity, msg);
+	take_identity(id->to, id);
+}
+
+void io_thread_set_identity(struct io_thread *t, struct io_identity *own_identity)
+{
+	own_identity->to = t;
+	own_identity->msg.fn = identity_msg;
+	loop_post(t->loop, &own_identity->msg);
+}
+
+/* ---- life ---- */
+
+enum rc io_thread_start(struct io_thread *t, struct server *server, const struct io_thread *first,
+			struct err *err)
+{
+	struct io_identity *id;
+	TRY(io_identity_new(server, &id, err));
 	t->server = server;
 	t->loop = loop_new();
 	struct http_server_config config = {
@@ -119,12 +191,18 @@ enum rc io_thread_start(struct io_thread *t, struct server *server, const struct
 		.port = server->config.port,
 		.listen_fd = first ? fcntl(http_server_listen_fd(first->http), F_DUPFD_CLOEXEC, 0)
 				   : -1,
-		.tls = tls,
+		.tls = id->serving,
 		/* A watcher waits above WATCH_QUEUE_BYTES; one event more must still fit. */
 		.limits = {.queued_bytes = 16u << 20},
 	};
-	TRY(http_server_new(t->loop, &config, &handler, t, &t->http, err));
-	TRY(open_kubelet_client(t, server->keys, err));
+	enum rc rc = http_server_new(t->loop, &config, &handler, t, &t->http, err);
+	if (rc == RC_OK)
+		rc = open_kubelet_client(t, server->keys, err);
+	if (rc != RC_OK) {
+		io_identity_free(id);
+		return rc;
+	}
+	take_identity(t, id);
 	deadlines_init(&t->deadlines, t->loop);
 	watch_set_init(&t->watches, server->store, t->loop);
 	if (pthread_create(&t->thread, NULL, run, t) != 0)
@@ -172,6 +250,7 @@ void io_thread_join(struct io_thread *t)
 	pthread_join(t->thread, NULL);
 	deadlines_done(&t->deadlines);
 	http_client_free(t->kubelets);
+	tls_unref(t->kubelet_tls);
 	http_server_free(t->http);
 	loop_free(t->loop);
 	t->is_running = false;

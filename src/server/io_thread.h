@@ -15,7 +15,8 @@ struct io_thread {
 	struct http_server *http;
 	struct watch_set watches;
 	struct deadlines deadlines;
-	struct http_client *kubelets; /* for logs */
+	struct http_client *kubelets;	 /* for logs */
+	struct tls_context *kubelet_tls; /* for dialling nodes */
 	pthread_t thread;
 	struct loop_msg stop_msg;
 	uint32_t grace_ms;
@@ -25,8 +26,22 @@ struct io_thread {
 
 /* first NULL: listens on the port, which must be free; else accepts from the socket of that one. */
 [[nodiscard]] enum rc io_thread_start(struct io_thread *t, struct server *server,
-				      const struct io_thread *first, struct tls_context *tls,
+				      const struct io_thread *first, struct err *err);
+
+/* New certificates on their way to an io thread, which frees them. */
+struct io_identity {
+	struct loop_msg msg;
+	struct io_thread *to;
+	struct arena arena;
+	struct tls_context *serving, *kubelet; /* referenced */
+	struct pki_pair pair;		       /* as a client of nodes */
+};
+/* From serving and kubelet_tls of the server's keys.  Core. */
+[[nodiscard]] enum rc io_identity_new(struct server *server, struct io_identity **ret_identity,
 				      struct err *err);
+void io_identity_free(struct io_identity *identity);
+/* Core: from now on the thread uses them for new connections. */
+void io_thread_set_identity(struct io_thread *t, struct io_identity *own_identity);
 /* Core thread: begins to end its exchanges. */
 void io_thread_stop(struct io_thread *t, uint32_t grace_ms);
 /* Core thread, outside of callbacks: runs the core loop until the requests that wait there have

@@ -4,8 +4,7 @@
 #include "io/file.h"
 #include "io/loop.h"
 
-#define YEAR_S		(365LL * 86400)
-#define RENEW_BEFORE_US (90LL * 86400 * 1000000)
+#define YEAR_S (365LL * 86400)
 
 static char *path_of(struct arena *a, const char *folder, const char *name)
 {
@@ -108,7 +107,7 @@ static bool is_fresh(struct arena *a, const struct pki_pair *pair, const struct 
 {
 	struct pki_cert cert;
 	return pki_cert_parse(a, pair->cert_pem, &cert, NULL) == RC_OK &&
-	       cert.not_after_us - world_wall_us() > RENEW_BEFORE_US &&
+	       pki_renewal_us(&cert) > world_wall_us() &&
 	       has_names(&cert, subject->alt_names, subject->alt_name_count) &&
 	       pki_pair_check(pair, NULL) == RC_OK &&
 	       pki_cert_verify(pair->cert_pem, ca->cert_pem, NULL) == RC_OK;
@@ -127,29 +126,47 @@ static enum rc open_issued(struct arena *a, const char *folder, const char *name
 	return save_pair(a, folder, name, ret_pair, err);
 }
 
-static enum rc open_all_issued(struct cluster_keys *k, const char *folder, const struct str *names,
-			       size_t count, struct err *err)
+static enum rc open_all_issued(struct cluster_keys *k, struct err *err)
 {
 	static const struct str masters = STR_INIT("system:masters");
 	const struct pki_subject serving = {.common_name = STR("skeg"),
-					    .alt_names = names,
-					    .alt_name_count = count,
+					    .alt_names = k->names,
+					    .alt_name_count = k->name_count,
 					    .for_server = true,
-					    .validity_s = YEAR_S};
+					    .validity_s = k->life_s};
 	const struct pki_subject admin = {.common_name = STR("admin"),
 					  .organizations = &masters,
 					  .organization_count = 1,
 					  .for_client = true,
-					  .validity_s = YEAR_S};
+					  .validity_s = k->life_s};
 	const struct pki_subject kubelet = {.common_name = STR("kube-apiserver-kubelet-client"),
 					    .organizations = &masters,
 					    .organization_count = 1,
 					    .for_client = true,
-					    .validity_s = YEAR_S};
-	TRY(open_issued(&k->arena, folder, "serving", &k->server_ca, &serving, &k->serving, err));
-	TRY(open_issued(&k->arena, folder, "admin", &k->client_ca, &admin, &k->admin, err));
-	return open_issued(&k->arena, folder, "kubelet-client", &k->client_ca, &kubelet,
+					    .validity_s = k->life_s};
+	TRY(open_issued(&k->arena, k->folder, "serving", &k->server_ca, &serving, &k->serving,
+			err));
+	TRY(open_issued(&k->arena, k->folder, "admin", &k->client_ca, &admin, &k->admin, err));
+	return open_issued(&k->arena, k->folder, "kubelet-client", &k->client_ca, &kubelet,
 			   &k->kubelet_client, err);
+}
+
+enum rc keys_renew(struct cluster_keys *k, struct err *err)
+{
+	return open_all_issued(k, err);
+}
+
+int64_t keys_renewal_us(const struct cluster_keys *k)
+{
+	const struct pki_pair *const issued[] = {&k->serving, &k->admin, &k->kubelet_client};
+	int64_t first_us = INT64_MAX;
+	CLEANUP_ARENA a = {};
+	for (size_t i = 0; i < ARRAY_LEN(issued); i++) {
+		struct pki_cert cert;
+		if (pki_cert_parse(&a, issued[i]->cert_pem, &cert, NULL) == RC_OK)
+			first_us = MIN(first_us, pki_renewal_us(&cert));
+	}
+	return first_us;
 }
 
 static enum rc open_account_key(struct cluster_keys *k, const char *folder, struct err *err)
@@ -244,10 +261,23 @@ static enum rc make_folder(const char *data_folder, const char *tls, struct err 
 		       data_folder, detail.text);
 }
 
+static void take_settings(struct cluster_keys *k, const char *data_folder,
+			  const struct str *serving_names, size_t count, int64_t life_s)
+{
+	struct str *names = ARENA_ARRAY(&k->arena, struct str, count + 1);
+	for (size_t i = 0; i < count; i++)
+		names[i] = arena_str(&k->arena, serving_names[i]);
+	k->names = names;
+	k->name_count = count;
+	k->folder = arena_cstr(&k->arena, str_of(data_folder));
+	k->life_s = life_s ? life_s : YEAR_S;
+}
+
 enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,
-		  struct cluster_keys **ret_keys, struct err *err)
+		  int64_t life_s, struct cluster_keys **ret_keys, struct err *err)
 {
 	struct cluster_keys *k = NEW(struct cluster_keys);
+	take_settings(k, data_folder, serving_names, count, life_s);
 	char *tls = arena_cstr(&k->arena, arena_printf(&k->arena, "%s/tls", data_folder));
 	enum rc rc = make_folder(data_folder, tls, err);
 	if (rc == RC_OK)
@@ -255,7 +285,7 @@ enum rc keys_open(const char *data_folder, const struct str *serving_names, size
 	if (rc == RC_OK)
 		rc = open_ca(&k->arena, data_folder, "client-ca", &k->client_ca, err);
 	if (rc == RC_OK)
-		rc = open_all_issued(k, data_folder, serving_names, count, err);
+		rc = open_all_issued(k, err);
 	if (rc == RC_OK)
 		rc = open_account_key(k, data_folder, err);
 	if (rc == RC_OK)

@@ -2,6 +2,7 @@
  * does below it. */
 #include "http/forward.h"
 #include "server/audit.h"
+#include "server/io_thread.h"
 #include "server/pipeline.h"
 #include "server/proxy.h"
 #include "server/proxy_rewrite.h"
@@ -172,7 +173,7 @@ static enum step redirect_to_root(struct request *r, struct str prefix)
 static struct tls_context *tls_of(const struct request *r, const struct proxy_server *server)
 {
 	if (server->is_agent)
-		return r->server->kubelet_tls;
+		return io_thread_of(r->server, r->home)->kubelet_tls;
 	return server->is_tls ? r->server->proxy_tls : NULL;
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
 #include "io/host.h"
 #include "server/account_secrets.h"
 #include "server/allocator.h"
@@ -15,6 +16,8 @@
 
 #define IO_THREADS_MAX	  2
 #define NAMES_MAX	  64
+#define RENEWAL_LEAST_MS  1000
+#define RENEWAL_LOOK_MS	  (12 * 3600 * 1000)
 #define TOKEN_ISSUERS_MAX 16
 
 /* Every name and address under which the server is reached. */
@@ -82,24 +85,9 @@ static enum rc open_keys(struct server *s, struct err *err)
 	CLEANUP_ARENA a = {};
 	struct str names[NAMES_MAX];
 	size_t count = serving_names(s, &a, names);
-	TRY(keys_open(s->config.data_folder, names, count, &s->keys, err));
-	TRY(open_tokens(s, err));
-	struct tls_server_opts serving = {
-		.cert_pem = s->keys->serving.cert_pem,
-		.key_pem = s->keys->serving.key_pem,
-		.client_ca_pem =
-			arena_printf(&a, "%.*s\n%.*s", STR_FMT(s->keys->client_ca.cert_pem),
-				     STR_FMT(request_headers_authority(s->request_headers))),
-	};
-	struct tls_client_opts kubelet = {
-		.ca_pem = s->keys->server_ca.cert_pem,
-		.cert_pem = s->keys->kubelet_client.cert_pem,
-		.key_pem = s->keys->kubelet_client.key_pem,
-	};
-	TRY(tls_server_new(&serving, &s->serving_tls, err));
-	/* They have certificates of their own making, as a rule. */
-	TRY(tls_client_new(&(struct tls_client_opts){.skip_verify = true}, &s->proxy_tls, err));
-	return tls_client_new(&kubelet, &s->kubelet_tls, err);
+	TRY(keys_open(s->config.data_folder, names, count, s->config.signing_life_s, &s->keys,
+		      err));
+	return open_tokens(s, err);
 }
 
 static enum rc open_store(struct server *s, struct err *err)
@@ -187,15 +175,54 @@ static void bootstrapped(struct server *s, const struct err *err)
 		s->config.on_ready(s->config.ctx);
 }
 
+/* ---- certificates near their end ---- */
+
+static void renewal_due(struct loop_timer *timer)
+{
+	server_renew(CONTAINER_OF(timer, struct server, renewal));
+}
+
+/* Not asleep for longer than RENEWAL_LOOK_MS, for clocks are set and machines suspended. */
+static void wait_for_renewal(struct server *s)
+{
+	int64_t wait_ms = (keys_renewal_us(s->keys) - world_wall_us()) / 1000;
+	wait_ms = MAX((int64_t)RENEWAL_LEAST_MS, MIN(wait_ms, (int64_t)RENEWAL_LOOK_MS));
+	loop_timer_start(s->loop, &s->renewal, wait_ms, renewal_due);
+}
+
+static enum rc renew(struct server *s, struct err *err)
+{
+	struct io_identity *identity;
+	TRY(keys_renew(s->keys, err));
+	for (int i = 0; i < s->io_count; i++) {
+		TRY(io_identity_new(s, &identity, err));
+		io_thread_set_identity(&s->io[i], identity);
+	}
+	if (s->config.on_renewed)
+		s->config.on_renewed(s->config.ctx);
+	return RC_OK;
+}
+
+void server_renew(struct server *s)
+{
+	struct err err;
+	if (renew(s, &err) == RC_OK)
+		log_info("server", "certificates are read; those that were due are new");
+	else
+		log_error("server", "certificates cannot be renewed: %s", err.text);
+	wait_for_renewal(s);
+}
+
 enum rc server_start(struct server *s, struct err *err)
 {
 	s->io_count = thread_count(&s->config);
 	s->io = mem_alloc((size_t)s->io_count * sizeof(*s->io));
 	for (int i = 0; i < s->io_count; i++)
-		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, s->serving_tls, err));
+		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, err));
 	s->signer = signer_new(s);
 	s->account_secrets = account_secrets_new(s);
 	oidc_start(s->oidc);
+	wait_for_renewal(s);
 	bootstrap_start(s, bootstrapped);
 	return RC_OK;
 }
@@ -207,6 +234,7 @@ uint16_t server_port(const struct server *s)
 
 void server_stop(struct server *s, uint32_t grace_ms)
 {
+	loop_timer_stop(&s->renewal);
 	oidc_stop(s->oidc);
 	for (int i = 0; i < s->io_count; i++)
 		io_thread_stop(&s->io[i], grace_ms);
@@ -236,8 +264,6 @@ void server_free(struct server *s)
 	if (s->store)
 		store_close(s->store);
 	allocator_free(s->allocator);
-	tls_unref(s->serving_tls);
-	tls_unref(s->kubelet_tls);
 	tls_unref(s->proxy_tls);
 	keys_free(s->keys);
 	free(s->io);

@@ -33,9 +33,10 @@ struct server_config {
 	struct audit_options audit;
 	struct request_header_options request_headers;
 	struct authentication_options authentication;
-	struct token_options tokens; /* no issuers: the usual one */
-	int64_t signing_life_s;	     /* of certificates that are signed, the server's own too */
-	void (*on_ready)(void *ctx); /* core thread: requests are served from now on */
+	struct token_options tokens;   /* no issuers: the usual one */
+	int64_t signing_life_s;	       /* of certificates that are signed, the server's own too */
+	void (*on_ready)(void *ctx);   /* core thread: requests are served from now on */
+	void (*on_renewed)(void *ctx); /* core thread: keys have new certificates; may be NULL */
 	void (*on_fatal)(void *ctx, const struct err *err);
 	void *ctx;
 };
@@ -56,10 +57,9 @@ struct server {
 	int io_count;
 	char own_address[IPADDR_TEXT_MAX];
 	int64_t started_ms;
-	struct client *local; /* in process, on the core loop */
-	struct tls_context *serving_tls;
-	struct tls_context *kubelet_tls; /* for dialling nodes */
-	struct tls_context *proxy_tls;	 /* for pods and services: whoever answers */
+	struct client *local;	       /* in process, on the core loop */
+	struct loop_timer renewal;     /* of certificates */
+	struct tls_context *proxy_tls; /* for pods and services: whoever answers */
 	struct bootstrap *bootstrap;
 	struct request_headers *request_headers; /* NULL: no proxy is trusted */
 	struct authentication_config *authentication;
@@ -73,6 +73,9 @@ struct server {
 				 struct server **ret_server, struct err *err);
 /* Opens the store, makes or reads keys, writes bootstrap objects, starts to listen. */
 [[nodiscard]] enum rc server_start(struct server *server, struct err *err);
+/* Reads the certificates again, issues those that are due and serves with them: connections keep
+ * theirs.  It does so by itself when they are due.  Errors are logged. */
+void server_renew(struct server *server);
 /* Stops accepting, ends requests within grace_ms.  Outside of callbacks: the core loop runs
  * meanwhile, so that writes in flight are answered. */
 void server_stop(struct server *server, uint32_t grace_ms);

@@ -7,8 +7,7 @@
 #include "server/write.h"
 #include "sync/client.h"
 
-#define VALIDITY_S	 (365LL * 86400)
-#define LEAST_VALIDITY_S 600
+#define VALIDITY_S (365LL * 86400)
 
 struct signer {
 	struct server *server;
@@ -205,10 +204,12 @@ static void fail(struct signer *s, struct arena *a, const struct object *o, cons
 	submit(s, o, "status", tree);
 }
 
-static int64_t validity_of(const struct certificate_signing_request *csr)
+static int64_t validity_of(const struct signer *s, const struct certificate_signing_request *csr)
 {
-	int64_t wanted = csr->spec.expiration_seconds ? *csr->spec.expiration_seconds : VALIDITY_S;
-	return MAX((int64_t)LEAST_VALIDITY_S, MIN(wanted, VALIDITY_S));
+	int64_t most_s = s->server->config.signing_life_s;
+	if (!most_s)
+		most_s = VALIDITY_S;
+	return csr->spec.expiration_seconds ? MIN(*csr->spec.expiration_seconds, most_s) : most_s;
 }
 
 static struct str *alt_names(struct arena *a, const struct pki_csr *p, size_t *ret_count)
@@ -235,7 +236,7 @@ static void sign(struct signer *s, struct arena *a, const struct object *o,
 		.for_server = is_serving,
 		.for_client = !is_serving,
 		.key_encipherment = p->is_rsa,
-		.validity_s = validity_of(csr),
+		.validity_s = validity_of(s, csr),
 	};
 	subject.alt_names = alt_names(a, p, &subject.alt_name_count);
 	const struct pki_pair *ca = is_serving ? &s->server->keys->server_ca
