@@ -216,17 +216,24 @@ static void signal_step(struct pod_container *c)
 	runtime_of(c)->ops->kill(runtime_of(c), str_of(c->id), c->sent_signal, &c->kill_call);
 }
 
-static void on_kill_timer(struct loop_timer *timer)
-{
-	struct pod_container *c = CONTAINER_OF(timer, struct pod_container, kill_timer);
-	pod_check_cancel(TAKE_PTR(c->hook));
-	c->wanted_signal = SIGKILL;
-	signal_step(c);
-}
-
 static void ask_to_end(struct pod_container *c)
 {
 	c->wanted_signal = c->stop_signal ? c->stop_signal : SIGTERM;
+	signal_step(c);
+}
+
+/* A preStop hook that took all the time leaves the container a moment for its own end. */
+static void on_kill_timer(struct loop_timer *timer)
+{
+	struct pod_container *c = CONTAINER_OF(timer, struct pod_container, kill_timer);
+	if (c->hook) {
+		pod_check_cancel(TAKE_PTR(c->hook));
+		loop_timer_start(c->worker->agent->loop, &c->kill_timer, AFTER_HOOK_MS,
+				 on_kill_timer);
+		ask_to_end(c);
+		return;
+	}
+	c->wanted_signal = SIGKILL;
 	signal_step(c);
 }
 

@@ -26,25 +26,51 @@ int64_t pod_grace_s(const struct pod_worker *w)
 	return MAX(grace_s, GRACE_LEAST_S);
 }
 
-static bool policy_restarts(const struct pod_worker *w, int exit_code)
+static bool policy_restarts(struct str policy, int exit_code)
 {
-	struct str policy = w->pod->spec.restart_policy;
 	if (str_is(policy, "Never"))
 		return false;
 	return !str_is(policy, "OnFailure") || exit_code != 0;
+}
+
+static bool rule_matches(const struct container_restart_rule *rule, int exit_code)
+{
+	const struct container_restart_rule_on_exit_codes *codes = rule->exit_codes;
+	bool is_listed = false;
+	for (uint32_t i = 0; codes && i < codes->values.count; i++)
+		is_listed |= codes->values.at[i] == exit_code;
+	return codes && is_listed == str_is(codes->operator, "In");
+}
+
+/* The container's rules, then its policy, then the pod's. */
+static bool wants_restart(const struct pod_container *c)
+{
+	const struct container_restart_rule_array *rules = &c->spec->restart_policy_rules;
+	struct str policy = c->spec->restart_policy;
+	for (uint32_t i = 0; i < rules->count; i++)
+		if (str_is(rules->at[i].action, "Restart") &&
+		    rule_matches(&rules->at[i], c->end.exit_code))
+			return true;
+	if (!policy.len)
+		policy = c->worker->pod->spec.restart_policy;
+	/* An init container has to succeed: OnFailure and Always are one. */
+	return policy_restarts(policy, c->end.exit_code);
 }
 
 bool container_is_restartable(const struct pod_container *c)
 {
 	if (c->worker->stage >= POD_ENDING || wants_end(c->worker))
 		return false;
-	if (c->role == CONTAINER_SIDECAR || c->role == CONTAINER_EPHEMERAL)
-		return c->role == CONTAINER_SIDECAR;
-	if (c->role == CONTAINER_INIT && c->end.is_set && c->end.exit_code == 0)
+	switch (c->role) {
+	case CONTAINER_SIDECAR:
+		return true;
+	case CONTAINER_EPHEMERAL:
 		return false;
-	if (c->role == CONTAINER_INIT)
-		return !str_is(c->worker->pod->spec.restart_policy, "Never");
-	return policy_restarts(c->worker, c->end.exit_code);
+	case CONTAINER_INIT:
+		return !(c->end.is_set && c->end.exit_code == 0) && wants_restart(c);
+	default:
+		return wants_restart(c);
+	}
 }
 
 bool container_is_init(const struct pod_container *c)

@@ -162,6 +162,70 @@ spec:
   selector: {matchLabels: {app: guarded}}
 """.replace("IMAGE", IMAGE)
 
+LIVES = """
+apiVersion: v1
+kind: Pod
+metadata: {name: words, namespace: day}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: told, image: IMAGE, command: [sh, -c, 'echo last words > /dev/termination-log; exit 3']}
+  - {name: path, image: IMAGE, command: [sh, -c, 'echo elsewhere > /tmp/words; exit 4'], terminationMessagePath: /tmp/words}
+  - {name: logs, image: IMAGE, command: [sh, -c, 'echo from the log; exit 5'], terminationMessagePolicy: FallbackToLogsOnError}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: hooks, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 20
+  containers:
+  - name: hooks
+    image: IMAGE
+    command: [sh, -c, 'trap "echo asked; exit 0" TERM; while true; do sleep 0.2; done']
+    lifecycle:
+      postStart: {exec: {command: [sh, -c, 'echo welcome > /proc/1/fd/1']}}
+      preStop: {exec: {command: [sh, -c, 'echo farewell > /proc/1/fd/1']}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: slow, namespace: day}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: slow
+    image: IMAGE
+    command: [sh, -c, 'sleep 3; : > /tmp/up; sleep 1000']
+    startupProbe: {exec: {command: [test, -e, /tmp/up]}, periodSeconds: 1, failureThreshold: 20}
+    livenessProbe: {exec: {command: [test, -e, /tmp/up]}, periodSeconds: 1, failureThreshold: 1}
+    readinessProbe: {tcpSocket: {port: 7001}, periodSeconds: 1}
+  initContainers:
+  - name: beside
+    image: IMAGE
+    restartPolicy: Always
+    command: [guest, say, "7001", "yes"]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: chores, namespace: day}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 5
+  initContainers:
+  - {name: first, image: IMAGE, command: [sh, -c, 'echo one > /data/first'], volumeMounts: [{name: data, mountPath: /data}]}
+  - {name: beside, image: IMAGE, restartPolicy: Always, command: [sh, -c, 'trap "exit 0" TERM; while true; do sleep 0.2; done']}
+  containers:
+  - {name: main, image: IMAGE, command: [cat, /data/first], volumeMounts: [{name: data, mountPath: /data}]}
+  volumes: [{name: data, emptyDir: {}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late, namespace: day}
+spec:
+  activeDeadlineSeconds: 2
+  terminationGracePeriodSeconds: 1
+  containers: [{name: late, image: IMAGE, command: [sleep, "1000"]}]
+""".replace("IMAGE", IMAGE)
+
 
 class Day:
     def __init__(self, stage, args):
@@ -503,6 +567,32 @@ def step_host_port(day):
     assert heard_at(inside, 7000) == "come in" and heard_at(there, 7000) != "come in"
     day.run("delete", "pod", "door", "-n", SPACE)
     wait_for("the end of the door", lambda: heard_at(there, 18700) == "ConnectionRefusedError", PATIENCE_S, 0.3)
+
+
+def step_lives(day):
+    """Hooks, last words, probes that wait, sidecars, deadlines."""
+    def status(name, path):
+        return day.run("get", "pod", name, "-n", SPACE, "-o", f"jsonpath={{.status.{path}}}")
+
+    def until(name, path, want):
+        wait_for(f"{want} of {name}", lambda: status(name, path) == want, PATIENCE_S, 0.3)
+    day.run("apply", "-f", "-", text_in=LIVES)
+    until("words", "phase", "Failed")
+    said = status("words", "containerStatuses[*].state.terminated.message")
+    assert sorted(said.split()) == sorted("last words elsewhere from the log".split()), said
+    until("late", "reason", "DeadlineExceeded")
+    until("chores", "phase", "Succeeded")
+    day.says("^one$", "logs", "chores", "-n", SPACE, "-c", "main")
+    ends = json.loads(day.run("get", "pod", "chores", "-n", SPACE, "-o", "json"))["status"]
+    assert ends["initContainerStatuses"][1]["state"]["terminated"]["finishedAt"] >= ends["containerStatuses"][0]["state"]["terminated"][
+        "finishedAt"], ends
+    until("slow", "conditions[?(@.type=='Ready')].status", "True")
+    assert status("slow", "containerStatuses[0].restartCount") == "0"
+    wait_for("the hook", lambda: "welcome" in day.run("logs", "hooks", "-n", SPACE), PATIENCE_S, 0.3)
+    with day.follow("logs", "-f", "hooks", "-n", SPACE) as logs:
+        logs.until("welcome")
+        day.run("delete", "pod", "hooks", "-n", SPACE)
+        logs.until("farewell.*asked")
 
 
 def step_clients(day):

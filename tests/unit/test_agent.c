@@ -498,6 +498,124 @@ static void crashes_back_off(void **state)
 	teardown(&b);
 }
 
+/* What becomes of a container that exits with 3, by rules, own policy and the pod's. */
+static void restarts_follow_the_container(void **state)
+{
+	static const struct {
+		const char *pod, *own;
+		bool restarts;
+	} rows[] = {
+		{"Never", "restartPolicy: OnFailure", true},
+		{"Always", "restartPolicy: Never", false},
+		{"Never",
+		 "restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: "
+		 "{operator: In, values: [1, 3]}}]",
+		 true},
+		{"Never",
+		 "restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: "
+		 "{operator: NotIn, values: [3]}}]",
+		 false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench b;
+		setup(&b, false);
+		CLEANUP(free_p)
+		char *text =
+			mem_printf("kind: Pod\napiVersion: v1\nmetadata: {name: p, "
+				   "annotations: {sim.skeg.dev/run-ms: \"5\", "
+				   "sim.skeg.dev/exit-code: \"3\"}}\nspec: {nodeName: n1, "
+				   "restartPolicy: %s, containers: [{name: a, image: x, %s}]}\n",
+				   rows[i].pod, rows[i].own);
+		memory_apply(&b.api, text);
+		if (rows[i].restarts)
+			until(&b, waits_for, "p", "CrashLoopBackOff");
+		else
+			until(&b, phase_is, "p", "Failed");
+		teardown(&b);
+	}
+}
+
+/* ---- hooks ---- */
+
+static bool is_ready(struct bench *b, const char *name, const char *unused)
+{
+	const struct container_status *s = first(b, name);
+	return s && s->ready;
+}
+
+static int64_t gone_after_ms(struct bench *b, const char *lifecycle, int64_t grace_s)
+{
+	CLEANUP(free_p)
+	char *text = mem_printf("kind: Pod\napiVersion: v1\nmetadata: {name: p}\nspec: {nodeName: "
+				"n1, containers: [{name: a, image: x, lifecycle: %s}]}\n",
+				lifecycle);
+	memory_apply(&b->api, text);
+	until(b, is_ready, "p", "ready");
+	memory_delete(&b->api, memory_find(&b->api, KIND_POD, STR("default"), STR("p")), grace_s);
+	int64_t began_ms = world_mono_ms();
+	until(b, is_gone, "p", "gone");
+	return world_mono_ms() - began_ms;
+}
+
+static void hooks_come_before_the_end(void **state)
+{
+	static const struct {
+		const char *lifecycle;
+		int64_t grace_s, least_ms, most_ms;
+	} rows[] = {
+		{"{preStop: {exec: {command: [x]}}}", 30, 0, 1500},
+		{"{preStop: {sleep: {seconds: 1}}}", 30, 1000, 2500},
+		{"{preStop: {sleep: {seconds: 20}}}", 1, 1000, 2500}, /* it is over: SIGTERM */
+		{"{preStop: {httpGet: {host: 127.0.0.1, port: 1}}}", 30, 0, 1500},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench b;
+		setup(&b, true);
+		int64_t took_ms = gone_after_ms(&b, rows[i].lifecycle, rows[i].grace_s);
+		assert_in_range(took_ms, rows[i].least_ms, rows[i].most_ms);
+		teardown(&b);
+	}
+}
+
+/* A postStart hook that fails ends the container, which starts again. */
+static void failed_start_hook_restarts(void **state)
+{
+	struct bench b;
+	setup(&b, true);
+	memory_apply(&b.api,
+		     POD("p", "containers: [{name: a, image: x, lifecycle: {postStart: {tcpSocket: "
+			      "{host: 127.0.0.1, port: 1}}}}]"));
+	until(&b, waits_for, "p", "CrashLoopBackOff");
+	assert_int_equal(first(&b, "p")->last_state.terminated->exit_code, 143);
+	teardown(&b);
+}
+
+static bool sidecar_runs(struct bench *b, const char *name, const char *unused)
+{
+	const struct pod *p = pod(b, name);
+	const struct container_status_array *list = &p->status.init_container_statuses;
+	return list->count && list->at[0].state.running && list->at[0].started &&
+	       *list->at[0].started;
+}
+
+/* It stays while the others run, and goes after them. */
+static void sidecars_stay(void **state)
+{
+	struct bench b;
+	setup(&b, true);
+	memory_apply(&b.api, POD("p", "initContainers: [{name: s, image: x, restartPolicy: Always, "
+				      "startupProbe: {exec: {command: [x]}, periodSeconds: 1}}], "
+				      "containers: [{name: a, image: x}]"));
+	until(&b, is_ready, "p", "ready");
+	assert_true(sidecar_runs(&b, "p", NULL));
+	const struct pod *p = pod(&b, "p");
+	assert_true(p->status.init_container_statuses.at[0].state.running->started_at <=
+		    p->status.container_statuses.at[0].state.running->started_at);
+	assert_condition(p, "Initialized", "True", "");
+	assert_condition(p, "Ready", "True", "");
+	teardown(&b);
+}
+
 static void deadline_ends_a_pod(void **state)
 {
 	struct bench b;
@@ -792,6 +910,10 @@ int main(void)
 		cmocka_unit_test(resizes_may_restart),
 		cmocka_unit_test(resizes_may_fail),
 		cmocka_unit_test(crashes_back_off),
+		cmocka_unit_test(restarts_follow_the_container),
+		cmocka_unit_test(hooks_come_before_the_end),
+		cmocka_unit_test(failed_start_hook_restarts),
+		cmocka_unit_test(sidecars_stay),
 		cmocka_unit_test(deadline_ends_a_pod),
 		cmocka_unit_test(deletion_is_completed),
 		cmocka_unit_test(same_name_comes_back),
