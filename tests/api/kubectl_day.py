@@ -50,6 +50,8 @@ STEPS = [
     ("get events -n day", r"Scheduled .*Successfully assigned day/web-"),
     ("auth can-i create pods -n day", r"yes"),
     ("explain pod.spec.containers.image", r"FIELD: image"),
+    ("explain deployment --recursive", r"(?s)DESCRIPTION:\n +\S.*revisionHistoryLimit"),
+    ("explain hpa.spec --api-version=autoscaling/v1", r"(?s)targetCPUUtilizationPercentage.*percent of what they ask for"),
     ("get pods -A -o name", r"pod/web-"),
     ("get deploy,rs,svc -n day", r"deployment.apps/web"),
     ("!get pods nothere -n day", r'pods "nothere" not found'),
