@@ -92,6 +92,7 @@ const struct command *const commands[] = {
 	&command_kubeconfig,
 	&command_version,
 	&command_completion,
+	&command_complete,
 	&command_control,
 };
 const size_t command_count = ARRAY_LEN(commands);
