@@ -130,25 +130,11 @@ static void check_update(struct arena *a, const struct api_kind *kind, const str
 	}
 }
 
-/* What a client may not say. */
-static void drop_system_fields(struct json *tree)
-{
-	static const char *const names[] = {"uid",
-					    "resourceVersion",
-					    "generation",
-					    "selfLink",
-					    "creationTimestamp",
-					    "deletionTimestamp",
-					    "deletionGracePeriodSeconds"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_remove(json_get(tree, STR("metadata")), str_of(names[i]));
-}
-
 /* Returns whether it was judged valid. */
 static bool check_create(struct arena *a, const struct api_kind *kind, struct json *tree)
 {
 	struct field_errors errors = {.arena = a};
-	drop_system_fields(tree);
+	random_drop_system(tree);
 	api_prepare_create(a, kind, tree, NOW_US);
 	api_drop_gated(api_type(api_builtin(), kind->type), tree, NULL);
 	api_validate_create(kind, tree, &errors);

@@ -245,6 +245,13 @@ static bool is_repeated(const struct json *list, const struct json *item,
 	return false;
 }
 
+/* An empty string would be left out. */
+static bool has_value(const struct json *item, struct str key)
+{
+	const struct json *value = json_get(item, key);
+	return value && (value->type != JSON_STRING || value->string.len);
+}
+
 static struct json *random_list(struct arena *a, struct random_source *s,
 				const struct api_field *field, size_t depth)
 {
@@ -253,7 +260,8 @@ static struct json *random_list(struct arena *a, struct random_source *s,
 	struct json *list = json_array(a);
 	for (size_t i = random_below(s, 4); i > 0 && !is_full(s, depth); i--) {
 		struct json *item = random_value(a, s, field, depth);
-		if (!differ || !is_repeated(list, item, field))
+		bool is_mergeable = !field->merge_key.len || has_value(item, field->merge_key);
+		if (!differ || (is_mergeable && !is_repeated(list, item, field)))
 			json_append(a, list, item);
 	}
 	return list;
@@ -308,6 +316,19 @@ static struct json *random_struct(struct arena *a, struct random_source *s,
 	return tree;
 }
 
+void random_drop_system(struct json *tree)
+{
+	static const char *const names[] = {"uid",
+					    "resourceVersion",
+					    "generation",
+					    "selfLink",
+					    "creationTimestamp",
+					    "deletionTimestamp",
+					    "deletionGracePeriodSeconds"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_remove(json_get(tree, STR("metadata")), str_of(names[i]));
+}
+
 struct json *random_object(struct arena *a, struct random_source *s, const struct api_kind *kind)
 {
 	s->values = 0;
@@ -345,6 +366,10 @@ struct json *random_change(struct arena *a, struct random_source *s, const struc
 {
 	struct json *copy = json_copy(a, tree);
 	change(a, s, copy, random_object(a, s, kind));
-	json_set_str(a, json_need_object(a, copy, STR("metadata")), STR("name"), STR("a"));
+	struct json *meta = json_need_object(a, copy, STR("metadata"));
+	json_set_str(a, meta, STR("name"), STR("a"));
+	json_remove(meta, STR("managedFields"));
+	if (kind->is_namespaced)
+		json_set_str(a, meta, STR("namespace"), STR("default"));
 	return copy;
 }

@@ -30,6 +30,9 @@ struct json *random_object(struct arena *a, struct random_source *s, const struc
 struct json *random_change(struct arena *a, struct random_source *s, const struct api_kind *kind,
 			   const struct json *tree);
 
+/* Takes out of metadata what a client may not say. */
+void random_drop_system(struct json *tree);
+
 /* Fills bytes from a seed, for tests without an engine. */
 void random_bytes(uint64_t seed, uint8_t *out, size_t size);
 

@@ -42,7 +42,25 @@ static void three_ways_meet(void **state)
 		 "{\"spec\":{\"containers\":[{\"name\":\"web\",\"image\":\"a\",\"tty\":true},{\"name\":"
 		 "\"old\"},{\"name\":\"other\"}]}}",
 		 "{\"spec\":{\"containers\":[{\"image\":\"b\",\"name\":\"web\"},{\"$patch\":\"delete\","
-		 "\"name\":\"old\"}]}}"},
+		 "\"name\":\"old\"}],\"$setElementOrder/containers\":[{\"name\":\"web\"}]}}"},
+		/* only the order differs, of what the file has */
+		{"{}", "{\"spec\":{\"initContainers\":[{\"name\":\"b\"},{\"name\":\"a\"}]}}",
+		 "{\"spec\":{\"initContainers\":[{\"name\":\"a\"},{\"name\":\"x\"},{\"name\":\"b\"}]}}",
+		 "{\"spec\":{\"$setElementOrder/initContainers\":[{\"name\":\"b\"},{\"name\":\"a\"}]}}"},
+		{"{}", "{\"spec\":{\"initContainers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}}",
+		 "{\"spec\":{\"initContainers\":[{\"name\":\"x\"},{\"name\":\"a\"},{\"name\":\"b\"}]}}",
+		 ""},
+		/* a scalar goes, and another one's stays */
+		{"{\"metadata\":{\"finalizers\":[\"a/a\",\"b/b\"]}}",
+		 "{\"metadata\":{\"finalizers\":[\"b/b\"]}}",
+		 "{\"metadata\":{\"finalizers\":[\"a/a\",\"b/b\",\"c/c\"]}}",
+		 "{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a/a\"],"
+		 "\"$setElementOrder/finalizers\":[\"b/b\"]}}"},
+		/* a volume has one source */
+		{"{}", "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"c\"}}]}}",
+		 "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}",
+		 "{\"spec\":{\"volumes\":[{\"configMap\":{\"name\":\"c\"},\"$retainKeys\":[\"name\","
+		 "\"configMap\"],\"name\":\"v\"}],\"$setElementOrder/volumes\":[{\"name\":\"v\"}]}}"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_ARENA a = {};

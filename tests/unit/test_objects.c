@@ -1,4 +1,5 @@
-/* What fuzz_objects.c holds every object to, tried on random objects of every kind. */
+/* What a fuzzing target (fuzz_objects.c, fuzz_merges.c) holds every object to, tried on random
+ * objects of every kind. */
 #include "rules.h"
 
 #include "../fuzz/fuzz.h"
