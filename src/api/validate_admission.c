@@ -1,6 +1,6 @@
 /* Webhook configurations and admission policies; expressions are compiled elsewhere. */
 #include "api/gotext.h"
-#include "api/validate-int.h"
+#include "api/validate-cel.h"
 
 static bool has_star(const struct json *list)
 {
@@ -242,8 +242,10 @@ void check_review_versions(struct check *v, const struct path *at, const struct 
 }
 
 static void check_match_conditions(struct check *v, const struct path *at,
-				   const struct json *conditions)
+				   const struct json *conditions, bool has_params)
 {
+	struct policy_cel cel;
+	policy_cel_init(v, &cel, has_params);
 	FOR_ITEMS(i, condition, conditions)
 	{
 		const struct path *here = ITEM(at, i);
@@ -251,6 +253,10 @@ static void check_match_conditions(struct check *v, const struct path *at,
 		bool is_twice = false;
 		if (str_trim(TEXT(condition, "expression")).len == 0)
 			required(v, MEMBER(here, "expression"), "%s", "");
+		else
+			check_policy_expression(v, MEMBER(here, "expression"),
+						TEXT(condition, "expression"), &cel, true, false,
+						CEL_WANT_BOOL);
 		for (size_t k = 0; k < i; k++)
 			is_twice |= str_eq(TEXT(json_at(conditions, k), "name"), name);
 		check_required_name(v, MEMBER(here, "name"), NAME_QUALIFIED, name);
@@ -301,7 +307,8 @@ static void check_hook(struct check *v, const struct path *at, const struct json
 	check_webhook_client(v, MEMBER(at, "clientConfig"), GET(hook, "clientConfig"));
 	check_optional_enum(v, MEMBER(at, "reinvocationPolicy"), GET(hook, "reinvocationPolicy"),
 			    "IfNeeded,Never");
-	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(hook, "matchConditions"));
+	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(hook, "matchConditions"),
+			       false);
 }
 
 static void webhook_rules(struct check *v, const struct json *tree)
@@ -380,12 +387,24 @@ static void check_param_kind(struct check *v, const struct path *at, const struc
 			 "may have mixed case, but should otherwise match: %s", f.at[i]);
 }
 
-static void check_validation(struct check *v, const struct path *at, const struct json *validation)
+static void check_validation(struct check *v, const struct path *at, const struct json *validation,
+			     const struct policy_cel *cel)
 {
+	struct str expression = TEXT(validation, "expression");
+	struct str message_expression = TEXT(validation, "messageExpression");
 	const struct json *message = GET(validation, "message");
 	struct str text = json_str(message);
-	if (str_trim(TEXT(validation, "expression")).len == 0)
+	if (str_trim(expression).len == 0)
 		required(v, MEMBER(at, "expression"), "expression is not specified");
+	else
+		check_policy_expression(v, MEMBER(at, "expression"), expression, cel, true, true,
+					CEL_WANT_BOOL);
+	if (message_expression.len > 0 && str_trim(message_expression).len == 0)
+		bad_text(v, MEMBER(at, "messageExpression"), message_expression,
+			 "must be non-empty if specified");
+	else if (message_expression.len > 0)
+		check_policy_expression(v, MEMBER(at, "messageExpression"), message_expression, cel,
+					false, true, CEL_WANT_STRING);
 	if (text.len > 0 && str_trim(text).len == 0)
 		bad(v, MEMBER(at, "message"), message, "must be non-empty if specified");
 	else if (text.len > 0 && memchr(str_trim(text).at, '\n', str_trim(text).len))
@@ -394,8 +413,21 @@ static void check_validation(struct check *v, const struct path *at, const struc
 			    "Forbidden,Invalid,RequestEntityTooLarge");
 }
 
+#define VALUE_EXPRESSION_MAX 5120 /* bytes */
+
+static void check_value_expression(struct check *v, const struct path *at, struct str text,
+				   const struct policy_cel *cel)
+{
+	if (str_trim(text).len == 0)
+		required(v, at, "valueExpression is not specified");
+	else if (text.len > VALUE_EXPRESSION_MAX)
+		required(v, at, "must not exceed %d bytes in length", VALUE_EXPRESSION_MAX);
+	else
+		check_policy_expression(v, at, text, cel, true, true, CEL_WANT_STRING_OR_NULL);
+}
+
 static void check_audit_annotations(struct check *v, const struct path *at, const struct json *list,
-				    struct str policy)
+				    struct str policy, const struct policy_cel *cel)
 {
 	FOR_ITEMS(i, annotation, list)
 	{
@@ -405,13 +437,36 @@ static void check_audit_annotations(struct check *v, const struct path *at, cons
 			arena_printf(v->arena, "%.*s/%.*s", STR_FMT(policy), STR_FMT(key));
 		bool is_twice = false;
 		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
-		if (str_trim(TEXT(annotation, "valueExpression")).len == 0)
-			required(v, MEMBER(here, "valueExpression"),
-				 "valueExpression is not specified");
+		check_value_expression(v, MEMBER(here, "valueExpression"),
+				       TEXT(annotation, "valueExpression"), cel);
 		for (size_t k = 0; k < i; k++)
 			is_twice |= str_eq(TEXT(json_at(list, k), "key"), key);
 		if (is_twice)
 			duplicate(v, MEMBER(here, "key"), key);
+	}
+}
+
+/* Each variable may name those before it. */
+static void check_policy_variables(struct check *v, const struct path *at,
+				   const struct json *variables, struct policy_cel *cel)
+{
+	if (json_count(variables) > 0)
+		policy_cel_compose(v, cel);
+	FOR_ITEMS(i, variable, variables)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str name = TEXT(variable, "name"), text = TEXT(variable, "expression");
+		const struct cel_type *type = &cel_dyn;
+		if (name.len == 0)
+			required(v, MEMBER(here, "name"), "name is not specified");
+		else if (!name_is(NAME_C_IDENTIFIER, name))
+			bad_text(v, MEMBER(here, "name"), name, "must be a valid CEL identifier");
+		if (str_trim(text).len == 0)
+			required(v, MEMBER(here, "expression"), "expression is not specified");
+		else
+			type = check_policy_expression(v, MEMBER(here, "expression"), text, cel,
+						       true, true, CEL_WANT_ANY);
+		policy_cel_add(v, cel, name, type);
 	}
 }
 
@@ -420,6 +475,7 @@ static void policy_rules(struct check *v, const struct json *tree)
 	static const char none[] = "validations or auditAnnotations must contain at least one item";
 	const struct json *spec = GET(tree, "spec"), *match = GET(spec, "matchConstraints");
 	const struct path *at = ROOT("spec"), *match_at = MEMBER(at, "matchConstraints");
+	struct policy_cel cel;
 	check_optional_enum(v, MEMBER(at, "failurePolicy"), GET(spec, "failurePolicy"),
 			    "Fail,Ignore");
 	if (GET(spec, "paramKind"))
@@ -431,18 +487,10 @@ static void policy_rules(struct check *v, const struct json *tree)
 		if (COUNT(match, "resourceRules") == 0)
 			required(v, MEMBER(match_at, "resourceRules"), "%s", "");
 	}
-	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(spec, "matchConditions"));
-	FOR_ITEMS(i, variable, GET(spec, "variables"))
-	{
-		const struct path *here = ITEM(MEMBER(at, "variables"), i);
-		struct str name = TEXT(variable, "name");
-		if (name.len == 0)
-			required(v, MEMBER(here, "name"), "name is not specified");
-		else if (!name_is(NAME_C_IDENTIFIER, name))
-			bad_text(v, MEMBER(here, "name"), name, "must be a valid CEL identifier");
-		if (str_trim(TEXT(variable, "expression")).len == 0)
-			required(v, MEMBER(here, "expression"), "expression is not specified");
-	}
+	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(spec, "matchConditions"),
+			       GET(spec, "paramKind") != NULL);
+	policy_cel_init(v, &cel, GET(spec, "paramKind") != NULL);
+	check_policy_variables(v, MEMBER(at, "variables"), GET(spec, "variables"), &cel);
 	if (COUNT(spec, "validations") == 0 && COUNT(spec, "auditAnnotations") == 0) {
 		required(v, MEMBER(at, "validations"), "%s", none);
 		required(v, MEMBER(at, "auditAnnotations"), "%s", none);
@@ -450,10 +498,10 @@ static void policy_rules(struct check *v, const struct json *tree)
 	}
 	FOR_ITEMS(k, validation, GET(spec, "validations"))
 	{
-		check_validation(v, ITEM(MEMBER(at, "validations"), k), validation);
+		check_validation(v, ITEM(MEMBER(at, "validations"), k), validation, &cel);
 	}
 	check_audit_annotations(v, MEMBER(at, "auditAnnotations"), GET(spec, "auditAnnotations"),
-				TEXT(GET(tree, "metadata"), "name"));
+				TEXT(GET(tree, "metadata"), "name"), &cel);
 }
 
 static void check_param_ref(struct check *v, const struct path *at, const struct json *ref)

@@ -1,12 +1,17 @@
 /* The resource group: classes, claims and slices of devices. */
-#include "api/validate-int.h"
+#include "api/validate-cel.h"
 
 static void check_selectors(struct check *v, const struct path *at, const struct json *selectors)
 {
 	FOR_ITEMS(i, selector, selectors)
 	{
-		if (!GET(selector, "cel"))
-			required(v, MEMBER(ITEM(at, i), "cel"), "%s", "");
+		const struct json *cel = GET(selector, "cel");
+		const struct path *here = MEMBER(ITEM(at, i), "cel");
+		if (!cel)
+			required(v, here, "%s", "");
+		else
+			check_device_expression(v, MEMBER(here, "expression"),
+						TEXT(cel, "expression"));
 	}
 }
 

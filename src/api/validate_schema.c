@@ -1,7 +1,7 @@
 /* Schemas of a CustomResourceDefinition: what is not supported, and what makes them structural.
  * Source: upstream's apiextensions-apiserver, pkg/apis/apiextensions/validation and
  * pkg/apiserver/schema. */
-#include "api/validate-int.h"
+#include "api/validate-cel.h"
 
 #define SCHEMA_DEPTH_MAX 100 /* below it nothing is judged; documents nest less */
 #define TYPES		 "array,boolean,integer,number,object,string"
@@ -164,12 +164,45 @@ static void check_list_type(struct check *v, const struct path *at, const struct
 		check_set_items(v, MEMBER(at, "items"), GET(schema, "items"));
 }
 
+static bool has_line_break(struct str s)
+{
+	return s.len > 0 && (memchr(s.at, '\n', s.len) || memchr(s.at, '\r', s.len));
+}
+
+static void check_message(struct check *v, const struct path *at, const struct json *rule)
+{
+	struct str text = TEXT(rule, "rule"), message = TEXT(rule, "message");
+	const struct path *here = MEMBER(at, "message");
+	if (str_trim(text).len == 0)
+		required(v, MEMBER(at, "rule"), "rule is not specified");
+	else if (message.len > 0 && str_trim(message).len == 0)
+		bad_text(v, here, message, "message must be non-empty if specified");
+	else if (has_line_break(str_trim(message)))
+		bad_text(v, here, message, "message must not contain line breaks");
+	else if (has_line_break(str_trim(text)) && message.len == 0)
+		required(v, here, "message must be specified if rule contains line breaks");
+}
+
+/* What can be said of rules without compiling them. */
 static void check_rules_of_schema(struct check *v, const struct path *at, const struct json *rules)
 {
 	FOR_ITEMS(i, rule, rules)
 	{
-		if (str_trim(TEXT(rule, "rule")).len == 0)
-			required(v, MEMBER(ITEM(at, i), "rule"), "rule is not specified");
+		const struct path *here = ITEM(at, i);
+		struct str text = TEXT(rule, "messageExpression"), path = TEXT(rule, "fieldPath");
+		check_message(v, here, rule);
+		if (text.len > 0 && str_trim(text).len == 0)
+			required(v, MEMBER(here, "messageExpression"),
+				 "messageExpression must be non-empty if specified");
+		check_optional_enum(v, MEMBER(here, "reason"), GET(rule, "reason"),
+				    "FieldValueDuplicate,FieldValueForbidden,FieldValueInvalid,"
+				    "FieldValueRequired");
+		if (path.len > 0 && str_trim(path).len == 0)
+			bad_text(v, MEMBER(here, "fieldPath"), path,
+				 "fieldPath must be non-empty if specified");
+		if (has_line_break(path))
+			bad_text(v, MEMBER(here, "fieldPath"), path,
+				 "fieldPath must not contain line breaks");
 	}
 }
 
@@ -450,4 +483,6 @@ void check_root_schema(struct check *v, const struct path *at, const struct json
 	check_structure(v, at, schema, LEVEL_ROOT, 0);
 	if (v->errors->count == before)
 		check_defaults(v, at, schema, 0);
+	if (v->errors->count == before)
+		check_schema_rules(v, at, schema);
 }
