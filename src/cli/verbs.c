@@ -93,6 +93,7 @@ const struct command *const commands[] = {
 	&command_version,
 	&command_completion,
 	&command_complete,
+	&command_man,
 	&command_control,
 };
 const size_t command_count = ARRAY_LEN(commands);

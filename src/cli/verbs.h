@@ -6,7 +6,7 @@
 
 extern const struct command command_up, command_stop, command_reset, command_status,
 	command_control, command_server, command_agent, command_version, command_kubeconfig,
-	command_image, command_completion, command_complete;
+	command_image, command_completion, command_complete, command_man;
 
 extern const struct command *const commands[];
 extern const size_t command_count;
