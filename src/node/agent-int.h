@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "node/agent.h"
+#include "node/node_images.h"
 #include "node/node_registration.h"
 #include "node/object_watch.h"
 #include "node/requests.h"
@@ -30,6 +31,7 @@ struct node_agent {
 	struct event_recorder *events;
 	struct http_client *probe_http, *probe_http2; /* NULL: simulated */
 	struct node_registration *registration;
+	struct node_images *images; /* NULL: simulated, or not begun */
 	struct runtime_listener exits;
 	const char *network_problem; /* NULL: none */
 	uint32_t next_address;	     /* simulated: number in pod_cidr */

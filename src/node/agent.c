@@ -213,6 +213,8 @@ static void watch_api(struct node_agent *agent)
 	agent->listener.on_event = on_event;
 	cache_listen(agent->cache, &agent->listener);
 	agent->registration = node_registration_new(agent);
+	if (!agent->config.is_simulated)
+		agent->images = node_images_new(agent);
 	cache_when_synced(agent->cache, on_synced, agent);
 }
 
@@ -301,6 +303,7 @@ void node_agent_free(struct node_agent *agent)
 	if (!agent)
 		return;
 	node_registration_free(agent->registration);
+	node_images_free(agent->images);
 	if (agent->cache)
 		cache_free(agent->cache);
 	for (struct map_entry *e = map_next(&agent->workers, NULL); e;

@@ -159,6 +159,7 @@ static enum rc image_keep(struct load *l, struct str name, const struct image_de
 		return err_set(err, RC_INVALID, "an image of the archive has no name: give one");
 	TRY(name_normalize(name, full, err));
 	TRY(image_store_name(l->store, full, top, manifest_digest, m, err));
+	TRY(image_store_pin(l->store, full, err));
 	l->names[l->name_count++] = arena_str(l->a, str_of(full));
 	return RC_OK;
 }

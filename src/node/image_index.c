@@ -79,6 +79,23 @@ enum rc image_store_name(struct image_store *store, const char *name,
 			json_remove_at(entries, i);
 	}
 	json_append(&arena, entries, entry_make(&arena, name, top, manifest_digest, m));
+	store_touch(store, str_of(m->config.digest));
+	return index_write(store, index, err);
+}
+
+enum rc image_store_pin(struct image_store *store, const char *name, struct err *err)
+{
+	CLEANUP_ARENA arena = {};
+	CLEANUP(close_fd_p) int lock = -1;
+	struct json *index;
+	TRY(store_lock(store->dir_fd, "lock", LOCK_EX, &lock, err));
+	TRY(store_index_read(store, &arena, &index, err));
+	struct json *entries = json_get(index, STR("manifests"));
+	for (size_t i = 0; i < json_count(entries); i++) {
+		struct json *notes = json_get(json_at(entries, i), STR("annotations"));
+		if (str_is(json_str(json_get(notes, STR(STORE_ANNOTATION_NAME))), name))
+			json_set_str(&arena, notes, STR(STORE_ANNOTATION_PINNED), STR("true"));
+	}
 	return index_write(store, index, err);
 }
 
@@ -183,8 +200,10 @@ static enum rc info_fill(struct image_store *store, struct arena *a, const struc
 	str_to_i64(entry_note(entry, STORE_ANNOTATION_SIZE), &info->size_bytes);
 	for (size_t i = 0; i < json_count(entries); i++) {
 		const struct json *other = json_at(entries, i);
-		if (str_eq(entry_note(other, STORE_ANNOTATION_CONFIG), id))
-			info_add_entry(a, other, info);
+		if (!str_eq(entry_note(other, STORE_ANNOTATION_CONFIG), id))
+			continue;
+		info_add_entry(a, other, info);
+		info->is_pinned |= str_is(entry_note(other, STORE_ANNOTATION_PINNED), "true");
 	}
 	TRY(image_store_config(store, id, a, &config, err));
 	info->stop_signal = config.stop_signal;

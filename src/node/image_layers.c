@@ -95,12 +95,28 @@ enum rc image_store_use(struct image_store *store, struct str image_id, const ch
 			struct err *err)
 {
 	ASSERT(user_id_is_valid(user_id));
+	store_touch(store, image_id);
 	return file_write_at(store->inuse_fd, user_id, image_id, 0600, err);
+}
+
+static bool user_read(struct image_store *store, const char *user_id, struct arena *a,
+		      struct str *ret_id)
+{
+	CLEANUP(close_fd_p) int fd = -1;
+	if (file_open_beneath(store->inuse_fd, user_id, O_RDONLY, 0, &fd, NULL) != RC_OK ||
+	    file_read_fd(fd, user_id, 4096, a, ret_id, NULL) != RC_OK)
+		return false;
+	*ret_id = str_trim(*ret_id);
+	return true;
 }
 
 void image_store_unuse(struct image_store *store, const char *user_id)
 {
+	CLEANUP_ARENA arena = {};
+	struct str id;
 	ASSERT(user_id_is_valid(user_id));
+	if (user_read(store, user_id, &arena, &id))
+		store_touch(store, id);
 	unlinkat(store->inuse_fd, user_id, 0);
 }
 
@@ -186,12 +202,8 @@ static enum rc mark_user(struct image_store *store, struct marks *m, const char 
 			 struct err *err)
 {
 	CLEANUP_ARENA arena = {};
-	CLEANUP(close_fd_p) int fd = -1;
 	struct str id;
-	if (file_open_beneath(store->inuse_fd, name, O_RDONLY, 0, &fd, NULL) != RC_OK ||
-	    file_read_fd(fd, name, 4096, &arena, &id, NULL) != RC_OK)
-		return RC_OK;
-	return mark_config(store, m, str_trim(id), err);
+	return user_read(store, name, &arena, &id) ? mark_config(store, m, id, err) : RC_OK;
 }
 
 static enum rc sweep_blob(struct image_store *store, struct marks *m, const char *name,
@@ -231,4 +243,22 @@ enum rc image_store_collect(struct image_store *store, struct err *err)
 	TRY(mark_all(store, &m, err));
 	TRY(names_visit(store, "blobs/sha256", sweep_blob, &m, err));
 	return names_visit(store, "layers", sweep_layer, &m, err);
+}
+
+enum rc store_users_read(struct image_store *store, struct arena *a, struct map *ret_ids,
+			 struct err *err)
+{
+	int fd = -1;
+	struct str id;
+	TRY(file_open_beneath(store->dir_fd, "inuse", O_RDONLY | O_DIRECTORY, 0, &fd, err));
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_sys(err, RC_IO, errno, "list %s/inuse", store->dir);
+	}
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
+		if (d->d_name[0] != '.' && user_read(store, d->d_name, a, &id))
+			map_set(ret_ids, id, store);
+	closedir(dir);
+	return RC_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef SKEG_NODE_IMAGE_STORE_INT_H
 #define SKEG_NODE_IMAGE_STORE_INT_H
 
+#include "base/map.h"
 #include "node/image_store.h"
 
 struct image_store {
@@ -14,6 +15,7 @@ struct image_store {
 #define STORE_ANNOTATION_CONFIG	  "dev.skeg.image.config"
 #define STORE_ANNOTATION_MANIFEST "dev.skeg.image.manifest"
 #define STORE_ANNOTATION_SIZE	  "dev.skeg.image.size"
+#define STORE_ANNOTATION_PINNED	  "dev.skeg.image.pinned"
 
 /* A fresh name in ingest/. */
 void store_ingest_name(char out[STORE_NAME_MAX]);
@@ -22,6 +24,11 @@ void store_ingest_name(char out[STORE_NAME_MAX]);
 /* index.json as a tree, an empty one when there is none yet. */
 [[nodiscard]] enum rc store_index_read(struct image_store *store, struct arena *a,
 				       struct json **ret_index, struct err *err);
+/* The image is used now. */
+void store_touch(struct image_store *store, struct str image_id);
+/* The ids that containers use, as keys; strings in a. */
+[[nodiscard]] enum rc store_users_read(struct image_store *store, struct arena *a,
+				       struct map *ret_ids, struct err *err);
 /* The hexadecimal part of a digest. */
 static inline const char *digest_hex(const char *digest)
 {

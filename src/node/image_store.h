@@ -42,6 +42,18 @@ const char *image_store_dir(const struct image_store *store);
 /* Deletes blobs and layers that no name and no container uses; skipped while a pull runs. */
 [[nodiscard]] enum rc image_store_collect(struct image_store *store, struct err *err);
 
+/* Names that stay whatever the disk is like, as nobody has them elsewhere. */
+[[nodiscard]] enum rc image_store_pin(struct image_store *store, const char *name, struct err *err);
+
+struct image_trim_policy {
+	int high_percent, low_percent; /* of the file system: begin, and be content */
+	int64_t min_age_us;	       /* since it was used last */
+};
+/* Removes images that are neither pinned nor used. */
+[[nodiscard]] enum rc image_store_trim(struct image_store *store,
+				       const struct image_trim_policy *policy,
+				       struct runtime_trim_result *ret_result, struct err *err);
+
 /* --- for containers --- */
 
 [[nodiscard]] enum rc image_store_config(struct image_store *store, struct str image_id,

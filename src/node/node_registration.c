@@ -148,6 +148,7 @@ static struct node_status *status_now(struct node_registration *r, struct arena 
 		.facts = &r->facts,
 		.runtime_version = runtime->ops->version(runtime),
 		.network_problem = r->agent->network_problem,
+		.images = node_images_view(a, r->agent->images),
 		.current = r->node ? object_view(r->node) : NULL,
 		.now_us = world_wall_us(),
 	};

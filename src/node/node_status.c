@@ -256,6 +256,7 @@ struct node_status *node_status_make(struct arena *a, const struct node_status_i
 		.architecture = STR(NODE_ARCH),
 	};
 	status->features = features;
+	status->images = in->images;
 	set_addresses(a, in->config, status);
 	set_conditions(a, in, status);
 	if (is_beat_due(a, in, status))

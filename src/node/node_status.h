@@ -22,7 +22,8 @@ struct node_status_input {
 	const struct node_facts *facts;
 	const char *runtime_version;
 	const char *network_problem; /* NULL: none */
-	const struct node *current;  /* NULL: not registered yet */
+	struct container_image_array images;
+	const struct node *current; /* NULL: not registered yet */
 	int64_t now_us;
 };
 

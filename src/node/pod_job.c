@@ -245,6 +245,7 @@ static void pulled(struct runtime_call *call)
 	}
 	char took[GO_DURATION_MAX];
 	c->pull_delay_ms = 0;
+	node_images_changed(c->worker->agent->images);
 	go_duration(world_mono_ms() - job->pull_began_ms, took);
 	job_event(job, "Normal", "Pulled",
 		  "Successfully pulled image \"%.*s\" in %s (%s including waiting). "

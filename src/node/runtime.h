@@ -255,6 +255,11 @@ struct runtime_pull_result {
 	int64_t size_bytes;
 };
 
+struct runtime_trim_result {
+	int64_t wanted_bytes, freed_bytes; /* 0: there is room enough */
+	size_t image_count;
+};
+
 /* --- the table --- */
 
 struct runtime_ops {
@@ -324,6 +329,9 @@ struct runtime_ops {
 	void (*image_list)(struct runtime *r, struct arena *a, struct runtime_image_list *ret_list,
 			   struct runtime_call *call);
 	void (*image_remove)(struct runtime *r, struct str ref, struct runtime_call *call);
+	/* Removes unused images when their file system is nearly full. */
+	void (*image_trim)(struct runtime *r, struct runtime_trim_result *ret_result,
+			   struct runtime_call *call);
 };
 
 struct runtime {

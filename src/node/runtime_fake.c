@@ -427,6 +427,13 @@ static void fake_image_remove(struct runtime *r, struct str ref, struct runtime_
 	fake_done(r, call, RC_OK);
 }
 
+static void fake_image_trim(struct runtime *r, struct runtime_trim_result *ret_result,
+			    struct runtime_call *call)
+{
+	*ret_result = (struct runtime_trim_result){};
+	fake_done(r, call, RC_OK);
+}
+
 static const struct runtime_ops fake_ops = {
 	.name = "fake",
 	.free = fake_free,
@@ -453,6 +460,7 @@ static const struct runtime_ops fake_ops = {
 	.image_pull = fake_image_pull,
 	.image_list = fake_image_list,
 	.image_remove = fake_image_remove,
+	.image_trim = fake_image_trim,
 };
 
 struct runtime *runtime_fake_new(struct loop *loop, int64_t start_delay_ms,

@@ -175,5 +175,7 @@ void oci_image_pull(struct runtime *r, const struct runtime_pull_config *config,
 void oci_image_list(struct runtime *r, struct arena *a, struct runtime_image_list *ret_list,
 		    struct runtime_call *call);
 void oci_image_remove(struct runtime *r, struct str ref, struct runtime_call *call);
+void oci_image_trim(struct runtime *r, struct runtime_trim_result *ret_result,
+		    struct runtime_call *call);
 
 #endif

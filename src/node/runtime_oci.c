@@ -302,6 +302,7 @@ static const struct runtime_ops oci_ops = {
 	.image_pull = oci_image_pull,
 	.image_list = oci_image_list,
 	.image_remove = oci_image_remove,
+	.image_trim = oci_image_trim,
 };
 
 enum rc runtime_oci_new(struct loop *loop, const struct runtime_oci_config *config,

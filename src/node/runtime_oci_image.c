@@ -98,6 +98,22 @@ void oci_image_remove(struct runtime *r, struct str ref, struct runtime_call *ca
 	oci_job_start(job);
 }
 
+/* Thresholds are kubelet's. */
+static enum rc trim_run(struct oci_job *job, struct err *err)
+{
+	static const struct image_trim_policy policy = {
+		.high_percent = 85, .low_percent = 80, .min_age_us = 120 * INT64_C(1000000)};
+	return image_store_trim(job->oci->images, &policy, job->result, err);
+}
+
+void oci_image_trim(struct runtime *r, struct runtime_trim_result *ret_result,
+		    struct runtime_call *call)
+{
+	struct oci_job *job = oci_job_new(oci_of(r), call, trim_run, NULL);
+	job->result = ret_result;
+	oci_job_start(job);
+}
+
 /* --- pulls --- */
 
 static void pull_free(struct oci_pull *p)

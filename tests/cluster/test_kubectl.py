@@ -595,6 +595,12 @@ def step_lives(day):
         logs.until("farewell.*asked")
 
 
+def step_images(day):
+    """The node tells what images it has."""
+    nodes = json.loads(day.run("get", "nodes", "-o", "json"))["items"]
+    assert all(any("web-application" in name for i in node["status"]["images"] for name in i["names"]) for node in nodes), nodes[0]["status"]["images"]
+
+
 def step_clients(day):
     """The same programs as tests/clients, where there are real pods."""
     done = subprocess.run([os.path.join(TOP, "tests/clients/run.py"), "--build", day.stage.args.build, "--kubeconfig",

@@ -493,6 +493,37 @@ static void test_docker_archive(void **state)
 	assert_false(image_store_has_blob(store, image.config_digest));
 }
 
+/* What is used, young, or nowhere else stays. */
+static void test_trim(void **state)
+{
+	static const struct image_trim_policy never = {101, 100, 0}, young = {0, 0, 3600000000},
+					      now = {0, 0, 0};
+	struct runtime_trim_result trimmed;
+	struct runtime_image_info info;
+	assert_pulled(pull_with("", "127.0.0.1:%d/app:index", NULL));
+	struct str id = arena_str(&a, result.image_id);
+	assert_int_equal(image_store_trim(store, &never, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.wanted_bytes, 0);
+	assert_int_equal(image_store_trim(store, &young, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.image_count, 0);
+	assert_true(trimmed.wanted_bytes > 0);
+	assert_int_equal(image_store_use(store, id, "someone", &err), RC_OK);
+	assert_int_equal(image_store_trim(store, &now, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.image_count, 0);
+	image_store_unuse(store, "someone");
+	assert_int_equal(image_store_find(store, id, &a, &info, &err), RC_OK);
+	assert_false(info.is_pinned);
+	assert_int_equal(image_store_pin(store, arena_cstr(&a, info.tags[0]), &err), RC_OK);
+	assert_int_equal(image_store_trim(store, &now, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.image_count, 0);
+	assert_int_equal(image_store_remove(store, id, &err), RC_OK);
+	assert_pulled(pull_with("", "127.0.0.1:%d/app:index", NULL)); /* a pull pins nothing */
+	assert_int_equal(image_store_trim(store, &now, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.image_count, 1);
+	assert_int_equal(image_store_find(store, id, &a, &info, &err), RC_NOT_FOUND);
+	assert_false(image_store_has_layer(store, image.layer_digest));
+}
+
 static void test_bad_archives(void **state)
 {
 	struct str *names;
@@ -550,6 +581,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_redirect, forget),
 		cmocka_unit_test_teardown(test_at_once, forget),
 		cmocka_unit_test_teardown(test_docker_archive, forget),
+		cmocka_unit_test_teardown(test_trim, forget),
 		cmocka_unit_test_teardown(test_bad_archives, forget),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
