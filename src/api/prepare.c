@@ -118,11 +118,7 @@ static void add_finalizer(struct arena *a, struct json *tree, const char *finali
 
 void list_add_string(struct arena *a, struct json *parent, const char *name, struct str value)
 {
-	struct json *list = json_get(parent, str_of(name));
-	if (!list || list->type != JSON_ARRAY) {
-		list = json_array(a);
-		json_set(a, parent, str_of(name), list);
-	}
+	struct json *list = json_need_array(a, parent, str_of(name));
 	for (size_t i = 0; i < json_count(list); i++)
 		if (str_eq(json_str(json_at(list, i)), value))
 			return;

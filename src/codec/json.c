@@ -357,6 +357,24 @@ struct json *json_need_object(struct arena *a, struct json *object, struct str k
 	return value;
 }
 
+struct json *json_need_array(struct arena *a, struct json *object, struct str key)
+{
+	struct json *value = json_get(object, key);
+	if (value && value->type == JSON_ARRAY)
+		return value;
+	value = json_array(a);
+	json_set(a, object, key, value);
+	return value;
+}
+
+size_t json_find(const struct json *array, const struct json *item)
+{
+	size_t i = 0;
+	while (i < json_count(array) && !json_equal(json_at(array, i), item))
+		i++;
+	return i;
+}
+
 void json_duplicates_add(struct arena *a, struct json_duplicates *d, struct str path,
 			 struct str key, uint32_t line)
 {

@@ -118,6 +118,9 @@ struct str json_path_str(const struct json *tree, const char *dotted);
 bool json_equal(const struct json *a,
 		const struct json *b); /* members in any order; 1 equals 1.0 */
 
+/* The first item that is equal; json_count() when there is none. */
+size_t json_find(const struct json *array, const struct json *item);
+
 /* Editing.  set replaces or appends; values are not copied. */
 void json_set(struct arena *a, struct json *object, struct str key, struct json *value);
 void json_set_str(struct arena *a, struct json *object, struct str key, struct str value);
@@ -126,7 +129,8 @@ void json_add(struct arena *a, struct json *object, struct str key, struct json 
 bool json_remove(struct json *object, struct str key); /* keeps the order; false when absent */
 void json_append(struct arena *a, struct json *array, struct json *value);
 void json_remove_at(struct json *array, size_t index);
-/* The object at key, made when absent or of another type. */
+/* The object or array at key, made when absent or of another type. */
 struct json *json_need_object(struct arena *a, struct json *object, struct str key);
+struct json *json_need_array(struct arena *a, struct json *object, struct str key);
 
 #endif

@@ -83,16 +83,6 @@ static bool has_token_mount(const struct json *container)
 	return false;
 }
 
-static struct json *need_array(struct arena *a, struct json *object, struct str key)
-{
-	struct json *list = json_get(object, key);
-	if (!list) {
-		list = json_array(a);
-		json_set(a, object, key, list);
-	}
-	return list;
-}
-
 static bool mount_token(struct arena *a, struct json *containers, struct str volume)
 {
 	bool is_used = false;
@@ -104,7 +94,7 @@ static bool mount_token(struct arena *a, struct json *containers, struct str vol
 		json_set_str(a, mount, STR("name"), volume);
 		json_set(a, mount, STR("readOnly"), json_bool(a, true));
 		json_set_str(a, mount, STR("mountPath"), STR(TOKEN_MOUNT));
-		json_append(a, need_array(a, container, STR("volumeMounts")), mount);
+		json_append(a, json_need_array(a, container, STR("volumeMounts")), mount);
 		is_used = true;
 	}
 	return is_used;
@@ -121,7 +111,7 @@ static void automount_token(struct request *r, struct json *spec)
 	bool is_used = mount_token(a, json_get(spec, STR("initContainers")), name);
 	is_used |= mount_token(a, json_get(spec, STR("containers")), name);
 	if (is_used)
-		json_append(a, need_array(a, spec, STR("volumes")), token_volume(a, name));
+		json_append(a, json_need_array(a, spec, STR("volumes")), token_volume(a, name));
 }
 
 static bool wants_token(const struct json *spec, const struct json *account)
@@ -150,13 +140,10 @@ static enum step service_account(struct request *r, const struct json *old, stru
 	json_set_str(a, spec, STR("serviceAccount"), name);
 	struct object *account = find(r, KIND_SERVICE_ACCOUNT, r->route.namespace, name);
 	if (!account) {
-		struct str why = arena_printf(a,
-					      "error looking up service account %.*s/%.*s: "
-					      "serviceaccount \"%.*s\" not found",
-					      STR_FMT(r->route.namespace), STR_FMT(name),
-					      STR_FMT(name));
-		return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"),
-					 why);
+		return request_forbid(r, json_path_str(tree, "metadata.name"),
+				      "error looking up service account %.*s/%.*s: "
+				      "serviceaccount \"%.*s\" not found",
+				      STR_FMT(r->route.namespace), STR_FMT(name), STR_FMT(name));
 	}
 	struct json *account_tree = object_tree(a, account);
 	if (wants_token(spec, account_tree))
@@ -192,7 +179,7 @@ static enum step default_toleration_seconds(struct request *r, const struct json
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (tolerates(list, keys[i]))
 			continue;
-		list = need_array(a, spec, STR("tolerations"));
+		list = json_need_array(a, spec, STR("tolerations"));
 		struct json *t = json_object(a);
 		json_set_str(a, t, STR("key"), str_of(keys[i]));
 		json_set_str(a, t, STR("operator"), STR("Exists"));
@@ -217,17 +204,6 @@ static struct object *default_priority_class(struct request *r)
 	return best;
 }
 
-[[gnu::format(printf, 3, 4)]] static enum step refuse_priority(struct request *r,
-							       const struct json *tree,
-							       const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	struct str why = arena_vprintf(&r->arena, fmt, ap);
-	va_end(ap);
-	return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"), why);
-}
-
 /* What a create was given, an update keeps. */
 static enum step keep_priority(struct request *r, const struct json *old, struct json *tree)
 {
@@ -250,20 +226,18 @@ static enum step priority(struct request *r, const struct json *old, struct json
 	struct object *class = name.len ? find(r, KIND_PRIORITY_CLASS, (struct str){}, name)
 					: default_priority_class(r);
 	if (name.len && !class)
-		return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"),
-					 arena_printf(a,
-						      "no PriorityClass with name %.*s was found",
-						      STR_FMT(name)));
+		return request_forbid(r, json_path_str(tree, "metadata.name"),
+				      "no PriorityClass with name %.*s was found", STR_FMT(name));
 	struct json *class_tree = class ? object_tree(a, class) : NULL;
 	struct str policy = json_path_str(class_tree, "preemptionPolicy");
 	int64_t value = json_i64(json_get(class_tree, STR("value")));
 	const struct json *number = json_get(spec, STR("priority"));
 	if (number && json_i64(number) != value)
-		return refuse_priority(r, tree,
-				       "the integer value of priority (%lld) must not be provided "
-				       "in pod spec; priority admission controller computed %lld "
-				       "from the given PriorityClass name",
-				       (long long)json_i64(number), (long long)value);
+		return request_forbid(r, json_path_str(tree, "metadata.name"),
+				      "the integer value of priority (%lld) must not be provided "
+				      "in pod spec; priority admission controller computed %lld "
+				      "from the given PriorityClass name",
+				      (long long)json_i64(number), (long long)value);
 	if (class && name.len == 0)
 		json_set_str(a, spec, STR("priorityClassName"), arena_str(a, class->name));
 	json_set(a, spec, STR("priority"), json_int(a, value));
@@ -271,11 +245,11 @@ static enum step priority(struct request *r, const struct json *old, struct json
 		policy = STR("PreemptLowerPriority");
 	const struct json *wished = json_get(spec, STR("preemptionPolicy"));
 	if (wished && !str_eq(json_str(wished), policy))
-		return refuse_priority(r, tree,
-				       "the string value of PreemptionPolicy (%.*s) must not be "
-				       "provided in pod spec; priority admission controller "
-				       "computed %.*s from the given PriorityClass name",
-				       STR_FMT(json_str(wished)), STR_FMT(policy));
+		return request_forbid(r, json_path_str(tree, "metadata.name"),
+				      "the string value of PreemptionPolicy (%.*s) must not be "
+				      "provided in pod spec; priority admission controller "
+				      "computed %.*s from the given PriorityClass name",
+				      STR_FMT(json_str(wished)), STR_FMT(policy));
 	json_set_str(a, spec, STR("preemptionPolicy"), policy);
 	return STEP_NEXT;
 }
@@ -285,7 +259,7 @@ static enum step priority(struct request *r, const struct json *old, struct json
 static enum step add_finalizer(struct request *r, struct json *tree, const char *name)
 {
 	struct json *list =
-		need_array(&r->arena, json_get(tree, STR("metadata")), STR("finalizers"));
+		json_need_array(&r->arena, json_get(tree, STR("metadata")), STR("finalizers"));
 	for (size_t i = 0; i < json_count(list); i++)
 		if (str_is(json_str(json_at(list, i)), name))
 			return STEP_NEXT;
@@ -308,7 +282,8 @@ static enum step protect_volume(struct request *r, const struct json *old, struc
 static enum step taint_new_node(struct request *r, const struct json *old, struct json *tree)
 {
 	struct arena *a = &r->arena;
-	struct json *list = need_array(a, json_need_object(a, tree, STR("spec")), STR("taints"));
+	struct json *list =
+		json_need_array(a, json_need_object(a, tree, STR("spec")), STR("taints"));
 	for (size_t i = 0; i < json_count(list); i++)
 		if (str_is(json_path_str(json_at(list, i), "key"), "node.kubernetes.io/not-ready"))
 			return STEP_NEXT;

@@ -34,10 +34,10 @@ enum step certificate_subject_restriction(struct request *r, const struct json *
 		return STEP_NEXT; /* validation tells what is wrong with it */
 	for (size_t i = 0; i < csr.organization_count; i++)
 		if (str_is(csr.organizations[i], "system:masters"))
-			return request_forbidden(
-				r, r->route.kind, json_path_str(tree, "metadata.name"),
-				STR("use of kubernetes.io/kube-apiserver-client signer with "
-				    "system:masters group is not allowed"));
+			return request_forbid(
+				r, json_path_str(tree, "metadata.name"),
+				"use of kubernetes.io/kube-apiserver-client signer with "
+				"system:masters group is not allowed");
 	return STEP_NEXT;
 }
 
@@ -59,11 +59,9 @@ static enum step need_signer_right(struct request *r, const struct json *old, co
 	if (!r->exchange || may(r, verb, signer) ||
 	    may(r, verb, arena_printf(&r->arena, "%.*s/*", STR_FMT(domain))))
 		return STEP_NEXT;
-	return request_forbidden(r, r->route.kind, json_path_str(old, "metadata.name"),
-				 arena_printf(&r->arena,
-					      "user not permitted to %s requests with signerName "
-					      "\"%.*s\"",
-					      verb, STR_FMT(signer)));
+	return request_forbid(r, json_path_str(old, "metadata.name"),
+			      "user not permitted to %s requests with signerName \"%.*s\"", verb,
+			      STR_FMT(signer));
 }
 
 enum step certificate_approval(struct request *r, const struct json *old, struct json *tree)

@@ -5,8 +5,6 @@
 #include "server/pod_references.h"
 #include "server/server.h"
 
-#define LEASE_NAMESPACE "kube-node-lease"
-
 struct node_write {
 	struct request *r;
 	struct str node, name; /* who writes; what is written */
@@ -14,20 +12,10 @@ struct node_write {
 	const struct json *tree;
 };
 
-[[gnu::format(printf, 2, 3)]] static enum step forbid(const struct node_write *w, const char *fmt,
-						      ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	struct str why = arena_vprintf(&w->r->arena, fmt, ap);
-	va_end(ap);
-	return request_forbidden(w->r, w->r->route.kind, w->name, why);
-}
-
 /* The common form: `node "x" …` */
 static enum step forbid_node(const struct node_write *w, const char *what)
 {
-	return forbid(w, "node \"%.*s\" %s", STR_FMT(w->node), what);
+	return request_forbid(w->r, w->name, "node \"%.*s\" %s", STR_FMT(w->node), what);
 }
 
 static bool is_same(const struct json *a, const struct json *b)
@@ -72,8 +60,9 @@ static enum step check_references(const struct node_write *w)
 		found.kinds[POD_RESOURCE_CLAIM] = true;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (found.kinds[order[i]])
-			return forbid(w, "node \"%.*s\" can not create pods that reference %s",
-				      STR_FMT(w->node), words[order[i]]);
+			return request_forbid(w->r, w->name,
+					      "node \"%.*s\" can not create pods that reference %s",
+					      STR_FMT(w->node), words[order[i]]);
 	return STEP_NEXT;
 }
 
@@ -98,8 +87,9 @@ static enum step check_owner(const struct node_write *w)
 	if (!node)
 		return request_not_found(w->r, api_by_stored(api_builtin(), KIND_NODE), w->node);
 	if (!str_eq(json_path_str(owner, "uid"), node->uid))
-		return forbid(w, "node %.*s UID mismatch: expected %.*s got %.*s", STR_FMT(w->node),
-			      STR_FMT(json_path_str(owner, "uid")), STR_FMT(node->uid));
+		return request_forbid(
+			w->r, w->name, "node %.*s UID mismatch: expected %.*s got %.*s",
+			STR_FMT(w->node), STR_FMT(json_path_str(owner, "uid")), STR_FMT(node->uid));
 	return STEP_NEXT;
 }
 
@@ -111,10 +101,11 @@ static bool is_on_node(const struct node_write *w, const struct json *pod)
 static enum step pod_create(const struct node_write *w)
 {
 	if (!pod_is_mirror(w->tree))
-		return forbid(w,
-			      "pod does not have \"kubernetes.io/config.mirror\" annotation, node "
-			      "\"%.*s\" can only create mirror pods",
-			      STR_FMT(w->node));
+		return request_forbid(
+			w->r, w->name,
+			"pod does not have \"kubernetes.io/config.mirror\" annotation, node "
+			"\"%.*s\" can only create mirror pods",
+			STR_FMT(w->node));
 	if (!is_on_node(w, w->tree))
 		return forbid_node(w, "can only create pods with spec.nodeName set to itself");
 	if (check_owner(w) == STEP_DONE)
@@ -125,7 +116,8 @@ static enum step pod_create(const struct node_write *w)
 static enum step pod_status(const struct node_write *w)
 {
 	if (!w->old || !w->tree)
-		return forbid(w, "unexpected operation \"%s\"", w->old ? "DELETE" : "CREATE");
+		return request_forbid(w->r, w->name, "unexpected operation \"%s\"",
+				      w->old ? "DELETE" : "CREATE");
 	if (!is_on_node(w, w->old))
 		return forbid_node(w, "can only update pod status for pods with spec.nodeName set "
 				      "to itself");
@@ -146,22 +138,25 @@ static enum step on_pod(const struct node_write *w)
 	if (str_is(sub, "eviction"))
 		return is_on_node(w, w->old)
 			       ? STEP_NEXT
-			       : forbid(w,
-					"node %.*s can only evict pods with spec.nodeName set to "
-					"itself",
-					STR_FMT(w->node));
+			       : request_forbid(
+					 w->r, w->name,
+					 "node %.*s can only evict pods with spec.nodeName set to "
+					 "itself",
+					 STR_FMT(w->node));
 	if (sub.len)
-		return forbid(w,
-			      "unexpected pod subresource \"%.*s\", only 'status' and 'eviction' "
-			      "are allowed",
-			      STR_FMT(sub));
+		return request_forbid(
+			w->r, w->name,
+			"unexpected pod subresource \"%.*s\", only 'status' and 'eviction' "
+			"are allowed",
+			STR_FMT(sub));
 	if (!w->old)
 		return pod_create(w);
 	if (w->tree)
-		return forbid(w,
-			      "unexpected operation \"UPDATE\", node \"%.*s\" can only create and "
-			      "delete mirror pods",
-			      STR_FMT(w->node));
+		return request_forbid(
+			w->r, w->name,
+			"unexpected operation \"UPDATE\", node \"%.*s\" can only create and "
+			"delete mirror pods",
+			STR_FMT(w->node));
 	return is_on_node(w, w->old)
 		       ? STEP_NEXT
 		       : forbid_node(w, "can only delete pods with spec.nodeName set to itself");
@@ -250,8 +245,10 @@ static enum step node_create(const struct node_write *w)
 	if (!is_same(NULL, json_path(w->tree, "metadata.ownerReferences")))
 		return forbid_node(w, "is not allowed to set ownerReferences");
 	if (labels.len)
-		return forbid(w, "node \"%.*s\" is not allowed to set the following labels: %.*s",
-			      STR_FMT(w->node), STR_FMT(labels));
+		return request_forbid(
+			w->r, w->name,
+			"node \"%.*s\" is not allowed to set the following labels: %.*s",
+			STR_FMT(w->node), STR_FMT(labels));
 	return STEP_NEXT;
 }
 
@@ -267,15 +264,17 @@ static enum step node_update(const struct node_write *w)
 	if (!is_same_at(w, "metadata.ownerReferences"))
 		return forbid_node(w, "is not allowed to modify ownerReferences");
 	if (labels.len)
-		return forbid(w, "is not allowed to modify labels: %.*s", STR_FMT(labels));
+		return request_forbid(w->r, w->name, "is not allowed to modify labels: %.*s",
+				      STR_FMT(labels));
 	return STEP_NEXT;
 }
 
 static enum step on_node(const struct node_write *w)
 {
 	if (!str_eq(w->name, w->node))
-		return forbid(w, "node \"%.*s\" is not allowed to modify node \"%.*s\"",
-			      STR_FMT(w->node), STR_FMT(w->name));
+		return request_forbid(w->r, w->name,
+				      "node \"%.*s\" is not allowed to modify node \"%.*s\"",
+				      STR_FMT(w->node), STR_FMT(w->name));
 	if (!w->old)
 		return node_create(w);
 	return w->tree ? node_update(w) : STEP_NEXT;
@@ -290,7 +289,7 @@ static enum step on_claim(const struct node_write *w)
 					   "allocatedResourceStatuses"};
 	struct arena *a = &w->r->arena;
 	if (!str_is(w->r->route.subresource, "status") || !w->old || !w->tree)
-		return forbid(w, "may only update PVC status");
+		return request_forbid(w->r, w->name, "may only update PVC status");
 	struct json *old = json_copy(a, w->old), *tree = json_copy(a, w->tree);
 	struct json *both[] = {old, tree};
 	for (size_t k = 0; k < ARRAY_LEN(both); k++) {
@@ -308,19 +307,24 @@ static enum step on_claim(const struct node_write *w)
 
 static enum step on_lease(const struct node_write *w)
 {
-	if (!str_is(w->r->route.namespace, LEASE_NAMESPACE))
-		return forbid(w, "can only access leases in the \"" LEASE_NAMESPACE
-				 "\" system namespace");
-	return str_eq(w->name, w->node) ? STEP_NEXT
-					: forbid(w, "can only access node lease with the same name "
-						    "as the requesting node");
+	if (!str_is(w->r->route.namespace, NODE_LEASE_NAMESPACE))
+		return request_forbid(w->r, w->name,
+				      "can only access leases in the \"" NODE_LEASE_NAMESPACE
+				      "\" system namespace");
+	return str_eq(w->name, w->node)
+		       ? STEP_NEXT
+		       : request_forbid(w->r, w->name,
+					"can only access node lease with the same name "
+					"as the requesting node");
 }
 
 static enum step on_csi_node(const struct node_write *w)
 {
-	return str_eq(w->name, w->node) ? STEP_NEXT
-					: forbid(w, "can only access CSINode with the same name as "
-						    "the requesting node");
+	return str_eq(w->name, w->node)
+		       ? STEP_NEXT
+		       : request_forbid(w->r, w->name,
+					"can only access CSINode with the same name as "
+					"the requesting node");
 }
 
 static enum step on_slice(const struct node_write *w)
@@ -329,10 +333,11 @@ static enum step on_slice(const struct node_write *w)
 	const char *verb = !w->old ? "create" : !w->tree ? "delete" : "update";
 	for (size_t i = 0; i < ARRAY_LEN(slices); i++)
 		if (slices[i] && !str_eq(json_path_str(slices[i], "spec.nodeName"), w->node))
-			return forbid(w,
-				      "can only %s ResourceSlice with the same NodeName as the "
-				      "requesting node",
-				      verb);
+			return request_forbid(
+				w->r, w->name,
+				"can only %s ResourceSlice with the same NodeName as the "
+				"requesting node",
+				verb);
 	return STEP_NEXT;
 }
 
@@ -348,22 +353,19 @@ static const struct {
 	{KIND_RESOURCE_SLICE, on_slice},
 };
 
-/* STEP_NEXT with an empty node: somebody else than a node. */
-static enum step who_writes(struct request *r, struct str *ret_node)
+enum step node_who_writes(struct request *r, struct str *ret_node)
 {
 	*ret_node = (struct str){};
 	if (!user_is_node(&r->user, ret_node) || ret_node->len)
 		return STEP_NEXT;
-	return request_forbidden(r, r->route.kind, r->route.name,
-				 arena_printf(&r->arena,
-					      "could not determine node from user \"%.*s\"",
-					      STR_FMT(r->user.name)));
+	return request_forbid(r, r->route.name, "could not determine node from user \"%.*s\"",
+			      STR_FMT(r->user.name));
 }
 
 enum step node_restriction(struct request *r, const struct json *old, struct json *tree)
 {
 	struct node_write w = {.r = r, .name = r->route.name, .old = old, .tree = tree};
-	if (who_writes(r, &w.node) == STEP_DONE)
+	if (node_who_writes(r, &w.node) == STEP_DONE)
 		return STEP_DONE;
 	if (w.name.len == 0)
 		w.name = json_path_str(tree, "metadata.name");
@@ -371,90 +373,4 @@ enum step node_restriction(struct request *r, const struct json *old, struct jso
 		if (kinds[i].kind == r->route.kind->stored_id)
 			return kinds[i].run(&w);
 	return STEP_NEXT;
-}
-
-/* ---- tokens ---- */
-
-static bool driver_wants(struct request *r, struct str driver, struct str audience)
-{
-	struct object *o =
-		snapshot_get(request_snapshot(r), KIND_CSI_DRIVER, (struct str){}, driver);
-	struct json *list = o ? json_path(object_tree(&r->arena, o), "spec.tokenRequests") : NULL;
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_path_str(json_at(list, i), "audience"), audience))
-			return true;
-	return false;
-}
-
-/* Does a volume of the pod ask for a token of that audience? */
-static bool pod_wants(struct request *r, const struct json *pod, struct str audience)
-{
-	const struct json *volumes = json_path(pod, "spec.volumes");
-	for (size_t i = 0; i < json_count(volumes); i++) {
-		const struct json *sources = json_path(json_at(volumes, i), "projected.sources");
-		struct str driver = json_path_str(json_at(volumes, i), "csi.driver");
-		for (size_t k = 0; k < json_count(sources); k++) {
-			const struct json *token =
-				json_get(json_at(sources, k), STR("serviceAccountToken"));
-			if (token && str_eq(json_path_str(token, "audience"), audience))
-				return true;
-		}
-		if (driver.len && driver_wants(r, driver, audience))
-			return true;
-	}
-	return false;
-}
-
-static bool may_request_audience(struct request *r, struct str audience)
-{
-	struct attributes what = {.verb = STR("request-serviceaccounts-token-audience"),
-				  .is_resource = true,
-				  .group = STR(""),
-				  .resource = audience,
-				  .namespace = r->route.namespace,
-				  .name = r->route.name};
-	return authorizer_allows(r->server->authorizer, &r->user, &what);
-}
-
-static enum step check_audience(const struct node_write *w, const struct json *pod)
-{
-	const struct json *list = json_path(w->tree, "spec.audiences");
-	struct str audience = json_count(list) ? json_str(json_at(list, 0)) : STR("");
-	if (json_count(list) > 1)
-		return forbid(w, "node may only request 0 or 1 audiences");
-	if (pod_wants(w->r, pod, audience) || may_request_audience(w->r, audience))
-		return STEP_NEXT;
-	return forbid(w,
-		      "audience \"%.*s\" not found in pod spec volume, %.*s is not authorized to "
-		      "request tokens for this audience",
-		      STR_FMT(audience), STR_FMT(w->r->user.name));
-}
-
-enum step node_restriction_of_token(struct request *r)
-{
-	struct node_write w = {.r = r, .name = r->route.name, .tree = r->tree};
-	const struct json *ref = json_path(r->tree, "spec.boundObjectRef");
-	struct str name = json_path_str(ref, "name"), uid = json_path_str(ref, "uid");
-	if (who_writes(r, &w.node) == STEP_DONE)
-		return STEP_DONE;
-	if (w.node.len == 0)
-		return STEP_NEXT;
-	if (!str_is(json_path_str(ref, "apiVersion"), "v1") ||
-	    !str_is(json_path_str(ref, "kind"), "Pod") || name.len == 0)
-		return forbid(&w, "node requested token not bound to a pod");
-	if (uid.len == 0)
-		return forbid(&w, "node requested token with a pod binding without a uid");
-	struct object *pod = snapshot_get(request_snapshot(r), KIND_POD, r->route.namespace, name);
-	if (!pod)
-		return request_not_found(r, api_by_stored(api_builtin(), KIND_POD), name);
-	if (!str_eq(uid, pod->uid))
-		return forbid(&w,
-			      "the UID in the bound object reference (%.*s) does not match the UID "
-			      "in record. The object might have been deleted and then recreated",
-			      STR_FMT(uid));
-	const struct json *tree = object_tree(&r->arena, pod);
-	if (!is_on_node(&w, tree))
-		return forbid(&w, "node requested token bound to a pod scheduled on a different "
-				  "node");
-	return check_audience(&w, tree);
 }

@@ -14,4 +14,8 @@ enum step node_restriction(struct request *r, const struct json *old, struct jso
 /* Of a TokenRequest, r->tree. */
 enum step node_restriction_of_token(struct request *r);
 
+/* Which node the request is of; empty: somebody else than a node.  STEP_DONE: of one that cannot be
+ * told, which is refused. */
+enum step node_who_writes(struct request *r, struct str *ret_node);
+
 #endif

@@ -3,16 +3,6 @@
 #include "api/api_ids.h"
 #include "server/server.h"
 
-[[gnu::format(printf, 3, 4)]] static enum step refuse(struct request *r, const struct json *tree,
-						      const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	struct str why = arena_vprintf(&r->arena, fmt, ap);
-	va_end(ap);
-	return request_forbidden(r, r->route.kind, json_path_str(tree, "metadata.name"), why);
-}
-
 /* NULL: the Pod names no class, or one that is not there. */
 static struct json *class_of(struct request *r, const struct json *tree)
 {
@@ -23,25 +13,13 @@ static struct json *class_of(struct request *r, const struct json *tree)
 	return class ? object_tree(&r->arena, class) : NULL;
 }
 
-static bool has_member(const struct json *list, const struct json *item)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (json_equal(json_at(list, i), item))
-			return true;
-	return false;
-}
-
 static void add_tolerations(struct arena *a, struct json *spec, const struct json *added)
 {
-	struct json *list = json_get(spec, STR("tolerations"));
 	if (json_count(added) == 0)
 		return;
-	if (!list || list->type != JSON_ARRAY) {
-		list = json_array(a);
-		json_set(a, spec, STR("tolerations"), list);
-	}
+	struct json *list = json_need_array(a, spec, STR("tolerations"));
 	for (size_t i = 0; i < json_count(added); i++)
-		if (!has_member(list, json_at(added, i)))
+		if (json_find(list, json_at(added, i)) == json_count(list))
 			json_append(a, list, json_at(added, i));
 }
 
@@ -54,11 +32,12 @@ static enum step add_selector(struct request *r, struct json *tree, const struct
 			json_need_object(a, json_get(tree, STR("spec")), STR("nodeSelector"));
 		const struct json *had = json_get(selector, m.key);
 		if (had && !json_equal(had, m.value))
-			return refuse(r, tree,
-				      "conflict: runtimeClass.scheduling.nodeSelector[%.*s] = "
-				      "%.*s; pod.spec.nodeSelector[%.*s] = %.*s",
-				      STR_FMT(m.key), STR_FMT(json_str(m.value)), STR_FMT(m.key),
-				      STR_FMT(json_str(had)));
+			return request_forbid(
+				r, json_path_str(tree, "metadata.name"),
+				"conflict: runtimeClass.scheduling.nodeSelector[%.*s] = "
+				"%.*s; pod.spec.nodeSelector[%.*s] = %.*s",
+				STR_FMT(m.key), STR_FMT(json_str(m.value)), STR_FMT(m.key),
+				STR_FMT(json_str(had)));
 		json_set(a, selector, m.key, m.value);
 	}
 	return STEP_NEXT;
@@ -71,14 +50,16 @@ enum step runtime_class_admit(struct request *r, const struct json *old, struct 
 	if (name.len == 0)
 		return STEP_NEXT;
 	if (!class)
-		return refuse(r, tree, "pod rejected: RuntimeClass \"%.*s\" not found",
-			      STR_FMT(name));
+		return request_forbid(r, json_path_str(tree, "metadata.name"),
+				      "pod rejected: RuntimeClass \"%.*s\" not found",
+				      STR_FMT(name));
 	struct json *overhead = json_path(class, "overhead.podFixed");
 	const struct json *given = json_get(spec, STR("overhead"));
 	if (overhead && given && !json_equal(given, overhead))
-		return refuse(r, tree,
-			      "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined "
-			      "Overhead");
+		return request_forbid(
+			r, json_path_str(tree, "metadata.name"),
+			"pod rejected: Pod's Overhead doesn't match RuntimeClass's defined "
+			"Overhead");
 	if (overhead)
 		json_set(&r->arena, spec, STR("overhead"), overhead);
 	add_tolerations(&r->arena, spec, json_path(class, "scheduling.tolerations"));
@@ -89,8 +70,9 @@ enum step runtime_class_judge(struct request *r, const struct json *old, struct 
 {
 	const struct json *given = json_path(tree, "spec.overhead");
 	if (given && !json_path(class_of(r, tree), "overhead"))
-		return refuse(r, tree,
-			      "pod rejected: Pod Overhead set without corresponding RuntimeClass "
-			      "defined Overhead");
+		return request_forbid(
+			r, json_path_str(tree, "metadata.name"),
+			"pod rejected: Pod Overhead set without corresponding RuntimeClass "
+			"defined Overhead");
 	return STEP_NEXT;
 }

@@ -15,15 +15,13 @@ void user_add_group(struct user *u, struct str group)
 		u->groups[u->group_count++] = group;
 }
 
-void user_add_extra(struct arena *a, struct user *u, const char *key, struct str value)
+void user_add_extra(struct arena *a, struct user *u, struct str key, struct str value)
 {
 	if (value.len == 0)
 		return;
 	if (!u->extra)
 		u->extra = json_object(a);
-	struct json *list = json_array(a);
-	json_append(a, list, json_string(a, value));
-	json_set(a, u->extra, str_of(key), list);
+	json_append(a, json_need_array(a, u->extra, key), json_string(a, value));
 }
 
 /* One connection of HTTP/2 could carry any number of requests at once by somebody we do not know
@@ -55,7 +53,7 @@ static bool take_certificate(struct request *r, const struct tls_identity *id)
 		user_add_group(&r->user, STR("skeg:agents"));
 	CLEANUP_BUF hex = BUF_INIT(128);
 	hex_add(&hex, str_n((const char *)id->sha256, sizeof(id->sha256)));
-	user_add_extra(&r->arena, &r->user, "authentication.kubernetes.io/credential-id",
+	user_add_extra(&r->arena, &r->user, STR("authentication.kubernetes.io/credential-id"),
 		       arena_printf(&r->arena, "X509SHA256=%s", hex.data));
 	return true;
 }

@@ -19,7 +19,7 @@ enum step stage_impersonate(struct request *r);
 size_t authenticate_body_max(struct server *server, struct http_exchange *x);
 
 void user_add_group(struct user *u, struct str group); /* beyond REQUEST_GROUPS_MAX: dropped */
-void user_add_extra(struct arena *a, struct user *u, const char *key,
-		    struct str value); /* an empty value is left out */
+/* One more value of the key; an empty one is left out. */
+void user_add_extra(struct arena *a, struct user *u, struct str key, struct str value);
 
 #endif

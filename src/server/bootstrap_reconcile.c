@@ -2,31 +2,13 @@
 
 #include "server/escalation.h"
 
-static struct json *need_list(struct arena *a, struct json *tree, const char *key)
-{
-	struct json *list = json_get(tree, str_of(key));
-	if (!list || list->type != JSON_ARRAY) {
-		list = json_array(a);
-		json_set(a, tree, str_of(key), list);
-	}
-	return list;
-}
-
-static bool contains(const struct json *list, const struct json *item)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (json_equal(json_at(list, i), item))
-			return true;
-	return false;
-}
-
 static bool add_missing(struct arena *a, struct json *tree, const char *key,
 			const struct json *wanted)
 {
 	size_t added = 0;
 	for (size_t i = 0; i < json_count(wanted); i++) {
-		struct json *list = need_list(a, tree, key);
-		if (contains(list, json_at(wanted, i)))
+		struct json *list = json_need_array(a, tree, str_of(key));
+		if (json_find(list, json_at(wanted, i)) < json_count(list))
 			continue;
 		json_append(a, list, json_copy(a, json_at(wanted, i)));
 		added++;
@@ -80,8 +62,9 @@ static enum reconciled role(struct arena *a, struct json *tree, const struct jso
 			       ? RECONCILE_UPDATE
 			       : RECONCILE_NOTHING;
 	for (size_t i = 0; i < json_count(rules); i++) {
-		struct json *own = need_list(a, tree, "rules"), *rule = json_at(rules, i);
-		if (contains(own, rule) || rules_cover(a, own, rule))
+		struct json *own = json_need_array(a, tree, STR("rules")),
+			    *rule = json_at(rules, i);
+		if (json_find(own, rule) < json_count(own) || rules_cover(a, own, rule))
 			continue;
 		json_append(a, own, json_copy(a, rule));
 		is_changed = true;

@@ -234,21 +234,18 @@ static enum step check_rules(struct request *r, const struct json *rules, struct
 	list.at = ARENA_ARRAY(&r->arena, struct right, ESCALATION_RIGHTS_MAX);
 	add_rules(&list, rules);
 	if (list.is_full)
-		return request_forbidden(r, r->route.kind, name,
-					 arena_printf(&r->arena,
-						      "the role grants more than %d single rights; "
-						      "split it into several",
-						      ESCALATION_RIGHTS_MAX));
+		return request_forbid(r, name,
+				      "the role grants more than %d single rights; split it into "
+				      "several",
+				      ESCALATION_RIGHTS_MAX);
 	authorizer_rules(r->server->authorizer, &r->user, r->route.namespace, strike_out, &list);
 	if (is_empty(&list))
 		return STEP_NEXT;
 	struct str groups = quoted_groups(r), rights = missing_rights(&list);
-	return request_forbidden(
-		r, r->route.kind, name,
-		arena_printf(&r->arena,
-			     "user \"%.*s\" (groups=[%.*s]) is attempting to grant RBAC "
-			     "permissions not currently held:%.*s",
-			     STR_FMT(r->user.name), STR_FMT(groups), STR_FMT(rights)));
+	return request_forbid(r, name,
+			      "user \"%.*s\" (groups=[%.*s]) is attempting to grant RBAC "
+			      "permissions not currently held:%.*s",
+			      STR_FMT(r->user.name), STR_FMT(groups), STR_FMT(rights));
 }
 
 /* ---- the two checks ---- */
@@ -305,9 +302,8 @@ enum step escalation_by_role(struct request *r, const struct json *old, struct j
 		return STEP_NEXT;
 	if (check_rules(r, every_right(&r->arena), name) == STEP_NEXT)
 		return STEP_NEXT;
-	return request_forbidden(
-		r, r->route.kind, name,
-		STR("must have cluster-admin privileges to use the aggregationRule"));
+	return request_forbid(r, name,
+			      "must have cluster-admin privileges to use the aggregationRule");
 }
 
 static struct object *referenced_role(struct request *r, const struct json *ref)

@@ -60,14 +60,7 @@ static bool impersonate_extra(struct request *r, struct user *as)
 		if (!may_impersonate(r, STR("authentication.k8s.io"), STR("userextras"), key,
 				     STR(""), headers[i].value))
 			return false;
-		if (!as->extra)
-			as->extra = json_object(&r->arena);
-		struct json *list = json_get(as->extra, key);
-		if (!list) {
-			list = json_array(&r->arena);
-			json_set(&r->arena, as->extra, key, list);
-		}
-		json_append(&r->arena, list, json_string(&r->arena, headers[i].value));
+		user_add_extra(&r->arena, as, key, headers[i].value);
 	}
 	return true;
 }

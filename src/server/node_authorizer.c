@@ -2,8 +2,6 @@
 
 #include "api/api_ids.h"
 
-#define LEASE_NAMESPACE "kube-node-lease"
-
 struct question {
 	struct node_graph *graph;
 	struct store *store;
@@ -186,8 +184,8 @@ static bool on_lease(struct question *q)
 {
 	if (!verb_is_in(q, "get create update patch delete"))
 		return deny(q, "can only get, create, update, patch, or delete a node lease");
-	if (!str_is(q->what->namespace, LEASE_NAMESPACE))
-		return deny(q, "can only access leases in the \"" LEASE_NAMESPACE
+	if (!str_is(q->what->namespace, NODE_LEASE_NAMESPACE))
+		return deny(q, "can only access leases in the \"" NODE_LEASE_NAMESPACE
 			       "\" system namespace");
 	return is_own(q) || deny(q, "can only access node lease with the same name as the "
 				    "requesting node");

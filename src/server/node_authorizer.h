@@ -11,6 +11,8 @@
 #include "server/authz.h"
 #include "server/node_graph.h"
 
+#define NODE_LEASE_NAMESPACE "kube-node-lease"
+
 /* Is the user a node, and which?  The name may be empty: a member of system:nodes that no node can
  * be told from. */
 bool user_is_node(const struct user *user, struct str *ret_node);

@@ -56,12 +56,8 @@ static struct json *condition(struct arena *a, struct json *tree, const char *ty
 static void set_scheduled(struct arena *a, struct json *tree)
 {
 	struct json *status = json_need_object(a, tree, STR("status"));
-	struct json *list = json_get(status, STR("conditions"));
+	struct json *list = json_need_array(a, status, STR("conditions"));
 	struct json *scheduled = condition(a, tree, "PodScheduled");
-	if (!list) {
-		list = json_array(a);
-		json_set(a, status, STR("conditions"), list);
-	}
 	if (!scheduled) {
 		scheduled = json_object(a);
 		json_append(a, list, scheduled);

@@ -189,6 +189,9 @@ enum step request_conflict(struct request *r, const struct api_kind *kind, struc
 			   const char *why);
 enum step request_forbidden(struct request *r, const struct api_kind *kind, struct str name,
 			    struct str why);
+/* The same of the kind of the route. */
+[[gnu::format(printf, 3, 4)]] enum step request_forbid(struct request *r, struct str name,
+						       const char *fmt, ...);
 enum step request_invalid(struct request *r, struct str group, struct str kind, struct str name,
 			  const struct field_errors *errors);
 enum step request_not_allowed(struct request *r); /* 405 */

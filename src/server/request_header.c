@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "http/pki.h"
 #include "io/file.h"
+#include "server/authenticate.h"
 #include "server/route.h"
 
 #define LIST_MAX 32
@@ -148,34 +149,16 @@ static struct str first_of(const struct request *r, const struct text_set *names
 	return (struct str){};
 }
 
-static void add_group(struct user *u, struct str group)
-{
-	if (u->group_count < REQUEST_GROUPS_MAX && !user_is_in(u, group))
-		u->groups[u->group_count++] = group;
-}
-
 static void take_groups(const struct request_headers *h, struct request *r)
 {
 	for (size_t i = 0; i < h->groups.count; i++) {
 		struct str value;
 		size_t at = 0;
 		while (http_header_next(r->exchange, h->groups.at[i], &at, &value))
-			add_group(&r->user, value);
+			user_add_group(&r->user, value);
 	}
-	add_group(&r->user, STR("system:authenticated"));
-}
-
-static void add_extra(struct request *r, struct str key, struct str value)
-{
-	struct arena *a = &r->arena;
-	if (!r->user.extra)
-		r->user.extra = json_object(a);
-	struct json *list = json_get(r->user.extra, key);
-	if (!list) {
-		list = json_array(a);
-		json_set(a, r->user.extra, key, list);
-	}
-	json_append(a, list, json_string(a, value));
+	if (!user_is_in(&r->user, STR("system:authenticated")))
+		user_add_group(&r->user, STR("system:authenticated"));
 }
 
 static void take_extra(const struct request_headers *h, struct request *r)
@@ -186,11 +169,11 @@ static void take_extra(const struct request_headers *h, struct request *r)
 		for (size_t k = 0; k < h->extras.count; k++) {
 			struct str prefix = str_of(h->extras.at[k]);
 			if (str_has_prefix(headers[i].name, prefix))
-				add_extra(r,
-					  percent_decode(&r->arena,
-							 str_skip(headers[i].name, prefix.len),
-							 false),
-					  headers[i].value);
+				user_add_extra(&r->arena, &r->user,
+					       percent_decode(&r->arena,
+							      str_skip(headers[i].name, prefix.len),
+							      false),
+					       headers[i].value);
 		}
 }
 

@@ -176,11 +176,7 @@ static void add_condition(struct arena *a, struct json *tree, const char *type, 
 			  const char *message)
 {
 	struct json *status = json_need_object(a, tree, STR("status")), *c = json_object(a);
-	struct json *list = json_get(status, STR("conditions"));
-	if (!list) {
-		list = json_array(a);
-		json_set(a, status, STR("conditions"), list);
-	}
+	struct json *list = json_need_array(a, status, STR("conditions"));
 	json_set_str(a, c, STR("type"), str_of(type));
 	json_set_str(a, c, STR("status"), STR("True"));
 	json_set_str(a, c, STR("reason"), str_of(reason));

@@ -108,6 +108,15 @@ enum step request_forbidden(struct request *r, const struct api_kind *kind, stru
 	return fail_about(r, RC_FORBIDDEN, kind, name, message);
 }
 
+enum step request_forbid(struct request *r, struct str name, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct str why = arena_vprintf(&r->arena, fmt, ap);
+	va_end(ap);
+	return request_forbidden(r, r->route.kind, name, why);
+}
+
 static struct json *causes(struct request *r, const struct field_errors *errors)
 {
 	struct arena *a = &r->arena;

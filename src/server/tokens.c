@@ -439,15 +439,15 @@ static void user_of_claims(struct arena *a, const struct json *claims, struct us
 			json_path_str(private, "serviceaccount.uid"));
 	struct str id = json_path_str(claims, "jti");
 	if (id.len)
-		user_add_extra(a, u, "authentication.kubernetes.io/credential-id",
+		user_add_extra(a, u, STR("authentication.kubernetes.io/credential-id"),
 			       arena_printf(a, "JTI=%.*s", STR_FMT(id)));
-	user_add_extra(a, u, "authentication.kubernetes.io/node-name",
+	user_add_extra(a, u, STR("authentication.kubernetes.io/node-name"),
 		       json_path_str(private, "node.name"));
-	user_add_extra(a, u, "authentication.kubernetes.io/node-uid",
+	user_add_extra(a, u, STR("authentication.kubernetes.io/node-uid"),
 		       json_path_str(private, "node.uid"));
-	user_add_extra(a, u, "authentication.kubernetes.io/pod-name",
+	user_add_extra(a, u, STR("authentication.kubernetes.io/pod-name"),
 		       json_path_str(private, "pod.name"));
-	user_add_extra(a, u, "authentication.kubernetes.io/pod-uid",
+	user_add_extra(a, u, STR("authentication.kubernetes.io/pod-uid"),
 		       json_path_str(private, "pod.uid"));
 }
 

@@ -1,5 +1,6 @@
 #include "server/write.h"
 #include "server/deadline.h"
+#include "server/node_authorizer.h"
 
 #include "api/api_ids.h"
 #include "api/warnings.h"
@@ -99,7 +100,7 @@ static bool is_lazy(uint16_t stored_id, struct str namespace, bool is_renewal)
 {
 	if (stored_id == KIND_EVENT)
 		return true;
-	return is_renewal && stored_id == KIND_LEASE && str_is(namespace, "kube-node-lease");
+	return is_renewal && stored_id == KIND_LEASE && str_is(namespace, NODE_LEASE_NAMESPACE);
 }
 
 static bool waits_for_nothing(const struct api_kind *kind, const struct json *tree)

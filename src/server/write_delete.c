@@ -137,7 +137,7 @@ static enum step check_protection(struct request *r, const struct object *old)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].kind == old->stored_id && str_is(old->name, rows[i].name))
-			return request_forbidden(r, r->route.kind, old->name, str_of(rows[i].why));
+			return request_forbid(r, old->name, "%s", rows[i].why);
 	return STEP_NEXT;
 }
 

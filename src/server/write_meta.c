@@ -52,21 +52,13 @@ bool write_meta_namespace(struct request *r, struct json *tree)
 	return true;
 }
 
-static bool is_listed(const struct json *list, size_t count, const struct json *item)
-{
-	for (size_t i = 0; i < count; i++)
-		if (json_equal(json_at(list, i), item))
-			return true;
-	return false;
-}
-
 void write_meta_owners(struct request *r, struct json *tree, bool is_after_admission)
 {
 	struct json *owners = json_path(tree, "metadata.ownerReferences");
 	CLEANUP_BUF uids = BUF_INIT(REQUEST_BODY_MAX);
 	for (size_t i = 1; i < json_count(owners);) {
 		const struct json *owner = json_at(owners, i);
-		if (!is_listed(owners, i, owner)) {
+		if (json_find(owners, owner) == i) {
 			i++;
 			continue;
 		}
