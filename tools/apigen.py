@@ -146,6 +146,7 @@ class Kind:
         self.categories = opts.get('categories', '')
         self.stored = opts.get('stored')
         self.verbs, self.subresources, self.columns, self.select = VERBS, [], [], []
+        self.has_default_columns = self.needs_revision = False
 
     def line(self, words, where):
         what, rest = words[0], words[1:]
@@ -155,6 +156,10 @@ class Kind:
             self.verbs = rest
         elif what == 'subresource':
             self.subresources.append((rest[0], rest[1], rest[2:]))
+        elif what == 'columns' and rest == ['default']:
+            self.columns, self.has_default_columns = [('Name', 'string', 'name', 0), ('Created At', 'date', '', 0)], True
+        elif what == 'update' and rest == ['conditional']:
+            self.needs_revision = True
         elif what == 'select':
             self.select += rest
         elif what == 'column':
@@ -583,6 +588,8 @@ def write_kinds(m, out):
                '.plural = ' + c_str(k.plural), '.singular = ' + c_str(k.name.lower()),
                '.list_kind = ' + c_str(k.name + 'List'), '.api_version = ' + c_str(api_version),
                '.is_namespaced = %s' % str(k.namespaced).lower(),
+               '.has_default_columns = %s' % str(k.has_default_columns).lower(),
+               '.needs_revision = %s' % str(k.needs_revision).lower(),
                '.is_storage_version = %s' % str(k.is_storage).lower(),
                '.verbs = ' + verb_bits(k.verbs, k.where), '.type = %d' % k.type.index,
                '.list_type = %d' % (k.list_type.index if k.list_type else -1),

@@ -128,6 +128,8 @@ struct api_kind {
 	struct str api_version; /* "v1", "apps/v1" */
 	bool is_namespaced;
 	bool is_storage_version;
+	bool has_default_columns; /* it has no table of its own: name and date */
+	bool needs_revision;	  /* an update must say what it is based on */
 	uint32_t verbs;
 	struct str short_names, categories; /* comma separated */
 	int32_t type;			    /* index of its api_type */

@@ -343,8 +343,7 @@ static void open_list(struct encoder *e, struct buf *out, struct str metadata)
 /* Upstream's table for kinds without one of their own has no rows at all when it is empty. */
 static bool has_null_rows(const struct encoder *e)
 {
-	return e->output->shape == AS_TABLE && e->item_count == 0 && e->kind->column_count == 2 &&
-	       str_is(e->kind->columns[1].name, "Created At");
+	return e->output->shape == AS_TABLE && e->item_count == 0 && e->kind->has_default_columns;
 }
 
 void encode_list_end(struct encoder *e, const struct list_meta *meta)

@@ -54,30 +54,12 @@ static enum step unchanged(struct request *r, struct object *old)
 	return STEP_DONE;
 }
 
-/* Kinds whose updates must say what they are based on, and this one does not. */
 static bool lacks_revision(const struct request *r)
 {
-	static const uint16_t kinds[] = {KIND_CUSTOM_RESOURCE_DEFINITION,
-					 KIND_API_SERVICE,
-					 KIND_LEASE,
-					 KIND_RUNTIME_CLASS,
-					 KIND_POD_DISRUPTION_BUDGET,
-					 KIND_CSI_DRIVER,
-					 KIND_CSI_NODE,
-					 KIND_CSI_STORAGE_CAPACITY,
-					 KIND_MUTATING_WEBHOOK_CONFIGURATION,
-					 KIND_VALIDATING_ADMISSION_POLICY,
-					 KIND_VALIDATING_ADMISSION_POLICY_BINDING,
-					 KIND_VALIDATING_WEBHOOK_CONFIGURATION,
-					 KIND_VOLUME_ATTACHMENT};
 	struct str revision = json_path_str(r->tree, "metadata.resourceVersion");
 	bool is_asked = r->exchange && (r->route.verb == DO_UPDATE || r->route.verb == DO_PATCH);
-	if (!is_asked || (revision.len && !str_is(revision, "0")))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (r->route.kind->stored_id == kinds[i])
-			return true;
-	return false;
+	return is_asked && r->route.kind->needs_revision &&
+	       (!revision.len || str_is(revision, "0"));
 }
 
 static enum step refuse_unconditional(struct request *r)

@@ -82,6 +82,7 @@ class Backend(http.server.BaseHTTPRequestHandler):
             self.rfile.readline()
             self.wfile.write(b"%x\r\n%s\r\n" % (size, data))
             self.wfile.flush()
+        self.rfile.readline()  # what is left unread makes the end of the connection a reset
         self.wfile.write(b"0\r\n\r\n")
 
     def websocket(self):
