@@ -35,6 +35,10 @@ const struct cel_type *check_policy_expression(struct check *v, const struct pat
 /* A selector of devices, with its cost. */
 void check_device_expression(struct check *v, const struct path *at, struct str text);
 
+/* The type that a structural schema declares, with its bounds; NULL: expressions cannot reach it.
+ */
+const struct cel_type *schema_cel_type(struct check *v, const struct json *schema, bool is_root);
+
 /* The rules of all levels of a structural schema, and what they cost together. */
 void check_schema_rules(struct check *v, const struct path *at, const struct json *schema);
 

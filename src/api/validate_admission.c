@@ -456,16 +456,17 @@ static void check_policy_variables(struct check *v, const struct path *at,
 	{
 		const struct path *here = ITEM(at, i);
 		struct str name = TEXT(variable, "name"), text = TEXT(variable, "expression");
-		const struct cel_type *type = &cel_dyn;
+		const struct cel_type *type;
 		if (name.len == 0)
 			required(v, MEMBER(here, "name"), "name is not specified");
-		else if (!name_is(NAME_C_IDENTIFIER, name))
+		else if (!name_is(NAME_C_IDENTIFIER, name) || cel_is_reserved(name))
 			bad_text(v, MEMBER(here, "name"), name, "must be a valid CEL identifier");
-		if (str_trim(text).len == 0)
+		if (str_trim(text).len == 0) {
 			required(v, MEMBER(here, "expression"), "expression is not specified");
-		else
-			type = check_policy_expression(v, MEMBER(here, "expression"), text, cel,
-						       true, true, CEL_WANT_ANY);
+			continue;
+		}
+		type = check_policy_expression(v, MEMBER(here, "expression"), text, cel, true, true,
+					       CEL_WANT_ANY);
 		policy_cel_add(v, cel, name, type);
 	}
 }

@@ -136,13 +136,30 @@ void policy_cel_compose(struct check *v, struct policy_cel *p)
 	name_variable(p, "variables", p->composed);
 }
 
+/* What a variable keeps of its type: structures and the like are dynamic to those that name it. */
+static const struct cel_type *kept_type(struct check *v, const struct cel_type *type)
+{
+	switch (type->kind) {
+	case CEL_LIST:
+		return cel_list_of(v->arena, kept_type(v, type->of[0]));
+	case CEL_MAP:
+		return cel_map_of(v->arena, kept_type(v, type->of[0]), kept_type(v, type->of[1]));
+	case CEL_STRUCT:
+	case CEL_OPAQUE:
+	case CEL_TYPE:
+		return &cel_dyn;
+	default:
+		return type;
+	}
+}
+
 void policy_cel_add(struct check *v, struct policy_cel *p, struct str name,
 		    const struct cel_type *type)
 {
 	struct cel_type *t = p->composed;
 	p->fields =
 		arena_grow(v->arena, p->fields, t->field_count, &p->field_cap, sizeof(*p->fields));
-	p->fields[t->field_count++] = (struct cel_field){name, type};
+	p->fields[t->field_count++] = (struct cel_field){name, kept_type(v, type)};
 	t->fields = p->fields;
 }
 

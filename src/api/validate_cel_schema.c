@@ -78,11 +78,11 @@ static const struct cel_type *string_type(struct check *v, const struct json *sc
 	const struct json *values = GET(schema, "enum");
 	uint64_t otherwise = REQUEST_MAX - 2;
 	if (str_is(format, "duration"))
-		return bounded(v, cel_duration, 32, 4);
+		return bounded(v, cel_duration, 32, 3);
 	if (str_is(format, "date"))
 		return bounded(v, cel_timestamp, 12, 12);
 	if (str_is(format, "date-time"))
-		return bounded(v, cel_timestamp, 37, 22);
+		return bounded(v, cel_timestamp, 27, 21);
 	if (str_is(format, "byte"))
 		return bounded(v, cel_bytes, limit_of(schema, "maxLength", otherwise), 2);
 	if (GET(schema, "maxLength"))
@@ -129,13 +129,10 @@ static bool escape(struct check *v, struct str name, struct str *ret_word)
 		const char *from, *to;
 	} rows[] = {
 		{"__", "__underscores__"}, {".", "__dot__"}, {"-", "__dash__"}, {"/", "__slash__"}};
-	static const char reserved[] =
-		"true,false,null,in,as,break,const,continue,else,for,function,"
-		"if,import,let,loop,package,namespace,return,var,void,while";
 	CLEANUP_BUF word = BUF_INIT(JSON_MAX_BYTES);
 	if (name.len == 0 || (name.at[0] >= '0' && name.at[0] <= '9'))
 		return false;
-	if (text_in(name, reserved)) {
+	if (cel_is_reserved(name)) {
 		*ret_word = arena_printf(v->arena, "__%.*s__", STR_FMT(name));
 		return true;
 	}
@@ -424,11 +421,16 @@ static void check_place(struct rules_check *r, const struct json *schema, const 
 	}
 }
 
+const struct cel_type *schema_cel_type(struct check *v, const struct json *schema, bool is_root)
+{
+	return type_of(v, schema, STR("selfType"), is_root, 0);
+}
+
 void check_schema_rules(struct check *v, const struct path *at, const struct json *schema)
 {
 	struct rules_check r = {.v = v};
 	struct place root = {.at = at, .copies = 1};
-	root.type = type_of(v, schema, STR("selfType"), true, 0);
+	root.type = schema_cel_type(v, schema, true);
 	if (!root.type)
 		return;
 	check_place(&r, schema, &root, 0);

@@ -119,6 +119,9 @@ struct cel_expr {
 	bool has_size, has_entries, entries_are_list;
 };
 
+/* A word of the language, which can name no variable. */
+bool cel_is_reserved(struct str name);
+
 /* ---- environment ---- */
 
 struct cel_variable {

@@ -285,21 +285,25 @@ static struct estimate estimate_traverse_target(const struct call *call)
 	return SIZED(scale(size, TRAVERSAL), size);
 }
 
+/* How long the result is, nobody knows. */
+static struct estimate estimate_format(const struct call *call)
+{
+	return COST(scale(target_size(call), TRAVERSAL));
+}
+
 static struct estimate estimate_traverse_arg(const struct call *call)
 {
 	return COST(scale(arg_size(call, 0), TRAVERSAL));
 }
 
-/* The size of the items of a list that is declared or written out. */
+/* The size of the items of a declared list. */
 static range item_size(const struct call *call, const struct cel_expr *of)
 {
 	const struct cel_type *bound = bound_of(call->k, of);
-	struct entries entries;
-	if (bound) {
-		const struct cel_type *item = part_bound(call->k, bound, 1);
-		return item != &nowhere && item->has_max ? (range){0, item->max_elements} : unknown;
-	}
-	return find_entries(call->k, of, &entries) ? entries.value : unknown;
+	if (!bound)
+		return unknown;
+	const struct cel_type *item = part_bound(call->k, bound, 1);
+	return item != &nowhere && item->has_max ? (range){0, item->max_elements} : unknown;
 }
 
 static struct estimate estimate_each_item(const struct call *call)
@@ -475,8 +479,6 @@ static const struct {
 	{"findAll", NULL, estimate_find},
 	{"containsIP", NULL, estimate_contains_address},
 	{"containsCIDR", NULL, estimate_contains_address},
-	{"quantity", NULL, estimate_traverse_arg},
-	{"isQuantity", NULL, estimate_traverse_arg},
 	{"semver", NULL, estimate_traverse_arg},
 	{"isSemver", NULL, estimate_traverse_arg},
 	{"validate", NULL, estimate_traverse_arg},
@@ -484,7 +486,7 @@ static const struct {
 	{NULL, "string_to_bytes", estimate_to_bytes},
 	{NULL, "bytes_to_string", estimate_to_text},
 	{NULL, "strings_quote", estimate_quote},
-	{NULL, "string_format", estimate_traverse_target},
+	{NULL, "string_format", estimate_format},
 	{NULL, "starts_with_string", estimate_traverse_arg},
 	{NULL, "ends_with_string", estimate_traverse_arg},
 	{NULL, "in_list", estimate_in_list},

@@ -100,12 +100,11 @@ static bool is_timestamp(struct str s)
 
 static const struct {
 	const char *function;
-	bool is_member;
 	bool (*is_good)(struct str text);
 } rows[] = {
-	{"duration", false, is_duration},
-	{"timestamp", false, is_timestamp},
-	{"matches", true, is_regex},
+	{"duration", is_duration},
+	{"timestamp", is_timestamp},
+	{"matches", is_regex},
 };
 
 static void check_part(struct cel_expr *e, void *data)
@@ -116,10 +115,9 @@ static void check_part(struct cel_expr *e, void *data)
 void cel_check_literals(struct cel *c, struct cel_expr *e)
 {
 	for (size_t i = 0; e->node == CEL_NODE_CALL && i < ARRAY_LEN(rows); i++) {
-		const struct cel_expr *arg = e->count ? e->args[e->count - 1] : NULL;
+		const struct cel_expr *arg = e->count ? e->args[0] : NULL;
 		if (str_is(e->name, rows[i].function) && arg && arg->node == CEL_NODE_LITERAL &&
-		    arg->literal == CEL_STRING && (rows[i].is_member || !e->target) &&
-		    !rows[i].is_good(arg->name))
+		    arg->literal == CEL_STRING && !rows[i].is_good(arg->name))
 			cel_fault(c, arg->at, "invalid %s argument", rows[i].function);
 	}
 	cel_each_part(e, check_part, c);

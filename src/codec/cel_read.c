@@ -559,15 +559,16 @@ static struct cel_expr *read_map(struct reader *r, const struct follow *up)
 
 /* ---- names and calls ---- */
 
-static void refuse_reserved(struct reader *r, struct str name, uint32_t at)
+bool cel_is_reserved(struct str name)
 {
 	static const char *const words[] = {
-		"as",	     "break", "const",	"continue", "else", "false", "for",
-		"function",  "if",    "import", "in",	    "let",  "loop",  "package",
-		"namespace", "null",  "return", "true",	    "var",  "void",  "while"};
+		"as",	    "break",   "const",	 "continue", "else", "false", "for",
+		"function", "if",      "import", "in",	     "let",  "loop",  "namespace",
+		"null",	    "package", "return", "true",     "var",  "void",  "while"};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (str_is(name, words[i]))
-			cel_fault(r->c, at, "reserved identifier: %s", words[i]);
+			return true;
+	return false;
 }
 
 /* "a.b.c{": how many tokens there are before the brace; 0: it is no structure. */
@@ -610,7 +611,8 @@ static struct cel_expr *read_name(struct reader *r, const struct follow *up)
 		take_next(r);
 	struct cel_token token = take_next(r);
 	struct str name = text_of(r, token);
-	refuse_reserved(r, name, start);
+	if (cel_is_reserved(name))
+		cel_fault(r->c, start, "reserved identifier: %.*s", STR_FMT(name));
 	if (has_dot)
 		name = arena_printf(r->c->arena, ".%.*s", STR_FMT(name));
 	if (!is_next(r, T(LPAREN))) {
