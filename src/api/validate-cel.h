@@ -26,7 +26,8 @@ void policy_cel_compose(struct check *v, struct policy_cel *p);
 void policy_cel_add(struct check *v, struct policy_cel *p, struct str name,
 		    const struct cel_type *type);
 
-/* Checks the expression and returns its type; dyn when it has none. */
+/* Checks the expression and returns its type as others may use it: dyn for structures, and when
+ * there is none. */
 const struct cel_type *check_policy_expression(struct check *v, const struct path *at,
 					       struct str text, const struct policy_cel *p,
 					       bool has_authorizer, bool has_variables,

@@ -136,30 +136,13 @@ void policy_cel_compose(struct check *v, struct policy_cel *p)
 	name_variable(p, "variables", p->composed);
 }
 
-/* What a variable keeps of its type: structures and the like are dynamic to those that name it. */
-static const struct cel_type *kept_type(struct check *v, const struct cel_type *type)
-{
-	switch (type->kind) {
-	case CEL_LIST:
-		return cel_list_of(v->arena, kept_type(v, type->of[0]));
-	case CEL_MAP:
-		return cel_map_of(v->arena, kept_type(v, type->of[0]), kept_type(v, type->of[1]));
-	case CEL_STRUCT:
-	case CEL_OPAQUE:
-	case CEL_TYPE:
-		return &cel_dyn;
-	default:
-		return type;
-	}
-}
-
 void policy_cel_add(struct check *v, struct policy_cel *p, struct str name,
 		    const struct cel_type *type)
 {
 	struct cel_type *t = p->composed;
 	p->fields =
 		arena_grow(v->arena, p->fields, t->field_count, &p->field_cap, sizeof(*p->fields));
-	p->fields[t->field_count++] = (struct cel_field){name, kept_type(v, type)};
+	p->fields[t->field_count++] = (struct cel_field){name, type};
 	t->fields = p->fields;
 }
 
@@ -195,11 +178,29 @@ static bool is_wanted(const struct cel_type *type, enum cel_wanted wanted)
 	return false;
 }
 
+/* What others see of an expression's type: structures and the like are dynamic to them. */
+static const struct cel_type *kept_type(struct check *v, const struct cel_type *type)
+{
+	switch (type->kind) {
+	case CEL_LIST:
+		return cel_list_of(v->arena, kept_type(v, type->of[0]));
+	case CEL_MAP:
+		return cel_map_of(v->arena, kept_type(v, type->of[0]), kept_type(v, type->of[1]));
+	case CEL_STRUCT:
+	case CEL_OPAQUE:
+	case CEL_TYPE:
+		return &cel_dyn;
+	default:
+		return arena_copy(v->arena, type, sizeof(*type));
+	}
+}
+
 const struct cel_type *check_policy_expression(struct check *v, const struct path *at,
 					       struct str text, const struct policy_cel *p,
 					       bool has_authorizer, bool has_variables,
 					       enum cel_wanted wanted)
 {
+	CLEANUP_ARENA scratch = {};
 	struct policy_cel named = *p;
 	struct cel c;
 	if (!has_variables)
@@ -209,13 +210,13 @@ const struct cel_type *check_policy_expression(struct check *v, const struct pat
 		name_variable(&named, "authorizer.requestResource", &resource_check);
 	}
 	struct cel_env env = {.variables = named.at, .variable_count = named.count};
-	if (!cel_compile(&c, v->arena, &env, text)) {
+	if (!cel_compile(&c, &scratch, &env, text)) {
 		bad_text(v, at, text, "compilation failed: %.*s", STR_FMT(cel_faults_text(&c)));
 		return &cel_dyn;
 	}
 	if (!is_wanted(c.root->type, wanted))
 		refuse_result(v, at, text, c.root->type, wanted);
-	return c.root->type;
+	return kept_type(v, c.root->type);
 }
 
 /* ---- devices ---- */
@@ -257,6 +258,7 @@ static const struct cel_type *device_type(struct check *v)
 
 void check_device_expression(struct check *v, const struct path *at, struct str text)
 {
+	CLEANUP_ARENA scratch = {};
 	struct cel c;
 	struct cel_variable device = {STR("device"), device_type(v)};
 	struct cel_env env = {.variables = &device, .variable_count = 1, .has_bind = true};
@@ -264,7 +266,7 @@ void check_device_expression(struct check *v, const struct path *at, struct str 
 		too_long(v, at, DEVICE_EXPRESSION_MAX);
 		return;
 	}
-	if (!cel_compile(&c, v->arena, &env, text))
+	if (!cel_compile(&c, &scratch, &env, text))
 		bad_text(v, at, text, "compilation failed: %.*s", STR_FMT(cel_faults_text(&c)));
 	else if (c.root->type->kind != CEL_BOOL && c.root->type->kind != CEL_DYN)
 		bad_text(v, at, text, "must evaluate to bool or the unknown type, not %.*s",

@@ -311,13 +311,14 @@ static void check_old_self(struct check *v, const struct path *at, const struct 
 static void check_message_expression(struct rules_check *r, const struct path *at,
 				     const struct json *rule, const struct cel_env *env)
 {
+	CLEANUP_ARENA scratch = {};
 	struct check *v = r->v;
 	struct cel c;
 	struct str text = TEXT(rule, "messageExpression");
 	const struct path *here = MEMBER(at, "messageExpression");
 	if (str_trim(text).len == 0)
 		return;
-	if (!cel_compile(&c, v->arena, env, text))
+	if (!cel_compile(&c, &scratch, env, text))
 		refuse_rule(v, here, rule, "messageExpression compilation failed: ", &c);
 	else if (c.root->type->kind != CEL_STRING)
 		bad(v, here, go_struct(v, "ValidationRule", rule),
@@ -329,6 +330,7 @@ static void check_message_expression(struct rules_check *r, const struct path *a
 static void check_rule(struct rules_check *r, const struct path *at, const struct json *rule,
 		       const struct place *p)
 {
+	CLEANUP_ARENA scratch = {};
 	struct check *v = r->v;
 	const struct path *here = MEMBER(at, "rule");
 	const struct cel_type *old = p->type;
@@ -341,7 +343,7 @@ static void check_rule(struct rules_check *r, const struct path *at, const struc
 				 sizeof(*old));
 	struct cel_variable variables[] = {{STR("self"), p->type}, {STR("oldSelf"), old}};
 	struct cel_env env = {.variables = variables, .variable_count = ARRAY_LEN(variables)};
-	if (!cel_compile(&c, v->arena, &env, TEXT(rule, "rule"))) {
+	if (!cel_compile(&c, &scratch, &env, TEXT(rule, "rule"))) {
 		refuse_rule(v, here, rule, "compilation failed: ", &c);
 		return;
 	}

@@ -24,6 +24,8 @@ struct cel_expr *cel_new_call(struct cel *c, uint32_t at, struct str function, s
 void cel_fault(struct cel *c, int64_t at, const char *fmt, ...)
 {
 	va_list ap;
+	if (++c->fault_total > CEL_ERRORS_MAX)
+		return;
 	va_start(ap, fmt);
 	struct str text = arena_vprintf(c->arena, fmt, ap);
 	va_end(ap);
@@ -138,13 +140,13 @@ struct str cel_faults_text(struct cel *c)
 {
 	CLEANUP_BUF b = BUF_INIT((size_t)16 << 20);
 	sort_faults(c);
-	for (size_t i = 0; i < c->fault_count && i < CEL_ERRORS_MAX; i++) {
+	for (size_t i = 0; i < c->fault_count; i++) {
 		if (i)
 			buf_add_char(&b, '\n');
 		add_fault(&b, c, &c->faults[i]);
 	}
-	if (c->fault_count > CEL_ERRORS_MAX)
-		buf_printf(&b, "\n%zu more errors were truncated", c->fault_count - CEL_ERRORS_MAX);
+	if (c->fault_total > c->fault_count)
+		buf_printf(&b, "\n%zu more errors were truncated", c->fault_total - c->fault_count);
 	return arena_str(c->arena, buf_str(&b));
 }
 

@@ -146,7 +146,8 @@ struct cel {
 	const struct cel_env *env;
 	struct cel_expr *root;
 	struct cel_fault *faults;
-	size_t fault_count, fault_cap;
+	size_t fault_count, fault_cap; /* of those kept, the first CEL_ERRORS_MAX */
+	size_t fault_total;
 	bool uses_old; /* names oldSelf */
 };
 

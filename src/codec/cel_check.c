@@ -6,8 +6,10 @@
  * dyn.  Source: cel-go's checker, whose order and words the faults follow. */
 #include "codec/cel-int.h"
 
+/* A change of what is known of a variable. */
 struct binding {
-	const struct cel_type *variable, *type;
+	uint64_t variable;
+	const struct cel_type *before;
 };
 
 struct scope {
@@ -20,7 +22,8 @@ struct checker {
 	struct cel *c;
 	struct binding *bindings;
 	size_t binding_count, binding_cap;
-	unsigned variables;
+	const struct cel_type **known; /* by number of the variable; NULL: nothing */
+	size_t variable_count, known_cap;
 	const struct scope *scope;
 };
 
@@ -28,25 +31,46 @@ static void check(struct checker *k, struct cel_expr *e);
 
 /* ---- bindings ---- */
 
+/* Its number is kept where declared types have their bound. */
+static uint64_t number_of(const struct cel_type *variable)
+{
+	ASSERT(variable->kind == CEL_PARAM);
+	return variable->max_elements;
+}
+
 static const struct cel_type *new_variable(struct checker *k)
 {
-	struct str name = arena_printf(k->c->arena, "_var%u", k->variables++);
-	return cel_type_new(k->c->arena, CEL_PARAM, name, NULL, NULL);
+	struct cel_type *t = ARENA_NEW(k->c->arena, struct cel_type);
+	k->known = arena_grow(k->c->arena, k->known, k->variable_count, &k->known_cap,
+			      sizeof(*k->known));
+	k->known[k->variable_count] = NULL;
+	*t = (struct cel_type){.kind = CEL_PARAM,
+			       .name = arena_printf(k->c->arena, "_var%zu", k->variable_count),
+			       .max_elements = k->variable_count};
+	k->variable_count++;
+	return t;
 }
 
 static const struct cel_type *find(const struct checker *k, const struct cel_type *variable)
 {
-	for (size_t i = k->binding_count; i > 0; i--)
-		if (str_eq(k->bindings[i - 1].variable->name, variable->name))
-			return k->bindings[i - 1].type;
-	return NULL;
+	return k->known[number_of(variable)];
 }
 
 static void bind(struct checker *k, const struct cel_type *variable, const struct cel_type *type)
 {
+	uint64_t number = number_of(variable);
 	k->bindings = arena_grow(k->c->arena, k->bindings, k->binding_count, &k->binding_cap,
 				 sizeof(*k->bindings));
-	k->bindings[k->binding_count++] = (struct binding){variable, type};
+	k->bindings[k->binding_count++] = (struct binding){number, k->known[number]};
+	k->known[number] = type;
+}
+
+static void undo(struct checker *k, size_t binding_count)
+{
+	while (k->binding_count > binding_count) {
+		struct binding last = k->bindings[--k->binding_count];
+		k->known[last.variable] = last.before;
+	}
 }
 
 /* With what is known of its variables; is_final: the others become dyn. */
@@ -169,7 +193,7 @@ static bool is_assignable(struct checker *k, const struct cel_type *to, const st
 	size_t before = k->binding_count;
 	if (fits(k, to, from))
 		return true;
-	k->binding_count = before;
+	undo(k, before);
 	return false;
 }
 
@@ -443,7 +467,7 @@ static const struct cel_type *try_overload(struct checker *k, const struct cel_o
 		fits_all = i < call->count && fits(k, wanted, call->args[i]->type);
 	}
 	if (!fits_all || i != call->count) {
-		k->binding_count = before;
+		undo(k, before);
 		return NULL;
 	}
 	at += 2;
