@@ -124,10 +124,25 @@ static void extend(struct request *r, int64_t seconds, struct token_claims *clai
 	claims->expires_s = claims->issued_s + TOKEN_EXTENDED_S;
 }
 
+static enum step check_name(struct request *r)
+{
+	struct field_errors errors = {.arena = &r->arena};
+	struct str name = json_path_str(r->tree, "metadata.name");
+	if (!name.len || str_eq(name, r->route.name))
+		return STEP_NEXT;
+	field_error_add(&errors, FIELD_ERROR_INVALID, STR("metadata.name"),
+			json_string(&r->arena, name),
+			"must match the service account name if specified");
+	return request_invalid(r, STR("authentication.k8s.io"), STR("TokenRequest"), r->route.name,
+			       &errors);
+}
+
 enum step token_request(struct request *r)
 {
 	struct arena *a = &r->arena;
 	struct json *spec = json_need_object(a, r->tree, STR("spec"));
+	if (check_name(r) == STEP_DONE)
+		return STEP_DONE;
 	if (node_restriction_of_token(r) == STEP_DONE)
 		return STEP_DONE;
 	struct object *account = snapshot_get(request_snapshot(r), KIND_SERVICE_ACCOUNT,
