@@ -34,13 +34,36 @@ static size_t random_below(size_t limit)
 	return limit ? (size_t)(random_state % limit) : 0;
 }
 
-static void keep_failure(int signal_number)
+static void keep_input(void)
 {
 	int fd = open("fuzz-failure.bin", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd >= 0)
 		(void)!write(fd, input, input_size);
+}
+
+static void keep_failure(int signal_number)
+{
+	keep_input();
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
+}
+
+/* AddressSanitizer calls it before it reports. */
+[[gnu::visibility("default")]] void __asan_on_error(void);
+void __asan_on_error(void)
+{
+	keep_input();
+}
+
+/* A sanitizer's own handlers stay. */
+static void watch_signals(void)
+{
+	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
+		void (*before)(int) = signal(fatal[i], keep_failure);
+		if (before != SIG_DFL)
+			signal(fatal[i], before);
+	}
 }
 
 /* libFuzzer gives exact sizes as well, so that sanitizers see a read behind the end. */
@@ -146,7 +169,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s CORPUS_FOLDER ROUNDS\n", argv[0]);
 		return 2;
 	}
-	signal(SIGABRT, keep_failure);
+	watch_signals();
 	load_corpus(argv[1]);
 	if (file_count == 0) {
 		fprintf(stderr, "%s: no corpus in '%s'\n", argv[0], argv[1]);
