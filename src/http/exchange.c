@@ -359,6 +359,7 @@ static void chunks_queue(struct http_exchange *x, const struct http_chunk *chunk
 		*x->last = own;
 		x->last = &own->next;
 		x->queued_bytes += own->len;
+		x->server->queued_bytes += own->len;
 	}
 }
 
@@ -377,6 +378,7 @@ void exchange_chunk_sent(struct http_exchange *x, size_t len)
 	chunk->at += len;
 	chunk->len -= len;
 	x->queued_bytes -= len;
+	x->server->queued_bytes -= len;
 	if (chunk->len > 0)
 		return;
 	x->first = chunk->next;
@@ -394,6 +396,7 @@ void exchange_drop_reply(struct http_exchange *x)
 		chunk_free(chunk);
 	}
 	x->last = &x->first;
+	x->server->queued_bytes -= x->queued_bytes;
 	x->queued_bytes = 0;
 }
 

@@ -184,6 +184,7 @@ struct http_server {
 	struct list connections;
 	uint32_t connection_count;
 	uint32_t exchange_count;
+	size_t queued_bytes; /* of all exchanges */
 	struct list done; /* exchanges to be reaped */
 	struct loop_msg reap_msg;
 	struct list spare; /* exchanges with their arenas, to be used again */

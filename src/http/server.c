@@ -568,6 +568,11 @@ void http_server_set_tls(struct http_server *server, struct tls_context *tls)
 	tls_unref(old);
 }
 
+size_t http_server_queued(const struct http_server *server)
+{
+	return server->queued_bytes;
+}
+
 uint32_t http_server_connections(const struct http_server *server)
 {
 	return server->connection_count;

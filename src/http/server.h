@@ -76,6 +76,7 @@ uint16_t http_server_port(const struct http_server *server);
 int http_server_listen_fd(const struct http_server *server);
 void http_server_set_tls(struct http_server *server, struct tls_context *tls); /* new connections */
 uint32_t http_server_connections(const struct http_server *server);
+size_t http_server_queued(const struct http_server *server); /* bytes of replies not yet taken */
 
 /* No new connections; GOAWAY and Connection: close; idle connections go at once, the rest when
  * their exchanges end, at the latest after grace_ms (on_gone, then cut).  done runs once every

@@ -9,6 +9,9 @@
 #include "server/server.h"
 #include "server/watch.h"
 
+/* Of replies that clients have not taken, a thread; then lists get 429. */
+#define REPLIES_UNREAD_MAX (64u << 20)
+
 struct io_thread {
 	struct server *server;
 	struct loop *loop;

@@ -153,9 +153,23 @@ static void write_page(struct request *r, struct page *p, struct encoder *e, str
 	}
 }
 
+/* Long replies wait in memory for their clients. */
+static enum step check_memory(struct request *r)
+{
+	size_t queued = http_server_queued(io_thread_of(r->server, r->home)->http);
+	if (queued <= REPLIES_UNREAD_MAX)
+		return STEP_NEXT;
+	r->reply.retry_after_s = 1;
+	return request_fail(r, RC_TOO_MANY_REQUESTS,
+			    "clients have not yet read %zu MiB of replies; please try again later",
+			    queued >> 20);
+}
+
 static enum step read_list(struct request *r)
 {
 	struct page p = {};
+	if (check_memory(r) == STEP_DONE)
+		return STEP_DONE;
 	if (list_options_check(r) == STEP_DONE || open_page(r, &p) == STEP_DONE)
 		return STEP_DONE;
 	if (request_check_shape(r, true) == STEP_DONE) {

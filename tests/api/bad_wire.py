@@ -15,6 +15,7 @@ CLOSED = 0  # instead of a code: ended without a reply
 HEAD_S = 32  # docs/http.md
 HANDSHAKE_S = 10
 IDLE_CONNECTIONS = 1000
+UNREAD_KIB = 2 * (64 + 16 + 16) << 10  # two threads: what may wait, the list that passes it, and what the allocator keeps
 
 
 def request(first=b"GET /version HTTP/1.1", *fields, body=b"", host=True):
@@ -328,18 +329,31 @@ def client_hello(size=0):
 
 
 def never_reads_list(bench):
-    """Lists of 8 MiB each that nobody takes: what is sent is written once, not once a client."""
-    kept = []
+    """Lists of 8 MiB each that nobody takes wait in memory up to a limit; then lists are refused until they are taken or gone."""
+    kept, before = [], bench.control.rss_kib()
+    path = "/api/v1/namespaces/heavy/configmaps"
     try:
         for _ in range(50):
             raw = Raw(bench.control, receive_buffer=4096)
             kept.append(raw)
             raw.send(request(b"GET /api/v1/namespaces/heavy/configmaps HTTP/1.1", b"Authorization: Bearer " + raw.token.encode()))
         time.sleep(1)
-        return bench.unwell()
+        grown = bench.control.rss_kib() - before
+        if grown > UNREAD_KIB:
+            return f"they hold {grown} KiB"
+        codes = {bench.cluster.another().exchange("GET", path)[0] for _ in range(4)}
+        if not codes <= {200, 429}:
+            return f"others get {codes}"
+        wrong = bench.unwell()
     finally:
         for raw in kept:
             raw.close()
+    deadline = time.monotonic() + 10
+    while not wrong and bench.cluster.another().exchange("GET", path)[0] != 200:
+        if time.monotonic() > deadline:
+            wrong = "lists are refused although nobody holds any"
+        time.sleep(0.2)
+    return wrong
 
 
 def never_reads_watch(bench):
