@@ -60,6 +60,8 @@ static const struct option options[] = {
 	 .is_good = value_is_timeout, .wants = TIMEOUT_WANTED},
 	{"min-request-timeout", 0, OPTION_NUMBER, AT(min_request_timeout_s), "SECONDS",
 	 "watches without a time-out end after once to twice this (1800)", .most = 1 << 30},
+	{"sandbox", 0, OPTION_FLAG, AT(has_sandbox), NULL,
+	 "the control plane gives up capabilities and most system calls (true)"},
 	{"audit-policy-file", 0, OPTION_TEXT, AT(audit_policy), "FILE",
 	 "which requests the audit log records (audit.k8s.io/v1 Policy)"},
 	{"audit-log-path", 0, OPTION_TEXT, AT(audit_log), "FILE",
@@ -188,5 +190,10 @@ enum rc api_options_check(const struct api_options *o, struct err *err)
 	request_headers_free(headers);
 	TRY(authentication_config_load(&config.authentication, NULL, 0, &authentication, err));
 	authentication_config_free(authentication);
+	if (!config.audit.log_path && !config.audit.webhook_url.len)
+		return RC_OK;
+	struct audit *audit;
+	TRY(audit_new(&config.audit, &audit, err));
+	audit_free(audit);
 	return RC_OK;
 }

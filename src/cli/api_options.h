@@ -15,7 +15,7 @@ struct api_options {
 	const char *audit_policy, *audit_log, *audit_webhook;
 	int64_t audit_max_mib, audit_max_backups, audit_max_days;
 	struct text_list required_claims, issuers, audiences;
-	bool allows_anonymous, extends_tokens;
+	bool allows_anonymous, extends_tokens, has_sandbox; /* the last for the process itself */
 };
 
 #define API_OPTIONS_DEFAULTS                                                                       \
@@ -25,7 +25,8 @@ struct api_options {
 				    .group_headers = "X-Remote-Group",                             \
 				    .extra_prefixes = "X-Remote-Extra-"},                          \
 		.audit_max_mib = 100, .allows_anonymous = true, .extends_tokens = true,            \
-		.signing_life = "8760h", .request_timeout = "1m0s", .min_request_timeout_s = 1800, \
+		.has_sandbox = true, .signing_life = "8760h", .request_timeout = "1m0s",           \
+		.min_request_timeout_s = 1800,                                                     \
 	}
 
 extern const struct option_set api_option_set;

@@ -220,8 +220,8 @@ static void offer_word(struct completion *c)
 
 static void offer_options(struct completion *c)
 {
-	for (size_t i = 0; i < c->command->option_count; i++) {
-		const struct option *o = &c->command->options[i];
+	for (size_t i = 0; i < command_option_count(c->command); i++) {
+		const struct option *o = command_option(c->command, i);
 		offer(c, arena_printf(c->arena, "--%s", o->name), o->help);
 	}
 	offer(c, STR("--help"), "what the verb does and takes");
@@ -245,8 +245,8 @@ static void offer_value(struct completion *c, const struct option *o)
 static const struct option *option_of(const struct command *command, struct str word)
 {
 	bool is_long = str_has_prefix(word, STR("--"));
-	for (size_t i = 0; i < command->option_count; i++) {
-		const struct option *o = &command->options[i];
+	for (size_t i = 0; i < command_option_count(command); i++) {
+		const struct option *o = command_option(command, i);
 		if (is_long ? str_is(str_skip(word, 2), o->name)
 			    : word.len > 1 && word.at[0] == '-' && o->letter &&
 				      word.at[word.len - 1] == o->letter)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cluster_files.h"
 #include "cli/option_value.h"
+#include "cli/sandbox.h"
 #include "client/kubeconfig.h"
 #include "control/control.h"
 #include "node/simulated.h"
@@ -20,6 +21,7 @@
 
 #define CIDRS_MAX     2
 #define STOP_GRACE_MS 1000
+#define LOW_PORTS     1024 /* listening on one needs a capability */
 #define TURN_MS	      1000
 
 #define ARENAS_MAX	2
@@ -307,6 +309,19 @@ static void set_up_malloc(void)
 	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
 }
 
+/* Before any thread.  Sanitizers trace and fork at will. */
+static enum rc enter_sandbox(const struct control_options *o, struct err *err)
+{
+	if (!o->api.has_sandbox)
+		return RC_OK;
+#ifdef SKEG_SANITIZERS
+	log_info("control", "built with sanitizers: no sandbox");
+	return RC_OK;
+#else
+	return sandbox_enter(o->port > 0 && o->port < LOW_PORTS, err);
+#endif
+}
+
 static int run(struct command_line *line)
 {
 	set_up_malloc();
@@ -315,7 +330,7 @@ static int run(struct command_line *line)
 	log_setup(LOG_LEVEL_INFO, c.options->has_json_log);
 	log_setup_name(c.options->log_level);
 	catch_signals(&c);
-	if (start(&c, &err) == RC_OK)
+	if (enter_sandbox(c.options, &err) == RC_OK && start(&c, &err) == RC_OK)
 		loop_run(c.loop);
 	else
 		c.code = command_failed(&err);

@@ -106,11 +106,11 @@ static void add_option(struct buf *out, const struct option *o)
 
 static void add_options(struct buf *out, const struct command *c)
 {
-	if (c->option_count == 0)
+	if (command_option_count(c) == 0)
 		return;
 	buf_add_cstr(out, ".Pp\nThe options are as follows:\n.Bl -tag -width Ds\n");
-	for (size_t i = 0; i < c->option_count; i++)
-		add_option(out, &c->options[i]);
+	for (size_t i = 0; i < command_option_count(c); i++)
+		add_option(out, command_option(c, i));
 	buf_add_cstr(out, ".El\n");
 }
 
@@ -132,7 +132,7 @@ static void add_page(struct arena *a, struct buf *out, const struct command *c)
 	add_words(out, c->summary);
 	buf_add_cstr(out, "\n.Sh SYNOPSIS\n.Nm skeg");
 	add_words(out, c->name);
-	buf_printf(out, "\n%s", c->option_count ? ".Op Ar options\n" : "");
+	buf_printf(out, "\n%s", command_option_count(c) ? ".Op Ar options\n" : "");
 	if (c->arguments) {
 		buf_add_cstr(out, ".Ar");
 		add_words(out, c->arguments);
