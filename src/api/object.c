@@ -215,6 +215,41 @@ enum rc object_parse(const struct api_kind *kind, struct str bytes, int64_t revi
 	return object_new(kind, tree, revision, ret_object, err);
 }
 
+static struct str document(const struct object *o)
+{
+	return str_n(o->head.at, o->head.len + o->middle.len + o->managed.len + o->tail.len);
+}
+
+void object_share(struct object **object, struct object *former)
+{
+	struct object *o = *object, *base = former->base ? former->base : former;
+	ASSERT(atomic_load(&o->refs) == 1);
+	if (o->kind != base->kind || o->head.len != base->head.len ||
+	    !str_eq(document(o), document(base)))
+		return;
+	struct object *same = mem_alloc(sizeof(*same));
+	*same = (struct object){
+		.kind = base->kind,
+		.stored_id = base->stored_id,
+		.is_deleting = base->is_deleting,
+		.label_count = base->label_count,
+		.revision = o->revision,
+		.generation = base->generation,
+		.namespace = base->namespace,
+		.name = base->name,
+		.uid = base->uid,
+		.labels = base->labels,
+		.head = base->head,
+		.middle = base->middle,
+		.managed = base->managed,
+		.tail = base->tail,
+		.base = object_ref(base),
+	};
+	atomic_init(&same->refs, 1);
+	object_unref(o);
+	*object = same;
+}
+
 struct object *object_ref(struct object *o)
 {
 	if (o)
@@ -236,6 +271,7 @@ void object_unref(struct object *o)
 		return;
 	holder_free(atomic_load(&o->view));
 	free(atomic_load(&o->row));
+	object_unref(o->base);
 	free(o);
 }
 
@@ -246,11 +282,6 @@ void object_set_revision(struct object *o, int64_t revision)
 }
 
 /* ---- Bytes ---- */
-
-static struct str document(const struct object *o)
-{
-	return str_n(o->head.at, o->head.len + o->middle.len + o->managed.len + o->tail.len);
-}
 
 /* Without a revision (before the commit, and after a dry run) its member is left out. */
 static void write_unversioned(struct buf *out, const struct object *o)

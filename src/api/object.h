@@ -40,6 +40,7 @@ struct object {
 	struct str namespace, name, uid; /* each ends with a NUL; empty when there is none */
 	const struct object_label *labels;
 	struct str head, middle, managed, tail;
+	struct object *base;  /* whose bytes these are, referenced; NULL: its own */
 	_Atomic(void *) view; /* made on demand */
 	_Atomic(void *) row;  /* print.c's, in one piece; made on demand */
 };
@@ -51,6 +52,9 @@ struct object {
 /* From the bytes object_write() made; used when the store is read. */
 [[nodiscard]] enum rc object_parse(const struct api_kind *kind, struct str bytes, int64_t revision,
 				   struct object **ret_object, struct err *err);
+/* Lets go of the bytes of *object, which nobody else has yet, where former says the same but for
+ * the revision: *object then shares former's.  The last state of what was deleted mostly does. */
+void object_share(struct object **object, struct object *former);
 struct object *object_ref(struct object *o); /* NULL allowed; returns o */
 void object_unref(struct object *o);	     /* NULL allowed */
 DEFINE_CLEANUP(struct object *, object_unref)

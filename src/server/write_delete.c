@@ -215,6 +215,7 @@ static enum step remove_now(struct request *r, struct object *old, struct json *
 	/* The last state has the revision of the delete, so it is an object of its own. */
 	if (object_new(old->kind, tree, 0, &last, &err) != RC_OK)
 		return request_fail_err(r, &err);
+	object_share(&last, old);
 	r->reply.status = 200;
 	struct object *shown = old->stored_id == KIND_POD ? last : old;
 	if (answers_with_object(old->stored_id) || old->is_deleting)

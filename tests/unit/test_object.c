@@ -118,6 +118,39 @@ static void what_is_written_is_read_again(void **state)
 	wire_objects_done(&all);
 }
 
+static struct object *config_map(struct arena *a, const char *text, int64_t revision)
+{
+	struct json *tree;
+	struct object *o = NULL;
+	const struct api_kind *kind =
+		api_by_api_version(api_builtin(), STR("v1"), STR("ConfigMap"));
+	assert_int_equal(json_parse(a, str_of(text), &tree, NULL, NULL), RC_OK);
+	assert_int_equal(object_new(kind, tree, revision, &o, NULL), RC_OK);
+	return o;
+}
+
+static void the_same_state_shares_its_bytes(void **state)
+{
+	static const char one[] = "{\"metadata\":{\"name\":\"a\",\"labels\":{\"b\":\"c\"}}}";
+	static const char other[] = "{\"metadata\":{\"name\":\"a\",\"labels\":{\"b\":\"d\"}}}";
+	CLEANUP_ARENA a = {};
+	struct object *first = config_map(&a, one, 5), *last = config_map(&a, one, 9);
+	struct object *third = config_map(&a, one, 11), *changed = config_map(&a, other, 12);
+	object_share(&last, first);
+	object_share(&third, last);
+	object_share(&changed, first);
+	assert_ptr_equal(last->head.at, first->head.at);
+	assert_ptr_equal(third->base, first);
+	assert_null(changed->base);
+	object_unref(first); /* its bytes stay */
+	object_unref(last);
+	assert_true(str_is(object_label(third, STR("b")), "c"));
+	assert_true(str_is(object_meta(third)->resource_version, "11"));
+	assert_true(str_is(object_label(changed, STR("b")), "d"));
+	object_unref(third);
+	object_unref(changed);
+}
+
 static void too_large_is_refused(void **state)
 {
 	CLEANUP_ARENA a = {};
@@ -167,6 +200,7 @@ int main(void)
 		cmocka_unit_test(parts_are_in_canonical_order),
 		cmocka_unit_test(without_a_revision_the_member_is_left_out),
 		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(the_same_state_shares_its_bytes),
 		cmocka_unit_test(too_large_is_refused),
 		cmocka_unit_test(all_threads_get_one_view),
 	};
