@@ -120,36 +120,56 @@ static void check_namespace(struct request *r, struct field_errors *errors, cons
 
 /* ---- the answer ---- */
 
-static bool is_known_operator(struct str op)
+/* Only one value is compared with a field, and it is compared only. */
+static bool is_field_requirement(const struct json *requirement)
 {
-	return str_is(op, "In") || str_is(op, "NotIn") || str_is(op, "Exists") ||
-	       str_is(op, "DoesNotExist");
+	struct str op = json_path_str(requirement, "operator");
+	return (str_is(op, "In") || str_is(op, "NotIn")) &&
+	       json_count(json_get(requirement, STR("values"))) == 1;
 }
 
-/* A selector that cannot be read narrows nothing; the answer says so. */
-static bool is_readable(struct arena *a, const struct json *selector, bool is_label)
+static bool is_label_requirement(struct arena *a, struct json *requirement)
+{
+	struct selector selector;
+	struct json *tree = json_object(a), *list = json_array(a);
+	json_append(a, list, requirement);
+	json_set(a, tree, STR("matchExpressions"), list);
+	return selector_from_tree(a, tree, &selector, NULL) == RC_OK;
+}
+
+/* How much of a selector cannot be read: "" all, " partially", NULL nothing. */
+static const char *unreadable_part(struct arena *a, const struct json *selector, bool is_label)
 {
 	struct str raw = json_path_str(selector, "rawSelector");
 	struct json *list = json_get(selector, STR("requirements"));
 	struct selector labels;
 	struct field_selector fields;
+	size_t good = 0;
 	for (size_t i = 0; i < json_count(list); i++)
-		if (!is_known_operator(json_path_str(json_at(list, i), "operator")))
-			return false;
-	return is_label ? selector_parse(a, raw, &labels, NULL) == RC_OK
-			: field_selector_parse(a, raw, &fields, NULL) == RC_OK;
+		good += is_label ? is_label_requirement(a, json_at(list, i))
+				 : is_field_requirement(json_at(list, i));
+	if (good < json_count(list))
+		return good ? " partially" : "";
+	enum rc rc = is_label ? selector_parse(a, raw, &labels, NULL)
+			      : field_selector_parse(a, raw, &fields, NULL);
+	return rc == RC_OK ? NULL : "";
 }
 
+/* What cannot be read narrows nothing; the answer says so. */
 static void tell_unreadable(struct arena *a, const struct json *spec, struct json *status)
 {
 	static const char *const names[] = {"fieldSelector", "labelSelector"};
 	const struct json *resource = json_get(spec, STR("resourceAttributes"));
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!is_readable(a, json_get(resource, str_of(names[i])), i == 1))
-			json_set(a, status, STR("evaluationError"),
-				 json_printf(
-					 a, "spec.resourceAttributes.%s ignored due to parse error",
-					 names[i]));
+	CLEANUP_BUF text = BUF_INIT(256);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *part = unreadable_part(a, json_get(resource, str_of(names[i])), i == 1);
+		if (part)
+			buf_printf(&text,
+				   "%sspec.resourceAttributes.%s%s ignored due to parse error",
+				   text.len ? "; " : "", names[i], part);
+	}
+	if (text.len)
+		json_set_str(a, status, STR("evaluationError"), arena_str(a, buf_str(&text)));
 }
 
 /* `In` and `NotIn` with one value are what a field selector can say. */

@@ -59,7 +59,7 @@ def go_client(folder):
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOPATH": os.environ.get("GOPATH") or os.path.join(folder, "gopath")}
     source = os.path.join(HERE, "go")
     must(["go", "mod", "download", "-modcacherw"], "go mod download", cwd=source, env=environment)
-    # Unoptimised code is compiled in half the time, and nobody waits for this program.
+    # Unoptimised code is compiled sooner, and this program is in no hurry.
     done = subprocess.run(["go", "build", "-trimpath", "-modcacherw", "-gcflags=all=-N -l", "-ldflags=-s -w", "-o", program, "."],
                           cwd=source, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False)
     if done.returncode:
