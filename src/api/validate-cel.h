@@ -36,6 +36,9 @@ const struct cel_type *check_policy_expression(struct check *v, const struct pat
 /* A selector of devices, with its cost. */
 void check_device_expression(struct check *v, const struct path *at, struct str text);
 
+/* Messages, reasons and paths of the rules of one level. */
+void check_rules_of_schema(struct check *v, const struct path *at, const struct json *schema);
+
 /* The type that a structural schema declares, with its bounds; NULL: expressions cannot reach it.
  */
 const struct cel_type *schema_cel_type(struct check *v, const struct json *schema, bool is_root);

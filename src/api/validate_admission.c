@@ -241,11 +241,15 @@ void check_review_versions(struct check *v, const struct path *at, const struct 
 		bad(v, at, versions, "must include at least one of v1, v1beta1");
 }
 
+#define MATCH_CONDITIONS_MAX 64
+
 static void check_match_conditions(struct check *v, const struct path *at,
 				   const struct json *conditions, bool has_params)
 {
 	struct policy_cel cel;
 	policy_cel_init(v, &cel, has_params);
+	if (json_count(conditions) > MATCH_CONDITIONS_MAX)
+		too_many(v, at, json_count(conditions), MATCH_CONDITIONS_MAX);
 	FOR_ITEMS(i, condition, conditions)
 	{
 		const struct path *here = ITEM(at, i);

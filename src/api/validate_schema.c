@@ -164,48 +164,6 @@ static void check_list_type(struct check *v, const struct path *at, const struct
 		check_set_items(v, MEMBER(at, "items"), GET(schema, "items"));
 }
 
-static bool has_line_break(struct str s)
-{
-	return s.len > 0 && (memchr(s.at, '\n', s.len) || memchr(s.at, '\r', s.len));
-}
-
-static void check_message(struct check *v, const struct path *at, const struct json *rule)
-{
-	struct str text = TEXT(rule, "rule"), message = TEXT(rule, "message");
-	const struct path *here = MEMBER(at, "message");
-	if (str_trim(text).len == 0)
-		required(v, MEMBER(at, "rule"), "rule is not specified");
-	else if (message.len > 0 && str_trim(message).len == 0)
-		bad_text(v, here, message, "message must be non-empty if specified");
-	else if (has_line_break(str_trim(message)))
-		bad_text(v, here, message, "message must not contain line breaks");
-	else if (has_line_break(str_trim(text)) && message.len == 0)
-		required(v, here, "message must be specified if rule contains line breaks");
-}
-
-/* What can be said of rules without compiling them. */
-static void check_rules_of_schema(struct check *v, const struct path *at, const struct json *rules)
-{
-	FOR_ITEMS(i, rule, rules)
-	{
-		const struct path *here = ITEM(at, i);
-		struct str text = TEXT(rule, "messageExpression"), path = TEXT(rule, "fieldPath");
-		check_message(v, here, rule);
-		if (text.len > 0 && str_trim(text).len == 0)
-			required(v, MEMBER(here, "messageExpression"),
-				 "messageExpression must be non-empty if specified");
-		check_optional_enum(v, MEMBER(here, "reason"), GET(rule, "reason"),
-				    "FieldValueDuplicate,FieldValueForbidden,FieldValueInvalid,"
-				    "FieldValueRequired");
-		if (path.len > 0 && str_trim(path).len == 0)
-			bad_text(v, MEMBER(here, "fieldPath"), path,
-				 "fieldPath must be non-empty if specified");
-		if (has_line_break(path))
-			bad_text(v, MEMBER(here, "fieldPath"), path,
-				 "fieldPath must not contain line breaks");
-	}
-}
-
 static void check_children(struct check *v, const struct path *at, const struct json *schema,
 			   int depth,
 			   void (*check)(struct check *v, const struct path *at,
@@ -242,8 +200,7 @@ static void check_schema(struct check *v, const struct path *at, const struct js
 		check_enum(v, MEMBER(at, "x-kubernetes-map-type"), json_str(map_type),
 			   "atomic,granular");
 	check_list_type(v, at, schema);
-	check_rules_of_schema(v, MEMBER(at, "x-kubernetes-validations"),
-			      GET(schema, "x-kubernetes-validations"));
+	check_rules_of_schema(v, MEMBER(at, "x-kubernetes-validations"), schema);
 }
 
 /* ---- structure ---- */

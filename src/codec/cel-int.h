@@ -75,6 +75,56 @@ struct cel_token {
  */
 [[nodiscard]] struct cel_expr *cel_macro(struct cel *c, struct cel_expr *call);
 
+/* ---- the reader (cel_recover.c) ---- */
+
+typedef uint64_t token_set;
+
+/* What may come after a rule in the rule that called it. */
+struct follow {
+	token_set set;
+	bool may_end; /* the calling rule can end there */
+	const struct follow *up;
+};
+
+enum rule { RULE_EXPR, RULE_RELATION, RULE_CALC, RULE_COUNT };
+
+struct reader {
+	struct cel *c;
+	struct cel_token *tokens;
+	size_t count, next;
+	bool is_recovering, is_stopped;
+	bool has_error; /* of the rule that runs */
+	ptrdiff_t last_error;
+	uint64_t last_states;
+	unsigned attempts, reports, depth[RULE_COUNT];
+};
+
+#define T(token) ((token_set)1 << CEL_TOKEN_##token)
+
+/* Tokens from the next one on; behind the last one is nothing but the last one. */
+enum cel_token_type reader_peek(const struct reader *r, size_t ahead);
+bool reader_is_next(const struct reader *r, token_set set);
+struct cel_token reader_here(const struct reader *r);
+struct str reader_text(const struct reader *r, struct cel_token token);
+/* Takes the next token, whatever it is; errors are reported again. */
+struct cel_token reader_take_next(struct reader *r);
+
+/* At the start of a choice whose forms begin with the set.  false: the rule has an error. */
+bool reader_begin(struct reader *r, token_set set);
+/* One token of the rule; after it may come `after`, or the end of the rule.  false: an error. */
+bool reader_take(struct reader *r, token_set one, token_set after, bool may_end,
+		 const struct follow *up, struct cel_token *ret_token);
+/* None of the forms fits: the error names the text from here to the token that is ahead. */
+void reader_refuse_forms(struct reader *r, size_t ahead);
+/* "<what> input 'x' expecting {…}" */
+void reader_report(struct reader *r, const char *what, token_set expected);
+/* The end of a rule that had an error; state (0 to 63) tells the places in the grammar apart. */
+void reader_recover(struct reader *r, unsigned state, const struct follow *up);
+token_set reader_recovery_set(const struct follow *up);
+void reader_skip_to(struct reader *r, token_set set);
+/* Counts how deep the rule nests; false: too deep, and reading stops.  The rule counts down. */
+bool reader_enter(struct reader *r, enum rule rule);
+
 /* ---- functions (cel_library.c) ---- */
 
 struct cel_overload {

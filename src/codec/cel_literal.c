@@ -45,51 +45,66 @@ static bool is_duration(struct str s)
 	return true;
 }
 
+/* Past the ']' of a class whose '[' is at i; 0: it does not close. */
+static size_t class_end(struct str s, size_t i)
+{
+	i++;
+	i += i < s.len && s.at[i] == '^';
+	i += i < s.len && s.at[i] == ']';
+	while (i < s.len && s.at[i] != ']') {
+		struct str rest = str_skip(s, i);
+		if (str_has_prefix(rest, STR("[:"))) {
+			while (rest.len > 0 && !str_has_prefix(rest, STR(":]")))
+				rest = str_skip(rest, 1);
+			i = s.len - rest.len + 2;
+			continue;
+		}
+		i += s.at[i] == '\\' ? 2 : 1;
+	}
+	return i < s.len ? i + 1 : 0;
+}
+
+/* Past the next part of a regular expression; 0: it is spoilt.  *ret_is_atom: it may be repeated;
+ * *depth counts open parentheses. */
+static size_t part_end(struct str s, size_t i, size_t *depth, bool *ret_is_atom)
+{
+	*ret_is_atom = true;
+	switch (s.at[i]) {
+	case '\\':
+		return i + 1 < s.len ? i + 2 : 0;
+	case '[':
+		return class_end(s, i);
+	case '(':
+		++*depth;
+		*ret_is_atom = false;
+		return i + 1 < s.len && s.at[i + 1] == '?' ? i + 2 : i + 1;
+	case ')':
+		return (*depth)-- > 0 ? i + 1 : 0;
+	case '|':
+		*ret_is_atom = false;
+		return i + 1;
+	default:
+		return i + 1;
+	}
+}
+
 /* Brackets that close, repetitions of something. */
 static bool is_regex(struct str s)
 {
-	size_t open = 0;
+	size_t i = 0, depth = 0;
 	bool has_atom = false;
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.at[i];
-		if (c == '\\') {
-			if (++i >= s.len)
-				return false;
-			has_atom = true;
-		} else if (c == '[') {
-			size_t k = i + 1;
-			k += k < s.len && s.at[k] == '^';
-			k += k < s.len && s.at[k] == ']';
-			while (k < s.len && s.at[k] != ']') {
-				bool is_class = s.at[k] == '[' && k + 1 < s.len &&
-						s.at[k + 1] == ':';
-				k += s.at[k] == '\\' ? 2 : 1;
-				while (is_class && k < s.len && s.at[k - 1] != ']')
-					k++;
-			}
-			if (k >= s.len)
-				return false;
-			i = k;
-			has_atom = true;
-		} else if (c == '(') {
-			open++;
-			has_atom = false;
-			if (i + 1 < s.len && s.at[i + 1] == '?')
-				i++;
-		} else if (c == ')') {
-			if (open-- == 0)
-				return false;
-			has_atom = true;
-		} else if (c == '|') {
-			has_atom = false;
-		} else if (c == '*' || c == '+' || c == '?') {
+	while (i < s.len) {
+		if (memchr("*+?", s.at[i], 3)) {
 			if (!has_atom)
 				return false;
-		} else {
-			has_atom = true;
+			i++;
+			continue;
 		}
+		i = part_end(s, i, &depth, &has_atom);
+		if (i == 0)
+			return false;
 	}
-	return open == 0;
+	return depth == 0;
 }
 
 static bool is_timestamp(struct str s)

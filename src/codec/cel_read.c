@@ -1,46 +1,11 @@
-/* Tokens of CEL to a tree.
- *
- * Each function is a rule of the reference grammar.  People read upstream's syntax errors, so the
- * rules also go on after an error in the way that the reference parser does:
- *
- * - At the start of a choice (begin) and at a missing token (take), a single token that is too much
- *   is reported as "extraneous" and dropped; a single one that is not there is "missing" and
- *   made up; anything else is "mismatched".
- * - A choice that needs more than one token and finds none of its forms reports "no viable
- *   alternative" with the text up to the token that did not fit.
- * - A rule with an error gives up and skips to a token that one of the rules above it can go on
- *   with.  Until a token has matched again, nothing more is reported.
- *
- * struct follow is what may come after a rule in the rule that called it.
- * Source: https://github.com/google/cel-go/blob/master/parser/gen/CEL.g4 and the published
- * description of ANTLR's default error strategy. */
+/* Tokens of CEL to a tree.  Each function is a rule of the reference grammar; how it goes on after
+ * an error is in cel_recover.c.
+ * Source: https://github.com/google/cel-go/blob/master/parser/gen/CEL.g4 */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "codec/cel-int.h"
 
-typedef uint64_t token_set;
-
-struct follow {
-	token_set set;
-	bool may_end; /* the calling rule can end there */
-	const struct follow *up;
-};
-
-enum rule { RULE_EXPR, RULE_RELATION, RULE_CALC, RULE_COUNT };
-
-struct reader {
-	struct cel *c;
-	struct cel_token *tokens;
-	size_t count, next;
-	bool is_recovering, is_stopped;
-	bool has_error; /* of the rule that runs */
-	ptrdiff_t last_error;
-	uint64_t last_states;
-	unsigned attempts, reports, depth[RULE_COUNT];
-};
-
-#define T(token) ((token_set)1 << CEL_TOKEN_##token)
 #define FIRST_ATOM                                                                                 \
 	(T(LBRACKET) | T(LBRACE) | T(LPAREN) | T(DOT) | T(MINUS) | T(TRUE) | T(FALSE) | T(NULL) |  \
 	 T(FLOAT) | T(INT) | T(UINT) | T(STRING) | T(BYTES) | T(IDENT))
@@ -55,261 +20,13 @@ struct reader {
 
 static struct cel_expr *read_expr(struct reader *r, const struct follow *up);
 
-static enum cel_token_type peek(const struct reader *r, size_t ahead)
-{
-	size_t i = r->next + ahead;
-	return r->tokens[i < r->count ? i : r->count - 1].type;
-}
-
-static bool is_next(const struct reader *r, token_set set)
-{
-	return set >> peek(r, 0) & 1;
-}
-
-static struct cel_token here(const struct reader *r)
-{
-	return r->tokens[r->next];
-}
-
-static struct cel_token step(struct reader *r)
-{
-	struct cel_token token = here(r);
-	if (r->next + 1 < r->count)
-		r->next++;
-	return token;
-}
-
-static struct str text_of(const struct reader *r, struct cel_token token)
-{
-	return str_n(r->c->text.at + token.at, token.len);
-}
-
-/* ---- errors ---- */
-
-static void add_shown(struct buf *b, struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i];
-		if (c == '\n' || c == '\r' || c == '\t')
-			buf_printf(b, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-		else
-			buf_add_char(b, c);
-	}
-}
-
-static void add_token(struct buf *b, const struct reader *r, struct cel_token token)
-{
-	buf_add_char(b, '\'');
-	if (token.type == CEL_TOKEN_EOF)
-		buf_add_cstr(b, "<EOF>");
-	else
-		add_shown(b, text_of(r, token));
-	buf_add_char(b, '\'');
-}
-
-static void add_set(struct buf *b, token_set set)
-{
-	static const char *const names[] = {
-#define X(token, name) name,
-		CEL_TOKEN_LIST(X)
-#undef X
-	};
-	bool is_one = (set & (set - 1)) == 0, is_first = true;
-	if (!is_one)
-		buf_add_char(b, '{');
-	for (size_t i = 0; i < CEL_TOKEN_COUNT; i++) {
-		if (!(set >> i & 1))
-			continue;
-		buf_printf(b, "%s%s", is_first ? "" : ", ", names[i]);
-		is_first = false;
-	}
-	if (!is_one)
-		buf_add_char(b, '}');
-}
-
-/* Reports, unless an error before it has not been got over. */
-static void report(struct reader *r, struct cel_token at, const struct buf *text)
-{
-	if (r->is_recovering || r->is_stopped)
-		return;
-	r->is_recovering = true;
-	if (++r->reports > CEL_ERRORS_MAX) {
-		cel_fault(r->c, at.at, "Syntax error: More than %d syntax errors", CEL_ERRORS_MAX);
-		r->is_stopped = true;
-		return;
-	}
-	cel_fault(r->c, at.at, "Syntax error: %s", text->data);
-}
-
-static void report_token(struct reader *r, const char *what, token_set expected)
-{
-	CLEANUP_BUF b = BUF_INIT(CEL_TEXT_MAX * 8);
-	buf_printf(&b, "%s input ", what);
-	add_token(&b, r, here(r));
-	buf_add_cstr(&b, " expecting ");
-	add_set(&b, expected);
-	report(r, here(r), &b);
-}
-
-static void report_missing(struct reader *r, token_set expected)
-{
-	CLEANUP_BUF b = BUF_INIT(CEL_TEXT_MAX * 8);
-	buf_add_cstr(&b, "missing ");
-	add_set(&b, expected);
-	buf_add_cstr(&b, " at ");
-	add_token(&b, r, here(r));
-	report(r, here(r), &b);
-}
-
-/* None of the forms fits: the tokens from here to the one that is `ahead` of it. */
-static void refuse_forms(struct reader *r, size_t ahead)
-{
-	CLEANUP_BUF b = BUF_INIT(CEL_TEXT_MAX * 8);
-	size_t i = r->next + ahead < r->count ? r->next + ahead : r->count - 1;
-	struct cel_token first = here(r), last = r->tokens[i];
-	struct str word = text_of(r, last);
-	size_t end = last.type == CEL_TOKEN_EOF && i > r->next
-			     ? r->tokens[i - 1].at + r->tokens[i - 1].len
-			     : last.at + last.len;
-	bool is_reserved = i == r->next + 1 && first.type == CEL_TOKEN_DOT &&
-			   first.at + 1 == last.at &&
-			   (T(TRUE) | T(FALSE) | T(NULL)) >> last.type & 1;
-	if (is_reserved) {
-		buf_printf(&b, "mismatched input '%.*s' expecting IDENTIFIER", STR_FMT(word));
-	} else {
-		buf_add_cstr(&b, "no viable alternative at input '");
-		if (first.type == CEL_TOKEN_EOF)
-			buf_add_cstr(&b, "<EOF>");
-		else
-			add_shown(&b, str_n(r->c->text.at + first.at, end - first.at));
-		buf_add_char(&b, '\'');
-	}
-	report(r, last, &b);
-	r->has_error = true;
-}
-
-/* ---- going on ---- */
-
-static token_set expected(token_set set, bool may_end, const struct follow *up)
-{
-	while (may_end && up) {
-		set |= up->set;
-		may_end = up->may_end;
-		up = up->up;
-	}
-	return may_end ? set | T(EOF) : set;
-}
-
-static void skip_to(struct reader *r, token_set set)
-{
-	while (peek(r, 0) != CEL_TOKEN_EOF && !is_next(r, set))
-		step(r);
-}
-
-static token_set recovery_set(const struct follow *up)
-{
-	token_set set = 0;
-	for (; up; up = up->up)
-		set |= up->set;
-	return set;
-}
-
-static void count_attempt(struct reader *r)
-{
-	if (r->attempts++ != CEL_RECOVER_MAX || r->is_stopped)
-		return;
-	cel_fault(r->c, here(r).at, "Syntax error: error recovery attempt limit exceeded: %d",
-		  CEL_RECOVER_MAX);
-	r->is_stopped = true;
-}
-
-/* The end of a rule that had an error; state tells the places in the grammar apart. */
-static void recover(struct reader *r, unsigned state, const struct follow *up)
-{
-	r->has_error = false;
-	count_attempt(r);
-	if (r->last_error == (ptrdiff_t)r->next && (r->last_states >> state & 1))
-		step(r);
-	r->last_error = (ptrdiff_t)r->next;
-	r->last_states |= (uint64_t)1 << state;
-	skip_to(r, recovery_set(up));
-}
-
-static void note_match(struct reader *r)
-{
-	r->is_recovering = false;
-	r->last_states = 0;
-	r->last_error = -1;
-}
-
-static struct cel_token take_next(struct reader *r)
-{
-	note_match(r);
-	return step(r);
-}
-
-static bool drop_one(struct reader *r, token_set set)
-{
-	if (!(set >> peek(r, 1) & 1) || r->next + 1 >= r->count)
-		return false;
-	report_token(r, "extraneous", set);
-	step(r);
-	note_match(r);
-	return true;
-}
-
-/* At the start of a choice.  false: the rule has an error. */
-static bool begin(struct reader *r, token_set set)
-{
-	if (r->is_recovering || is_next(r, set) || drop_one(r, set))
-		return true;
-	report_token(r, "mismatched", set);
-	r->has_error = true;
-	return false;
-}
-
-/* One token; after it may come `after`, or the end of the rule. */
-static bool take(struct reader *r, token_set one, token_set after, bool may_end,
-		 const struct follow *up, struct cel_token *ret_token)
-{
-	*ret_token = here(r);
-	if (is_next(r, one)) {
-		take_next(r);
-		return true;
-	}
-	count_attempt(r);
-	if (drop_one(r, one)) {
-		*ret_token = step(r);
-		return true;
-	}
-	if (one != T(EOF) && is_next(r, expected(after, may_end, up))) {
-		report_missing(r, one);
-		ret_token->len = 0;
-		return true;
-	}
-	report_token(r, "mismatched", one);
-	r->has_error = true;
-	return false;
-}
-
-static bool enter(struct reader *r, enum rule rule)
-{
-	if (++r->depth[rule] <= CEL_DEPTH_MAX)
-		return true;
-	if (!r->is_stopped)
-		cel_fault(r->c, -1, "expression recursion limit exceeded: %d", CEL_DEPTH_MAX);
-	r->is_stopped = true;
-	r->next = r->count - 1;
-	return false;
-}
-
 /* ---- literals ---- */
 
 static struct cel_expr *new_literal(struct reader *r, struct cel_token token, enum cel_kind kind)
 {
 	struct cel_expr *e = cel_new(r->c, CEL_NODE_LITERAL, token.at);
 	e->literal = kind;
-	e->name = text_of(r, token);
+	e->name = reader_text(r, token);
 	return e;
 }
 
@@ -351,20 +68,20 @@ static struct cel_expr *read_literal(struct reader *r, const struct follow *up)
 		[CEL_TOKEN_NULL] = CEL_NULL,	 [CEL_TOKEN_FLOAT] = CEL_DOUBLE,
 		[CEL_TOKEN_INT] = CEL_INT,	 [CEL_TOKEN_UINT] = CEL_UINT,
 		[CEL_TOKEN_STRING] = CEL_STRING, [CEL_TOKEN_BYTES] = CEL_BYTES};
-	bool is_negative = peek(r, 0) == CEL_TOKEN_MINUS;
-	struct cel_token first = here(r);
-	if (is_negative && !((T(INT) | T(FLOAT)) >> peek(r, 1) & 1)) {
-		refuse_forms(r, 1);
-		recover(r, 1, up);
+	bool is_negative = reader_peek(r, 0) == CEL_TOKEN_MINUS;
+	struct cel_token first = reader_here(r);
+	if (is_negative && !((T(INT) | T(FLOAT)) >> reader_peek(r, 1) & 1)) {
+		reader_refuse_forms(r, 1);
+		reader_recover(r, 1, up);
 		return NULL;
 	}
 	if (is_negative)
-		take_next(r);
-	struct cel_token token = take_next(r);
+		reader_take_next(r);
+	struct cel_token token = reader_take_next(r);
 	struct cel_expr *e = new_literal(r, token, kinds[token.type]);
 	e->at = first.at;
 	if (e->literal == CEL_INT || e->literal == CEL_UINT)
-		read_integer(r, e, text_of(r, token), is_negative);
+		read_integer(r, e, reader_text(r, token), is_negative);
 	else if (e->literal == CEL_DOUBLE)
 		e->value.real = strtod(arena_cstr(r->c->arena, e->name), NULL) *
 				(is_negative ? -1 : 1);
@@ -406,7 +123,7 @@ static void read_arguments(struct reader *r, struct entries *s, const struct fol
 		struct cel_expr *arg = read_expr(r, FOLLOW(T(COMMA), true));
 		s->is_broken |= !arg;
 		add_entry(r, s, arg, NULL, (struct str){}, false);
-	} while (is_next(r, T(COMMA)) && !r->is_stopped && (take_next(r), true));
+	} while (reader_is_next(r, T(COMMA)) && !r->is_stopped && (reader_take_next(r), true));
 }
 
 /* "?a": false on an error */
@@ -415,13 +132,13 @@ static bool read_optional(struct reader *r, const struct follow *up, bool *ret_i
 {
 	*ret_is = false;
 	*ret_e = NULL;
-	if (!begin(r, FIRST_ENTRY)) {
-		recover(r, 2, up);
+	if (!reader_begin(r, FIRST_ENTRY)) {
+		reader_recover(r, 2, up);
 		return false;
 	}
-	*ret_is = is_next(r, T(QUESTION));
+	*ret_is = reader_is_next(r, T(QUESTION));
 	if (*ret_is)
-		take_next(r);
+		reader_take_next(r);
 	*ret_e = read_expr(r, FOLLOW(0, true));
 	return *ret_e != NULL;
 }
@@ -429,9 +146,9 @@ static bool read_optional(struct reader *r, const struct follow *up, bool *ret_i
 /* Is there a comma, and after it more than the end? */
 static bool next_entry(struct reader *r, token_set first)
 {
-	if (r->is_stopped || !is_next(r, T(COMMA)) || !(first >> peek(r, 1) & 1))
+	if (r->is_stopped || !reader_is_next(r, T(COMMA)) || !(first >> reader_peek(r, 1) & 1))
 		return false;
-	take_next(r);
+	reader_take_next(r);
 	return true;
 }
 
@@ -452,9 +169,9 @@ static void read_pairs(struct reader *r, struct entries *s, const struct follow 
 		struct cel_token colon;
 		struct cel_expr *key, *value;
 		s->is_broken |= !read_optional(r, FOLLOW(T(COLON), false), &is_optional, &key);
-		if (!take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
+		if (!reader_take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
 			s->is_broken = true;
-			recover(r, 3, up);
+			reader_recover(r, 3, up);
 			return;
 		}
 		value = read_expr(r, FOLLOW(T(COMMA), true));
@@ -465,18 +182,19 @@ static void read_pairs(struct reader *r, struct entries *s, const struct follow 
 
 static struct str word_of(const struct reader *r, struct cel_token token)
 {
-	struct str text = text_of(r, token);
+	struct str text = reader_text(r, token);
 	return token.type == CEL_TOKEN_QUOTED_IDENT ? str_n(text.at + 1, text.len - 2) : text;
 }
 
 /* An identifier that may stand in backquotes. */
 static bool read_word(struct reader *r, const struct follow *up, struct str *ret_word)
 {
-	if (!begin(r, T(IDENT) | T(QUOTED_IDENT)) || !is_next(r, T(IDENT) | T(QUOTED_IDENT))) {
-		recover(r, 4, up);
+	if (!reader_begin(r, T(IDENT) | T(QUOTED_IDENT)) ||
+	    !reader_is_next(r, T(IDENT) | T(QUOTED_IDENT))) {
+		reader_recover(r, 4, up);
 		return false;
 	}
-	*ret_word = word_of(r, take_next(r));
+	*ret_word = word_of(r, reader_take_next(r));
 	return true;
 }
 
@@ -487,18 +205,18 @@ static void read_fields(struct reader *r, struct entries *s, const struct follow
 		struct str field = STR("");
 		const struct follow *after = FOLLOW(T(COLON), false);
 		bool is_optional = false;
-		if (!begin(r, FIRST_FIELD)) {
-			recover(r, 5, after);
+		if (!reader_begin(r, FIRST_FIELD)) {
+			reader_recover(r, 5, after);
 		} else {
-			is_optional = is_next(r, T(QUESTION));
+			is_optional = reader_is_next(r, T(QUESTION));
 			if (is_optional)
-				take_next(r);
+				reader_take_next(r);
 			s->is_broken |= !read_word(
 				r, &(struct follow){.may_end = true, .up = after}, &field);
 		}
-		if (!take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
+		if (!reader_take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
 			s->is_broken = true;
-			recover(r, 6, up);
+			reader_recover(r, 6, up);
 			return;
 		}
 		struct cel_expr *value = read_expr(r, FOLLOW(T(COMMA), true));
@@ -515,16 +233,16 @@ static bool read_bracketed(struct reader *r, struct entries *s, read_entries *re
 {
 	struct cel_token end;
 	token_set trailing = has_trailing_comma ? T(COMMA) : 0;
-	take_next(r);
-	if (!begin(r, first | trailing | close))
+	reader_take_next(r);
+	if (!reader_begin(r, first | trailing | close))
 		return false;
-	if (is_next(r, first))
+	if (reader_is_next(r, first))
 		read(r, s, FOLLOW(trailing | close, false));
-	if (has_trailing_comma && !begin(r, trailing | close))
+	if (has_trailing_comma && !reader_begin(r, trailing | close))
 		return false;
-	if (is_next(r, trailing))
-		take_next(r);
-	return take(r, close, 0, true, up, &end);
+	if (reader_is_next(r, trailing))
+		reader_take_next(r);
+	return reader_take(r, close, 0, true, up, &end);
 }
 
 static struct cel_expr *new_entries(struct reader *r, enum cel_node node, uint32_t at,
@@ -542,7 +260,7 @@ static struct cel_expr *new_entries(struct reader *r, enum cel_node node, uint32
 static struct cel_expr *read_list(struct reader *r, const struct follow *up)
 {
 	struct entries s = {};
-	uint32_t at = here(r).at;
+	uint32_t at = reader_here(r).at;
 	if (!read_bracketed(r, &s, read_items, FIRST_ENTRY, T(RBRACKET), true, up))
 		return NULL;
 	return s.is_broken ? NULL : new_entries(r, CEL_NODE_LIST, at, &s);
@@ -551,7 +269,7 @@ static struct cel_expr *read_list(struct reader *r, const struct follow *up)
 static struct cel_expr *read_map(struct reader *r, const struct follow *up)
 {
 	struct entries s = {};
-	uint32_t at = here(r).at;
+	uint32_t at = reader_here(r).at;
 	if (!read_bracketed(r, &s, read_pairs, FIRST_ENTRY, T(RBRACE), true, up))
 		return NULL;
 	return s.is_broken ? NULL : new_entries(r, CEL_NODE_MAP, at, &s);
@@ -574,13 +292,13 @@ bool cel_is_reserved(struct str name)
 /* "a.b.c{": how many tokens there are before the brace; 0: it is no structure. */
 static size_t structure_name_len(const struct reader *r)
 {
-	size_t i = peek(r, 0) == CEL_TOKEN_DOT;
+	size_t i = reader_peek(r, 0) == CEL_TOKEN_DOT;
 	for (;;) {
-		if (peek(r, i++) != CEL_TOKEN_IDENT)
+		if (reader_peek(r, i++) != CEL_TOKEN_IDENT)
 			return 0;
-		if (peek(r, i) == CEL_TOKEN_LBRACE)
+		if (reader_peek(r, i) == CEL_TOKEN_LBRACE)
 			return i;
-		if (peek(r, i++) != CEL_TOKEN_DOT)
+		if (reader_peek(r, i++) != CEL_TOKEN_DOT)
 			return 0;
 	}
 }
@@ -590,8 +308,8 @@ static struct cel_expr *read_structure(struct reader *r, size_t name_len, const 
 	struct entries s = {};
 	CLEANUP_BUF name = BUF_INIT(CEL_TEXT_MAX * 4);
 	for (size_t i = 0; i < name_len; i++)
-		buf_add_str(&name, text_of(r, take_next(r)));
-	uint32_t at = here(r).at;
+		buf_add_str(&name, reader_text(r, reader_take_next(r)));
+	uint32_t at = reader_here(r).at;
 	if (!read_bracketed(r, &s, read_fields, FIRST_FIELD, T(RBRACE), true, up) || s.is_broken)
 		return NULL;
 	struct cel_expr *e = new_entries(r, CEL_NODE_STRUCT, at, &s);
@@ -602,25 +320,25 @@ static struct cel_expr *read_structure(struct reader *r, size_t name_len, const 
 static struct cel_expr *read_name(struct reader *r, const struct follow *up)
 {
 	size_t name_len = structure_name_len(r);
-	uint32_t start = here(r).at;
-	bool has_dot = peek(r, 0) == CEL_TOKEN_DOT;
+	uint32_t start = reader_here(r).at;
+	bool has_dot = reader_peek(r, 0) == CEL_TOKEN_DOT;
 	struct entries s = {};
 	if (name_len > 0)
 		return read_structure(r, name_len, up);
 	if (has_dot)
-		take_next(r);
-	struct cel_token token = take_next(r);
-	struct str name = text_of(r, token);
+		reader_take_next(r);
+	struct cel_token token = reader_take_next(r);
+	struct str name = reader_text(r, token);
 	if (cel_is_reserved(name))
 		cel_fault(r->c, start, "reserved identifier: %.*s", STR_FMT(name));
 	if (has_dot)
 		name = arena_printf(r->c->arena, ".%.*s", STR_FMT(name));
-	if (!is_next(r, T(LPAREN))) {
+	if (!reader_is_next(r, T(LPAREN))) {
 		struct cel_expr *e = cel_new(r->c, CEL_NODE_IDENT, token.at);
 		e->name = name;
 		return e;
 	}
-	uint32_t at = here(r).at;
+	uint32_t at = reader_here(r).at;
 	if (!read_bracketed(r, &s, read_arguments, FIRST_EXPR, T(RPAREN), false, up) || s.is_broken)
 		return NULL;
 	return cel_macro(r->c, cel_new_call(r->c, at, name, s.count, s.keys));
@@ -629,16 +347,16 @@ static struct cel_expr *read_name(struct reader *r, const struct follow *up)
 static struct cel_expr *read_nested(struct reader *r, const struct follow *up)
 {
 	struct cel_token end;
-	take_next(r);
+	reader_take_next(r);
 	struct cel_expr *e = read_expr(r, FOLLOW(T(RPAREN), false));
-	return take(r, T(RPAREN), 0, true, up, &end) ? e : NULL;
+	return reader_take(r, T(RPAREN), 0, true, up, &end) ? e : NULL;
 }
 
 static struct cel_expr *read_atom_form(struct reader *r, const struct follow *up)
 {
-	if (!begin(r, FIRST_ATOM))
+	if (!reader_begin(r, FIRST_ATOM))
 		return NULL;
-	switch (peek(r, 0)) {
+	switch (reader_peek(r, 0)) {
 	case CEL_TOKEN_LPAREN:
 		return read_nested(r, up);
 	case CEL_TOKEN_LBRACKET:
@@ -646,16 +364,16 @@ static struct cel_expr *read_atom_form(struct reader *r, const struct follow *up
 	case CEL_TOKEN_LBRACE:
 		return read_map(r, up);
 	case CEL_TOKEN_DOT:
-		if (peek(r, 1) == CEL_TOKEN_IDENT)
+		if (reader_peek(r, 1) == CEL_TOKEN_IDENT)
 			return read_name(r, up);
-		refuse_forms(r, 1);
+		reader_refuse_forms(r, 1);
 		return NULL;
 	case CEL_TOKEN_IDENT:
 		return read_name(r, up);
 	default:
-		if (is_next(r, FIRST_ATOM))
+		if (reader_is_next(r, FIRST_ATOM))
 			return read_literal(r, FOLLOW(0, true));
-		refuse_forms(r, 0);
+		reader_refuse_forms(r, 0);
 		return NULL;
 	}
 }
@@ -665,7 +383,7 @@ static struct cel_expr *read_atom(struct reader *r, const struct follow *up)
 	struct cel_expr *e = read_atom_form(r, up);
 	if (!r->has_error)
 		return e;
-	recover(r, 7, up);
+	reader_recover(r, 7, up);
 	return NULL;
 }
 
@@ -692,9 +410,9 @@ static struct cel_expr *read_member_call(struct reader *r, struct cel_expr *of,
 					 const struct follow *up)
 {
 	struct entries s = {};
-	take_next(r);
-	struct str name = text_of(r, take_next(r));
-	uint32_t at = here(r).at;
+	reader_take_next(r);
+	struct str name = reader_text(r, reader_take_next(r));
+	uint32_t at = reader_here(r).at;
 	if (!read_bracketed(r, &s, read_arguments, FIRST_EXPR, T(RPAREN), false,
 			    FOLLOW(T(DOT) | T(LBRACKET), true)) ||
 	    s.is_broken || !of)
@@ -706,14 +424,14 @@ static struct cel_expr *read_member_call(struct reader *r, struct cel_expr *of,
 
 static struct cel_expr *read_index(struct reader *r, struct cel_expr *of, const struct follow *up)
 {
-	struct cel_token end, open = take_next(r);
-	if (!begin(r, FIRST_ENTRY))
+	struct cel_token end, open = reader_take_next(r);
+	if (!reader_begin(r, FIRST_ENTRY))
 		return NULL;
-	bool is_optional = is_next(r, T(QUESTION));
+	bool is_optional = reader_is_next(r, T(QUESTION));
 	if (is_optional)
-		take_next(r);
+		reader_take_next(r);
 	struct cel_expr *index = read_expr(r, FOLLOW(T(RBRACKET), false));
-	if (!take(r, T(RBRACKET), T(DOT) | T(LBRACKET), true, up, &end) || !index || !of)
+	if (!reader_take(r, T(RBRACKET), T(DOT) | T(LBRACKET), true, up, &end) || !index || !of)
 		return NULL;
 	return cel_new_call(r->c, open.at, is_optional ? STR("_[?_]") : STR("_[_]"), 2,
 			    (struct cel_expr *[]){of, index});
@@ -721,20 +439,20 @@ static struct cel_expr *read_index(struct reader *r, struct cel_expr *of, const 
 
 static struct cel_expr *read_select(struct reader *r, struct cel_expr *of, const struct follow *up)
 {
-	struct cel_token dot = here(r);
+	struct cel_token dot = reader_here(r);
 	struct str field;
-	enum cel_token_type after = peek(r, 1);
-	if (after == CEL_TOKEN_IDENT && peek(r, 2) == CEL_TOKEN_LPAREN)
+	enum cel_token_type after = reader_peek(r, 1);
+	if (after == CEL_TOKEN_IDENT && reader_peek(r, 2) == CEL_TOKEN_LPAREN)
 		return read_member_call(r, of, up);
 	if (after != CEL_TOKEN_IDENT && after != CEL_TOKEN_QUOTED_IDENT &&
 	    after != CEL_TOKEN_QUESTION) {
-		refuse_forms(r, 1);
+		reader_refuse_forms(r, 1);
 		return NULL;
 	}
-	take_next(r);
-	bool is_optional = is_next(r, T(QUESTION));
+	reader_take_next(r);
+	bool is_optional = reader_is_next(r, T(QUESTION));
 	if (is_optional)
-		take_next(r);
+		reader_take_next(r);
 	if (!read_word(r, FOLLOW(T(DOT) | T(LBRACKET), true), &field))
 		return NULL;
 	return new_select(r, of, dot, field, is_optional);
@@ -743,10 +461,10 @@ static struct cel_expr *read_select(struct reader *r, struct cel_expr *of, const
 static struct cel_expr *read_member(struct reader *r, const struct follow *up)
 {
 	struct cel_expr *e = read_atom(r, FOLLOW(T(DOT) | T(LBRACKET), true));
-	while (is_next(r, T(DOT) | T(LBRACKET)) && !r->is_stopped) {
-		e = is_next(r, T(DOT)) ? read_select(r, e, up) : read_index(r, e, up);
+	while (reader_is_next(r, T(DOT) | T(LBRACKET)) && !r->is_stopped) {
+		e = reader_is_next(r, T(DOT)) ? read_select(r, e, up) : read_index(r, e, up);
 		if (r->has_error) {
-			recover(r, 8, up);
+			reader_recover(r, 8, up);
 			return NULL;
 		}
 	}
@@ -781,25 +499,25 @@ static bool read_signs(struct reader *r, token_set sign, size_t *ret_count, cons
 {
 	*ret_count = 0;
 	do {
-		take_next(r);
+		reader_take_next(r);
 		++*ret_count;
-		if (!r->is_recovering && !is_next(r, FIRST_ATOM | sign)) {
-			report_token(r, "extraneous", FIRST_ATOM | sign);
-			skip_to(r, FIRST_ATOM | sign | recovery_set(up));
+		if (!r->is_recovering && !reader_is_next(r, FIRST_ATOM | sign)) {
+			reader_report(r, "extraneous", FIRST_ATOM | sign);
+			reader_skip_to(r, FIRST_ATOM | sign | reader_recovery_set(up));
 		}
-		if (sign == T(MINUS) && is_next(r, sign) &&
-		    !((FIRST_ATOM | sign) >> peek(r, 1) & 1)) {
-			refuse_forms(r, 1);
+		if (sign == T(MINUS) && reader_is_next(r, sign) &&
+		    !((FIRST_ATOM | sign) >> reader_peek(r, 1) & 1)) {
+			reader_refuse_forms(r, 1);
 			return false;
 		}
-	} while (is_next(r, sign));
+	} while (reader_is_next(r, sign));
 	return true;
 }
 
 static struct cel_expr *read_negation(struct reader *r, token_set sign, const struct follow *up)
 {
 	size_t signs;
-	uint32_t at = here(r).at;
+	uint32_t at = reader_here(r).at;
 	if (!read_signs(r, sign, &signs, up))
 		return NULL;
 	struct cel_expr *e = read_member(r, FOLLOW(0, true));
@@ -810,19 +528,19 @@ static struct cel_expr *read_negation(struct reader *r, token_set sign, const st
 
 static struct cel_expr *read_unary_form(struct reader *r, const struct follow *up)
 {
-	if (!begin(r, FIRST_EXPR))
+	if (!reader_begin(r, FIRST_EXPR))
 		return NULL;
-	if (is_next(r, T(EXCLAM)))
+	if (reader_is_next(r, T(EXCLAM)))
 		return read_negation(r, T(EXCLAM), up);
-	if (!is_next(r, T(MINUS)) || (T(INT) | T(FLOAT)) >> peek(r, 1) & 1) {
-		if (is_next(r, FIRST_EXPR))
+	if (!reader_is_next(r, T(MINUS)) || (T(INT) | T(FLOAT)) >> reader_peek(r, 1) & 1) {
+		if (reader_is_next(r, FIRST_EXPR))
 			return read_member(r, FOLLOW(0, true));
-		refuse_forms(r, 0);
+		reader_refuse_forms(r, 0);
 		return NULL;
 	}
-	if (FIRST_ATOM >> peek(r, 1) & 1)
+	if (FIRST_ATOM >> reader_peek(r, 1) & 1)
 		return read_negation(r, T(MINUS), up);
-	refuse_forms(r, 1);
+	reader_refuse_forms(r, 1);
 	return NULL;
 }
 
@@ -831,7 +549,7 @@ static struct cel_expr *read_unary(struct reader *r, const struct follow *up)
 	struct cel_expr *e = read_unary_form(r, up);
 	if (!r->has_error)
 		return e;
-	recover(r, 9, up);
+	reader_recover(r, 9, up);
 	return NULL;
 }
 
@@ -839,13 +557,13 @@ static struct cel_expr *read_unary(struct reader *r, const struct follow *up)
 static struct cel_expr *read_calc(struct reader *r, int level, const struct follow *up)
 {
 	struct cel_expr *e = NULL;
-	if (enter(r, RULE_CALC))
+	if (reader_enter(r, RULE_CALC))
 		e = read_unary(r, FOLLOW(CALC_SIGNS, true));
-	while (!r->is_stopped && is_next(r, CALC_SIGNS)) {
-		bool is_sum = is_next(r, T(PLUS) | T(MINUS));
+	while (!r->is_stopped && reader_is_next(r, CALC_SIGNS)) {
+		bool is_sum = reader_is_next(r, T(PLUS) | T(MINUS));
 		if (level > (is_sum ? 1 : 2))
 			break;
-		struct cel_token sign = take_next(r);
+		struct cel_token sign = reader_take_next(r);
 		struct cel_expr *right = read_calc(r, is_sum ? 2 : 3, FOLLOW(CALC_SIGNS, true));
 		e = new_operation(r, sign, function_of(sign.type), e, right);
 	}
@@ -856,10 +574,10 @@ static struct cel_expr *read_calc(struct reader *r, int level, const struct foll
 static struct cel_expr *read_relation(struct reader *r, bool is_right, const struct follow *up)
 {
 	struct cel_expr *e = NULL;
-	if (enter(r, RULE_RELATION))
+	if (reader_enter(r, RULE_RELATION))
 		e = read_calc(r, 1, FOLLOW(RELATION_SIGNS, true));
-	while (!r->is_stopped && !is_right && is_next(r, RELATION_SIGNS)) {
-		struct cel_token sign = take_next(r);
+	while (!r->is_stopped && !is_right && reader_is_next(r, RELATION_SIGNS)) {
+		struct cel_token sign = reader_take_next(r);
 		struct cel_expr *right = read_relation(r, true, FOLLOW(RELATION_SIGNS, true));
 		e = new_operation(r, sign, function_of(sign.type), e, right);
 	}
@@ -907,9 +625,9 @@ static struct cel_expr *read_and(struct reader *r, const struct follow *up)
 	struct cel_token sign = {};
 	do {
 		if (s.count)
-			sign = take_next(r);
+			sign = reader_take_next(r);
 		add_term(r, &s, sign, read_relation(r, false, FOLLOW(T(AND), true)));
-	} while (!r->is_stopped && is_next(r, T(AND)));
+	} while (!r->is_stopped && reader_is_next(r, T(AND)));
 	return chain_of(r, &s);
 }
 
@@ -919,19 +637,19 @@ static struct cel_expr *read_or(struct reader *r, const struct follow *up)
 	struct cel_token sign = {};
 	do {
 		if (s.count)
-			sign = take_next(r);
+			sign = reader_take_next(r);
 		add_term(r, &s, sign, read_and(r, FOLLOW(T(OR), true)));
-	} while (!r->is_stopped && is_next(r, T(OR)));
+	} while (!r->is_stopped && reader_is_next(r, T(OR)));
 	return chain_of(r, &s);
 }
 
 static struct cel_expr *read_choice(struct reader *r, struct cel_expr *condition,
 				    const struct follow *up)
 {
-	struct cel_token colon, question = take_next(r);
+	struct cel_token colon, question = reader_take_next(r);
 	struct cel_expr *yes = read_or(r, FOLLOW(T(COLON), false));
-	if (!take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
-		recover(r, 10, up);
+	if (!reader_take(r, T(COLON), FIRST_EXPR, false, up, &colon)) {
+		reader_recover(r, 10, up);
 		return NULL;
 	}
 	struct cel_expr *no = read_expr(r, FOLLOW(0, true));
@@ -944,9 +662,9 @@ static struct cel_expr *read_choice(struct reader *r, struct cel_expr *condition
 static struct cel_expr *read_expr(struct reader *r, const struct follow *up)
 {
 	struct cel_expr *e = NULL;
-	if (enter(r, RULE_EXPR) && !r->is_stopped)
+	if (reader_enter(r, RULE_EXPR) && !r->is_stopped)
 		e = read_or(r, FOLLOW(T(QUESTION), true));
-	if (!r->is_stopped && is_next(r, T(QUESTION)))
+	if (!r->is_stopped && reader_is_next(r, T(QUESTION)))
 		e = read_choice(r, e, up);
 	r->depth[RULE_EXPR]--;
 	return e;
@@ -959,7 +677,7 @@ struct cel_expr *cel_read(struct cel *c)
 	r.tokens = cel_lex(c, &r.count);
 	struct cel_expr *e =
 		read_expr(&r, &(struct follow){.set = T(EOF), .may_end = false, .up = NULL});
-	if (!r.is_stopped && !take(&r, T(EOF), 0, false, NULL, &end))
-		recover(&r, 11, NULL);
+	if (!r.is_stopped && !reader_take(&r, T(EOF), 0, false, NULL, &end))
+		reader_recover(&r, 11, NULL);
 	return e;
 }

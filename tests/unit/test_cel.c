@@ -210,6 +210,9 @@ static void type_errors_are_upstreams(void **state)
 		{"duration('1 hour')", "1:10: invalid duration argument"},
 		{"timestamp('yesterday')", "1:11: invalid timestamp argument"},
 		{"s.matches('a(')", "1:11: invalid matches argument"},
+		{"s.matches('[a')", "1:11: invalid matches argument"},
+		{"s.matches('a)')", "1:11: invalid matches argument"},
+		{"s.matches('a\\\\')", "1:11: invalid matches argument"},
 		{"s.matches('*a')", "1:11: invalid matches argument"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -288,6 +291,7 @@ static void types_are_found(void **state)
 		{"timestamp('2020-01-02T03:04:05Z').getFullYear()", "int"},
 		{"timestamp('2020-01-02T03:04:05Z') - duration('1h')", "google.protobuf.Timestamp"},
 		{"s.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')", "bool"},
+		{"s.matches('[[:alpha:]\\\\]]+?(?:a|b)*[^]a]$')", "bool"},
 		{"s.split(',').join(';')", "string"},
 		{"s.lowerAscii().replace('a', 'b').trim()", "string"},
 		{"'%d'.format([1])", "string"},
