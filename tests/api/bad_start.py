@@ -77,6 +77,8 @@ OPTIONS = [
     (["--bind-address", "1.2.3"], ["--bind-address", "'1.2.3'", "IPv4 or IPv6"]),
     (["--advertise-address", "here"], ["--advertise-address", "'here'", "IPv4 or IPv6"]),
     (["--cluster-domain", "a..b"], ["--cluster-domain", r"'a\.\.b'", "like cluster.local"]),
+    (["--request-timeout", "5"], ["--request-timeout", "'5'", "like 60s"]),
+    (["--request-timeout", "0s"], ["--request-timeout", "'0s'", "above 0"]),
     (["--tls-san", "a b"], ["--tls-san", "'a b'", "DNS name"]),
     (["--node-label", "role"], ["--node-label", "'role'", "like node-type=application"]),
     (["--node-label", "a=b c"], ["--node-label", "'a=b c'"]),
@@ -161,9 +163,9 @@ def newer_format(bench):
     with sqlite3.connect(bench.path("state.db")) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    wrong = refused(bench, bench.control(), 1, ["DATA/state.db", "format 99", "up to 1", "newer skeg", "backup"])
+    wrong = refused(bench, bench.control(), 1, ["DATA/state.db", "format 99", "up to 2", "newer skeg", "backup"])
     with sqlite3.connect(bench.path("state.db")) as database:
-        count = database.execute("SELECT count(*) FROM current").fetchone()[0]
+        count = database.execute("SELECT count(*) FROM log").fetchone()[0]
     database.close()
     return wrong or (None if count > 50 else f"only {count} objects are left")
 
@@ -178,7 +180,7 @@ def damaged_object(bench):
     bench.copy()
     with sqlite3.connect(bench.path("state.db")) as database:
         database.execute("UPDATE log SET payload = substr(payload, 1, length(payload) - 1) || x'00' "
-                         "WHERE id = (SELECT max(id) FROM current)")
+                         "WHERE id = (SELECT max(id) FROM log)")
     database.close()
     return refused(bench, bench.control(), 1, ["DATA/state.db", "damaged", "revision", "restore a backup"])
 
