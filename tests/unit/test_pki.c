@@ -69,6 +69,20 @@ static void test_issue_keeps_names(void **state)
 			 3600 + PKI_CLOCK_SKEW_S);
 }
 
+/* Between 75 and 85 % of the life since it was issued, not since the day that clocks are forgiven.
+ */
+static void test_renewal_comes_before_the_end(void **state)
+{
+	for (int i = 0; i < 20; i++) {
+		struct pki_pair pair;
+		struct pki_cert cert;
+		assert_int_equal(pki_issue(&arena, &ca, &subject, &pair, NULL), RC_OK);
+		assert_int_equal(pki_cert_parse(&arena, pair.cert_pem, &cert, NULL), RC_OK);
+		int64_t left_s = (cert.not_after_us - pki_renewal_us(&cert)) / 1000000;
+		assert_in_range(left_s, 3600 * 15 / 100 - 1, 3600 * 25 / 100 + 1);
+	}
+}
+
 static void test_validity_ends_with_authority(void **state)
 {
 	struct pki_pair pair;
@@ -199,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_authority),
 		cmocka_unit_test(test_issue_keeps_names),
+		cmocka_unit_test(test_renewal_comes_before_the_end),
 		cmocka_unit_test(test_validity_ends_with_authority),
 		cmocka_unit_test(test_strangers_do_not_verify),
 		cmocka_unit_test(test_request_is_signed),
