@@ -23,6 +23,7 @@ struct setting {
 	struct text_list words;		 /* those that name no objects */
 	const struct resource *resource; /* the present one */
 	bool tells_unchanged;		 /* objects that were so already are told as well */
+	struct str value;		 /* of the verb, as ctx */
 	const void *ctx;		 /* of the verb */
 };
 

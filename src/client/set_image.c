@@ -5,8 +5,7 @@
 static enum rc put_image(struct setting *s, const struct json *container, struct json *patch,
 			 struct err *err)
 {
-	const struct str *image = s->ctx;
-	json_set_str(s->arena, patch, STR("image"), *image);
+	json_set_str(s->arena, patch, STR("image"), s->value);
 	return RC_OK;
 }
 
@@ -15,10 +14,9 @@ static enum rc fill(struct setting *s, const struct resource *r, struct json *pa
 		    struct err *err)
 {
 	for (size_t i = 0; i < s->words.count; i++) {
-		struct str name, image;
+		struct str name;
 		bool is_found;
-		str_cut(str_of(s->words.at[i]), '=', &name, &image);
-		s->ctx = &image;
+		str_cut(str_of(s->words.at[i]), '=', &name, &s->value);
 		TRY(set_containers(s, r, SET_CONTAINERS | SET_INIT_CONTAINERS,
 				   arena_cstr(s->arena, name), patch, put_image, &is_found, err));
 		if (!is_found)
