@@ -259,12 +259,13 @@ class Day:
 class Follower:
     """A kubectl that runs on, by a pipe or a terminal of its own."""
 
-    def __init__(self, words, has_terminal=False):
+    def __init__(self, words, has_terminal=False, environment=None):
         self.seen = ""
         self.terminal = None
         if has_terminal:
             self.terminal, other = pty.openpty()
-            self.process = subprocess.Popen(words, stdin=other, stdout=other, stderr=other, start_new_session=True, close_fds=True)
+            self.process = subprocess.Popen(words, stdin=other, stdout=other, stderr=other, start_new_session=True, close_fds=True,
+                                            env={**os.environ, **(environment or {})})
             os.close(other)
             self.fd = self.terminal
         else:
@@ -397,10 +398,13 @@ def step_attach_terminal(day):
     """A terminal of the container itself, with the size of the one that kubectl has."""
     if day.version < TERMINAL_SINCE:
         return "left out"
-    with Follower(day.words("attach", "-it", "terminal", "-n", SPACE), has_terminal=True) as shell:
-        fcntl.ioctl(shell.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
-        shell.process.send_signal(signal.SIGWINCH)
-        wait_for("the size", lambda: shell.send("stty size\n") or re.search("^33 111", shell.pump(0.5), re.MULTILINE), PATIENCE_S, 0.5)
+    for rows, protocol in ((33, "true"), (44, "false")):  # WebSocket, SPDY
+        with Follower(day.words("attach", "-it", "terminal", "-n", SPACE), has_terminal=True,
+                      environment={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": protocol}) as shell:
+            fcntl.ioctl(shell.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 111, 0, 0))
+            shell.process.send_signal(signal.SIGWINCH)
+            wait_for("the size", lambda: shell.send("stty size\n") or re.search(f"^{rows} 111", shell.pump(0.5), re.MULTILINE),
+                     PATIENCE_S, 0.5)
     return None
 
 
@@ -474,6 +478,8 @@ def step_debug(day):
     day.run("debug", "shell", "-n", SPACE, f"--image={IMAGE}", "--container=brief", "--", "sh", "-c", "exit 4")
     wait_for("its end", lambda: "terminated" in ephemeral_state(day, "brief"), PATIENCE_S, 0.3)
     assert ephemeral_state(day, "brief")["terminated"]["exitCode"] == 4
+    name = re.search(r"node-debugger-\S+", day.run("debug", "node/node1", "-n", SPACE, f"--image={IMAGE}", "--", "ls", "/host"))[0]
+    wait_for("a look at the node", lambda: "etc" in day.run("logs", name, "-n", SPACE).split(), PATIENCE_S, 0.5)
     if day.version < TERMINAL_SINCE:
         return
     name = f"terminal-{day.version[1]}"
