@@ -19,6 +19,8 @@
 #define PACKET_MAX_BYTES  (8u << 10) /* to conmon */
 #define COMMAND_MAX_BYTES (1u << 20)
 #define STATUS_MAX_BYTES  (16u << 10)
+#define SIZES_MAX_BYTES	  1024
+#define SIZE_PAUSE_MS	  200
 
 struct exec_session;
 
@@ -47,6 +49,9 @@ struct exec_session {
 	struct loop_watch stdin_watch;
 	struct buf input; /* waits for stdin_fd */
 	bool is_input_ended;
+	struct buf sizes;	      /* the beginning of the next one */
+	struct loop_timer size_timer; /* runs for a while after each size that conmon gets */
+	bool is_size_new;
 	uint16_t columns, rows; /* 0: not told */
 };
 
@@ -143,7 +148,9 @@ static void session_free(struct exec_session *s)
 	if (s->exec)
 		server->config.runtime->ops->exec_free(s->exec);
 	channels_close(s->channels);
+	loop_timer_stop(&s->size_timer);
 	buf_done(&s->input);
+	buf_done(&s->sizes);
 	arena_done(&s->arena);
 	free(s);
 	kubelet_check_stopped(server);
@@ -296,6 +303,25 @@ static void input_add(struct exec_session *s, struct str bytes)
 		channels_pause(s->channels);
 }
 
+static void on_size_timer(struct loop_timer *timer);
+
+/* conmon overlooks the second of two sizes that it reads at once, and kubectl sends two at the
+ * start, to have everything drawn again. */
+static void attach_size_tell(struct exec_session *s)
+{
+	struct runtime *r = s->server->config.runtime;
+	s->is_size_new = false;
+	r->ops->attach_resize(r, s->config.container_id, s->columns, s->rows);
+	loop_timer_start(s->server->loop, &s->size_timer, SIZE_PAUSE_MS, on_size_timer);
+}
+
+static void on_size_timer(struct loop_timer *timer)
+{
+	struct exec_session *s = CONTAINER_OF(timer, struct exec_session, size_timer);
+	if (s->is_size_new)
+		attach_size_tell(s);
+}
+
 static void size_tell(struct exec_session *s)
 {
 	struct runtime *r = s->server->config.runtime;
@@ -303,16 +329,17 @@ static void size_tell(struct exec_session *s)
 		return;
 	if (s->exec)
 		r->ops->exec_resize(s->exec, s->columns, s->rows);
+	else if (s->is_attach && s->has_begun && s->size_timer.loop)
+		s->is_size_new = true;
 	else if (s->is_attach && s->has_begun)
-		r->ops->attach_resize(r, s->config.container_id, s->columns, s->rows);
+		attach_size_tell(s);
 }
 
-/* {"Width":80,"Height":24} */
-static void resize(struct exec_session *s, struct str text)
+static void size_read(struct exec_session *s, struct str text)
 {
 	CLEANUP_ARENA a = {};
 	struct json *t;
-	if (json_parse(&a, text, &t, NULL, NULL) != RC_OK)
+	if (json_parse(&a, str_trim(text), &t, NULL, NULL) != RC_OK)
 		return;
 	int64_t columns = json_i64(json_get(t, STR("Width")));
 	int64_t rows = json_i64(json_get(t, STR("Height")));
@@ -321,6 +348,22 @@ static void resize(struct exec_session *s, struct str text)
 	s->columns = (uint16_t)columns;
 	s->rows = (uint16_t)rows;
 	size_tell(s);
+}
+
+/* {"Width":80,"Height":24}, one after the other: what a client wrote at once may come in pieces,
+ * and pieces together. */
+static void resize(struct exec_session *s, struct str bytes)
+{
+	buf_add_str(&s->sizes, bytes);
+	if (s->sizes.is_full) {
+		buf_reset(&s->sizes);
+		return;
+	}
+	for (const char *end; s->sizes.len && (end = memchr(s->sizes.data, '}', s->sizes.len));) {
+		size_t len = (size_t)(end - s->sizes.data) + 1;
+		size_read(s, str_n(s->sizes.data, len));
+		buf_consume(&s->sizes, len);
+	}
 }
 
 /* ---- the runtime has begun ---- */
@@ -503,6 +546,7 @@ static struct exec_session *session_new(struct kubelet_request *q, bool is_attac
 	s->is_attach = is_attach;
 	s->stdin_fd = -1;
 	s->input.max_bytes = INPUT_MAX_BYTES;
+	s->sizes.max_bytes = SIZES_MAX_BYTES;
 	s->config.container_id = arena_str(&s->arena, str_of(q->found.id));
 	for (size_t i = 0; i < ARRAY_LEN(s->outputs); i++)
 		s->outputs[i] = (struct exec_output){

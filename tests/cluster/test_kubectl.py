@@ -403,8 +403,11 @@ def step_attach_terminal(day):
                       environment={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": protocol}) as shell:
             fcntl.ioctl(shell.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 111, 0, 0))
             shell.process.send_signal(signal.SIGWINCH)
-            wait_for("the size", lambda: shell.send("stty size\n") or re.search(f"^{rows} 111", shell.pump(0.5), re.MULTILINE),
-                     PATIENCE_S, 0.5)
+            try:
+                wait_for("the size", lambda: shell.send("stty size\n") or re.search(f"^{rows} 111", shell.pump(0.5), re.MULTILINE),
+                         PATIENCE_S // 2, 0.5)
+            except TimeoutError as error:
+                raise AssertionError(f"{error} (WebSockets: {protocol}): {shell.seen[-600:]!r}") from None
     return None
 
 
@@ -479,7 +482,8 @@ def step_debug(day):
     wait_for("its end", lambda: "terminated" in ephemeral_state(day, "brief"), PATIENCE_S, 0.3)
     assert ephemeral_state(day, "brief")["terminated"]["exitCode"] == 4
     name = re.search(r"node-debugger-\S+", day.run("debug", "node/node1", "-n", SPACE, f"--image={IMAGE}", "--", "ls", "/host"))[0]
-    wait_for("a look at the node", lambda: "etc" in day.run("logs", name, "-n", SPACE).split(), PATIENCE_S, 0.5)
+    day.run("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "-n", SPACE, f"--timeout={PATIENCE_S - 5}s")
+    assert "etc" in day.run("logs", name, "-n", SPACE).split()
     if day.version < TERMINAL_SINCE:
         return
     name = f"terminal-{day.version[1]}"

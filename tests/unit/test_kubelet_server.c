@@ -723,6 +723,10 @@ static void test_attach_resize(void **state)
 	message_send(&e, 4, "{\"Width\":0,\"Height\":24}");
 	message_send(&e, 4, "{\"Width\":80,\"Height\":24}");
 	WAIT_FOR(played.columns == 80 && played.rows == 24);
+	message_send(&e, 4, "{\"Width\":81,\"Height\":25}\n{\"Width\":90,\"Height\":30}\n{\"Wid");
+	WAIT_FOR(played.columns == 90 && played.rows == 30);
+	message_send(&e, 4, "th\":91,\"Height\":31}\n");
+	WAIT_FOR(played.columns == 91 && played.rows == 31);
 	close(played.attach_fd);
 	WAIT_FOR(e.has_ended);
 	end_close(&e);
