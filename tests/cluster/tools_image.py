@@ -17,6 +17,14 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
 
+def guest():
+    """The program of the other tests here, which listens and answers."""
+    with tempfile.TemporaryDirectory(prefix="skeg-guest-") as folder:
+        path = os.path.join(folder, "guest")
+        subprocess.run(["gcc", "-static", "-O1", "-w", "-o", path, os.path.join(os.path.dirname(__file__), "guest.c")], check=True)
+        return open(path, "rb").read()
+
+
 def tools_image():
     """Raises FileNotFoundError for a program that this machine does not have."""
     files = {}
@@ -26,9 +34,7 @@ def tools_image():
             raise FileNotFoundError(name)
         files["bin/" + name] = path
         files.update({library.lstrip("/"): library for library in libraries(path)})
-    guest = os.path.join(tempfile.mkdtemp(prefix="skeg-guest-"), "guest")
-    subprocess.run(["gcc", "-static", "-O1", "-w", "-o", guest, os.path.join(os.path.dirname(__file__), "guest.c")], check=True)
-    files["bin/guest"] = guest
+    files["bin/guest"] = None
     folders = {"tmp", "etc", "data"}
     for name in files:
         while name := os.path.dirname(name):
@@ -36,6 +42,6 @@ def tools_image():
     entries = [(image.entry(name, 0o1777 if name in ("tmp", "data") else 0o755, tarfile.DIRTYPE), None)
                for name in sorted(folders)]
     for name, path in sorted(files.items()):
-        data = open(path, "rb").read()
+        data = open(path, "rb").read() if path else guest()
         entries.append((image.entry(name, 0o755, size=len(data)), data))
     return image.Image(entries, {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "WorkingDir": "/tmp"})
