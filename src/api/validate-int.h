@@ -169,6 +169,20 @@ void check_persistent_source(struct check *v, const struct path *at, const struc
 /* A volume that is described where it is attached, without an object of its own. */
 void check_inline_volume(struct check *v, const struct path *at, const struct json *spec);
 
+/* ---- devices ---- */
+/* A name as drivers of storage and devices have it: a subdomain in any case, 63 bytes at most. */
+void check_driver_name(struct check *v, const struct path *at, struct str driver);
+/* "identifier" or "domain/identifier" */
+void check_device_attribute_name(struct check *v, const struct path *at, struct str name);
+void check_pool_name(struct check *v, const struct path *at, struct str name);
+/* "request" or "request/alternative" of the requests of a claim */
+void check_request_name(struct check *v, const struct path *at, struct str name,
+			const struct json *requests);
+/* Free data of a driver: an object, and not too much. */
+void check_raw_object(struct check *v, const struct path *at, const struct json *value);
+void check_allocated_config(struct check *v, const struct path *at, const struct json *config,
+			    const struct json *requests);
+
 /* Webhooks of admission and of conversion. */
 void check_webhook_client(struct check *v, const struct path *at, const struct json *client);
 void check_review_versions(struct check *v, const struct path *at, const struct json *versions);
@@ -197,6 +211,8 @@ void node_update_rules(struct check *v, const struct json *old, const struct jso
 void core_event_rules(struct check *v, const struct json *tree);
 void event_rules(struct check *v, const struct json *tree);
 void event_update_rules(struct check *v, const struct json *old, const struct json *tree);
+void device_slice_rules(struct check *v, const struct json *tree);
+void device_slice_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void endpoints_rules(struct check *v, const struct json *tree);
 void controller_rules(struct check *v, const struct json *tree);
 void pod_create_rules(struct check *v, const struct json *tree);
@@ -222,7 +238,8 @@ typedef void part_rules(struct check *v, const struct json *old, const struct js
 part_rules pod_part_rules, namespace_part_rules, service_part_rules, ingress_part_rules,
 	deployment_part_rules, replica_set_part_rules, stateful_set_part_rules,
 	autoscaler_part_rules, csr_part_rules, job_part_rules, daemon_set_part_rules,
-	quota_part_rules, budget_part_rules, node_part_rules, claim_part_rules;
+	quota_part_rules, budget_part_rules, node_part_rules, claim_part_rules,
+	device_claim_part_rules;
 
 /* ---- tables of kinds ---- */
 #define NAME_GENERIC                                                                               \

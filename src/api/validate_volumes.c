@@ -397,7 +397,7 @@ static void check_scaleio(struct check *v, const struct path *at, const struct j
 	need(v, at, s, "volumeName");
 }
 
-static void check_driver_name(struct check *v, const struct path *at, struct str driver)
+void check_driver_name(struct check *v, const struct path *at, struct str driver)
 {
 	struct faults f;
 	if (driver.len == 0)
