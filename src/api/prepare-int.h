@@ -42,6 +42,7 @@ void update_condition_times(struct arena *a, const struct json *old, struct json
 void update_volume_status(struct arena *a, const struct json *old, struct json *tree,
 			  int64_t now_us);
 
+void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us);
 void service_addresses(struct arena *a, struct json *spec);
 /* Endpoints of discovery v1 have none: what older versions kept there. */
 void drop_topology(struct json *tree);

@@ -8,7 +8,6 @@
 #define ADMISSION "admissionregistration.k8s.io"
 #define FLOW	  "flowcontrol.apiserver.k8s.io"
 
-static void pod_create(struct arena *a, struct json *tree, int64_t now_us);
 static void job_create(struct arena *a, struct json *tree, int64_t now_us);
 static void daemon_set_create(struct arena *a, struct json *tree, int64_t now_us);
 static void namespace_create(struct arena *a, struct json *tree, int64_t now_us);
@@ -25,7 +24,7 @@ static void slice_create(struct arena *a, struct json *tree, int64_t now_us);
 
 /* The columns are those of struct prepare_row. */
 const struct prepare_row prepare_rows[] = {
-	{"", "Pod", "spec", HAS_STATUS, pod_create, NULL, update_pod_status},
+	{"", "Pod", "spec", HAS_STATUS, prepare_pod_create, NULL, update_pod_status},
 	{"", "PodTemplate", "template", 0},
 	{"", "ReplicationController", "spec", HAS_STATUS},
 	{"", "Namespace", "", HAS_STATUS, namespace_create, update_namespace},
@@ -123,66 +122,6 @@ void list_add_string(struct arena *a, struct json *parent, const char *name, str
 		if (str_eq(json_str(json_at(list, i)), value))
 			return;
 	json_append(a, list, json_string(a, value));
-}
-
-/* "runtime/default", "unconfined" or "localhost/<profile>" as a profile; NULL for other text. */
-static struct json *app_armor_profile(struct arena *a, struct str text)
-{
-	struct json *profile = json_object(a);
-	if (str_is(text, "runtime/default")) {
-		json_set_str(a, profile, STR("type"), STR("RuntimeDefault"));
-	} else if (str_is(text, "unconfined")) {
-		json_set_str(a, profile, STR("type"), STR("Unconfined"));
-	} else if (str_has_prefix(text, STR("localhost/"))) {
-		json_set_str(a, profile, STR("type"), STR("Localhost"));
-		json_set_str(a, profile, STR("localhostProfile"),
-			     str_skip(text, strlen("localhost/")));
-	} else {
-		return NULL;
-	}
-	return profile;
-}
-
-/* The annotations that came before the field fill it where it is absent. */
-static void app_armor_from_annotations(struct arena *a, struct json *tree, const char *list_name)
-{
-	const struct json *annotations = json_path(tree, "metadata.annotations");
-	const struct json *list = json_get(json_get(tree, STR("spec")), str_of(list_name));
-	for (size_t i = 0; annotations && i < json_count(list); i++) {
-		struct json *c = json_at(list, i);
-		struct str key = arena_printf(a,
-					      "container.apparmor.security.beta.kubernetes.io/%.*s",
-					      STR_FMT(json_path_str(c, "name")));
-		struct json *profile = app_armor_profile(a, json_str(json_get(annotations, key)));
-		if (!profile || json_path(c, "securityContext.appArmorProfile"))
-			continue;
-		json_set(a, json_need_object(a, c, STR("securityContext")), STR("appArmorProfile"),
-			 profile);
-	}
-}
-
-static void pod_create(struct arena *a, struct json *tree, int64_t now_us)
-{
-	app_armor_from_annotations(a, tree, "initContainers");
-	app_armor_from_annotations(a, tree, "containers");
-	struct json *status = json_need_object(a, tree, STR("status"));
-	const struct json *spec = json_get(tree, STR("spec"));
-	json_set_str(a, status, STR("phase"), STR("Pending"));
-	json_set_str(a, status, STR("qosClass"), str_of(api_pod_qos(spec)));
-	if (json_count(json_get(spec, STR("schedulingGates"))) == 0)
-		return;
-	struct json *condition = json_object(a), *conditions = json_array(a);
-	json_set_str(a, condition, STR("type"), STR("PodScheduled"));
-	json_set_str(a, condition, STR("status"), STR("False"));
-	json_set(a, condition, STR("lastProbeTime"), json_null(a));
-	char now[TIME_TEXT_MAX];
-	json_set_str(a, condition, STR("lastTransitionTime"),
-		     arena_str(a, str_n(now, time_format(now_us, now))));
-	json_set_str(a, condition, STR("reason"), STR("SchedulingGated"));
-	json_set_str(a, condition, STR("message"),
-		     STR("Scheduling is blocked due to non-empty scheduling gates"));
-	json_append(a, conditions, condition);
-	json_set(a, status, STR("conditions"), conditions);
 }
 
 /* A label that contradicts is refused by validation. */

@@ -273,27 +273,22 @@ static void update_approval(struct arena *a, const struct json *old, struct json
 	update_condition_times(a, old, tree, now_us);
 }
 
-static const struct json *container_named(const struct json *list, struct str name)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_path_str(json_at(list, i), "name"), name))
-			return json_at(list, i);
-	return NULL;
-}
-
-/* The old list with resources and resizePolicy of the new one. */
+/* The old list with resources and resizePolicy of the new one; where containers were added, removed
+ * or renamed the new list as it is, for validation to refuse. */
 static void resize_containers(struct arena *a, struct json *spec, const struct json *wanted,
 			      struct str list_name)
 {
-	const struct json *list = json_get(spec, list_name);
+	const struct json *list = json_get(spec, list_name), *from = json_get(wanted, list_name);
+	bool is_same = json_count(list) == json_count(from);
+	for (size_t i = 0; is_same && i < json_count(list); i++)
+		is_same = member_equal(json_at(list, i), json_at(from, i), STR("name"));
+	if (!is_same) {
+		take(a, spec, wanted, list_name);
+		return;
+	}
 	for (size_t i = 0; i < json_count(list); i++) {
-		struct json *c = json_at(list, i);
-		const struct json *from =
-			container_named(json_get(wanted, list_name), json_path_str(c, "name"));
-		if (!from)
-			continue;
-		take(a, c, from, STR("resources"));
-		take(a, c, from, STR("resizePolicy"));
+		take(a, json_at(list, i), json_at(from, i), STR("resources"));
+		take(a, json_at(list, i), json_at(from, i), STR("resizePolicy"));
 	}
 }
 

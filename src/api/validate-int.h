@@ -93,6 +93,8 @@ void check_immutable(struct check *v, const struct path *at, const struct json *
 bool value_equal(const struct json *a, const struct json *b); /* NULL equals null, "" , {} and [] */
 bool text_in(struct str text, const char *list);	      /* comma separated */
 bool is_ip(struct str text);
+/* An address that can be an endpoint or an external one. */
+void check_plain_ip(struct check *v, const struct path *at, struct str text);
 void check_ip(struct check *v, const struct path *at, struct str text);
 void check_cidr(struct check *v, const struct path *at, struct str text);
 void check_cidr_strictly(struct check *v, const struct path *at, struct str text);
@@ -134,6 +136,13 @@ struct pod_check {
 void check_pod_spec(struct check *v, const struct path *at, const struct json *spec,
 		    const struct json *meta);
 void check_pod_template(struct check *v, const struct path *at, const struct json *template);
+/* Those of a pod or of a template that have a form of their own. */
+void check_pod_annotations(struct check *v, const struct path *at, const struct json *annotations,
+			   const struct json *spec);
+/* Annotations and fields of seccomp and AppArmor profiles say the same; at: of the spec. */
+void check_profile_annotations(struct check *v, const struct path *at, const struct json *spec,
+			       const struct json *annotations);
+void check_image_spaces(struct check *v, const struct path *at, const struct json *list);
 void check_containers(struct check *v, const struct path *at, const struct pod_check *pod);
 struct json *check_volumes(struct check *v, const struct path *at, const struct json *volumes,
 			   const struct json *meta);
@@ -156,6 +165,8 @@ void check_no_backsteps(struct check *v, const struct path *at, struct str text)
 void check_container_security(struct check *v, const struct path *at, const struct json *context,
 			      const struct pod_check *pod);
 void check_pod_security(struct check *v, const struct path *spec_at, const struct json *spec);
+void check_windows_options(struct check *v, const struct path *at, const struct json *options);
+void check_host_process(struct check *v, const struct path *at, const struct json *spec);
 void check_os(struct check *v, const struct path *spec_at, const struct json *spec);
 void check_affinity(struct check *v, const struct path *at, const struct json *affinity);
 void check_node_selector(struct check *v, const struct path *at, const struct json *selector);

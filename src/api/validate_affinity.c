@@ -118,6 +118,28 @@ static void check_label_keys(struct check *v, const struct path *at, const char 
 	}
 }
 
+/* Keys that match became requirements of the selector when the pod was made: one that stands there
+ * twice was there already. */
+static void check_merged_keys(struct check *v, const struct path *at, const struct json *keys,
+			      const struct json *selector)
+{
+	const struct json *labels = GET(selector, "matchLabels");
+	const struct json *requirements = GET(selector, "matchExpressions");
+	FOR_ITEMS(i, requirement, requirements)
+	{
+		struct str key = TEXT(requirement, "key");
+		bool is_known = json_get(labels, key) != NULL;
+		for (size_t k = 0; k < i; k++)
+			is_known |= str_eq(TEXT(json_at(requirements, k), "key"), key);
+		for (size_t k = json_count(keys); is_known && k-- > 0;)
+			if (str_eq(json_str(json_at(keys, k)), key)) {
+				bad_text(v, ITEM(at, k), key,
+					 "exists in both matchLabelKeys and labelSelector");
+				break;
+			}
+	}
+}
+
 static void check_pod_term(struct check *v, const struct path *at, const struct json *term)
 {
 	check_label_selector(v, MEMBER(at, "labelSelector"), GET(term, "labelSelector"));
@@ -128,6 +150,7 @@ static void check_pod_term(struct check *v, const struct path *at, const struct 
 	}
 	check_label_keys(v, at, "matchLabelKeys", term);
 	check_label_keys(v, at, "mismatchLabelKeys", term);
+	check_merged_keys(v, at, GET(term, "matchLabelKeys"), GET(term, "labelSelector"));
 	FOR_ITEMS(k, key, GET(term, "matchLabelKeys"))
 	{
 		if (has_string(GET(term, "mismatchLabelKeys"), json_str(key)))
@@ -238,6 +261,8 @@ void check_spread(struct check *v, const struct path *at, const struct json *lis
 		check_optional_enum(v, MEMBER(here, "nodeTaintsPolicy"), GET(c, "nodeTaintsPolicy"),
 				    "Honor,Ignore");
 		check_label_keys(v, here, "matchLabelKeys", c);
+		check_merged_keys(v, MEMBER(here, "matchLabelKeys"), GET(c, "matchLabelKeys"),
+				  GET(c, "labelSelector"));
 		check_label_selector(v, MEMBER(here, "labelSelector"), GET(c, "labelSelector"));
 	}
 }

@@ -1,7 +1,5 @@
-/* PodSpec, pod templates, pods and their updates. */
+/* PodSpec, pod templates, pods. */
 #include "api/validate-int.h"
-
-#define APP_ARMOR "container.apparmor.security.beta.kubernetes.io/"
 
 static void check_pod_claims(struct check *v, const struct path *at, const struct json *claims)
 {
@@ -203,6 +201,7 @@ void check_pod_spec(struct check *v, const struct path *at, const struct json *s
 	check_gates(v, at, spec);
 	check_spread(v, MEMBER(at, "topologySpreadConstraints"),
 		     GET(spec, "topologySpreadConstraints"));
+	check_host_process(v, at, spec);
 	check_host_users(v, at, spec);
 	check_names_and_places(v, at, spec);
 	check_os(v, at, spec);
@@ -213,59 +212,18 @@ void check_pod_template(struct check *v, const struct path *at, const struct jso
 	const struct json *meta = GET(template, "metadata");
 	check_labels(v, MEMBER(at, "labels"), GET(meta, "labels"));
 	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
+	check_pod_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"),
+			      GET(template, "spec"));
 	check_pod_spec(v, MEMBER(at, "spec"), GET(template, "spec"), NULL);
+	check_profile_annotations(v, MEMBER(at, "spec"), GET(template, "spec"),
+				  GET(meta, "annotations"));
 	if (COUNT(GET(template, "spec"), "ephemeralContainers") > 0)
 		forbidden(v, MEMBER(MEMBER(at, "spec"), "ephemeralContainers"),
 			  "ephemeral containers not allowed in pod template");
 }
 
-static bool has_container(const struct json *spec, struct str name)
-{
-	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-		FOR_ITEMS(i, c, json_get(spec, str_of(lists[l])))
-		{
-			if (str_eq(TEXT(c, "name"), name))
-				return true;
-		}
-	return false;
-}
-
-static bool is_app_armor(struct str profile)
-{
-	return str_is(profile, "runtime/default") || str_is(profile, "unconfined") ||
-	       str_has_prefix(profile, STR("localhost/")) || profile.len == 0;
-}
-
-static void check_pod_annotations(struct check *v, const struct json *tree)
-{
-	const struct path *at = MEMBER(ROOT("metadata"), "annotations");
-	const struct json *spec = GET(tree, "spec");
-	const struct json *annotations = GET(GET(tree, "metadata"), "annotations");
-	struct str cost = TEXT(annotations, "controller.kubernetes.io/pod-deletion-cost");
-	int64_t number;
-	if (GET(annotations, "kubernetes.io/config.mirror") && TEXT(spec, "nodeName").len == 0)
-		bad(v, KEY(at, STR("kubernetes.io/config.mirror")),
-		    GET(annotations, "kubernetes.io/config.mirror"),
-		    "must set spec.nodeName if mirror pod annotation is set");
-	for (size_t i = 0; i < json_count(annotations); i++) {
-		struct json_member m = annotations->object.members[i];
-		struct str name = str_skip(m.key, strlen(APP_ARMOR));
-		if (!str_has_prefix(m.key, STR(APP_ARMOR)))
-			continue;
-		if (!has_container(spec, name))
-			bad_text(v, KEY(at, m.key), name, "container not found");
-		if (!is_app_armor(json_str(m.value)))
-			bad(v, KEY(at, m.key), m.value, "invalid AppArmor profile name: \"%.*s\"",
-			    STR_FMT(json_str(m.value)));
-	}
-	if (cost.at && (!str_to_i64(cost, &number) || number < INT32_MIN || number > INT32_MAX))
-		bad_text(v, KEY(at, STR("controller.kubernetes.io/pod-deletion-cost")), cost,
-			 "must be a 32bit integer");
-}
-
 /* Not for templates, where it has always been let through. */
-static void check_image_spaces(struct check *v, const struct path *at, const struct json *list)
+void check_image_spaces(struct check *v, const struct path *at, const struct json *list)
 {
 	FOR_ITEMS(i, c, list)
 	{
@@ -280,7 +238,8 @@ void pod_parts(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
 	const struct path *at = ROOT("spec");
-	check_pod_annotations(v, tree);
+	check_pod_annotations(v, MEMBER(ROOT("metadata"), "annotations"),
+			      GET(GET(tree, "metadata"), "annotations"), spec);
 	check_pod_spec(v, at, spec, GET(tree, "metadata"));
 	check_image_spaces(v, MEMBER(at, "containers"), GET(spec, "containers"));
 	check_image_spaces(v, MEMBER(at, "initContainers"), GET(spec, "initContainers"));
@@ -296,163 +255,10 @@ void pod_create_rules(struct check *v, const struct json *tree)
 	if (COUNT(spec, "schedulingGates") > 0 && TEXT(spec, "nodeName").len > 0)
 		forbidden(v, MEMBER(ROOT("spec"), "nodeName"),
 			  "cannot be set until all schedulingGates have been cleared");
+	check_profile_annotations(v, ROOT("spec"), spec, GET(GET(tree, "metadata"), "annotations"));
 }
 
 void pod_template_rules(struct check *v, const struct json *tree)
 {
 	check_pod_template(v, ROOT("template"), GET(tree, "template"));
-}
-
-/* ---- updates ---- */
-
-/* The images of both; false: the rest can not be compared. */
-static bool check_container_updates(struct check *v, const char *name, const struct json *old,
-				    const struct json *spec)
-{
-	const struct path *at = MEMBER(ROOT("spec"), name);
-	const struct json *was = json_get(old, str_of(name)), *is = json_get(spec, str_of(name));
-	if (json_count(was) != json_count(is)) {
-		forbidden(v, at, "pod updates may not add or remove containers");
-		return false;
-	}
-	FOR_ITEMS(i, c, is)
-	{
-		check_required(v, MEMBER(ITEM(at, i), "image"), TEXT(c, "image"));
-	}
-	return true;
-}
-
-static void check_deadline_update(struct check *v, const struct json *old, const struct json *spec)
-{
-	const struct path *at = MEMBER(ROOT("spec"), "activeDeadlineSeconds");
-	const struct json *was = GET(old, "activeDeadlineSeconds");
-	const struct json *is = GET(spec, "activeDeadlineSeconds");
-	if (is && was && json_i64(was) < json_i64(is))
-		bad(v, at, is, "must be less than or equal to previous value");
-	else if (!is && was)
-		bad(v, at, NULL, "must not update from a positive integer to nil value");
-}
-
-static void check_gate_updates(struct check *v, const struct json *old, const struct json *spec)
-{
-	const struct path *at = MEMBER(ROOT("spec"), "schedulingGates");
-	FOR_ITEMS(i, gate, GET(spec, "schedulingGates"))
-	{
-		bool is_old = false;
-		FOR_ITEMS(k, before, GET(old, "schedulingGates"))
-		{
-			is_old |= str_eq(TEXT(before, "name"), TEXT(gate, "name"));
-		}
-		if (!is_old)
-			forbidden(v, MEMBER(ITEM(at, i), "name"),
-				  "only deletion is allowed, but found new scheduling gate '%.*s'",
-				  STR_FMT(TEXT(gate, "name")));
-	}
-}
-
-static bool same_toleration(const struct json *a, const struct json *b)
-{
-	static const char *const parts[] = {"key", "operator", "value", "effect"};
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (!value_equal(json_get(a, str_of(parts[i])), json_get(b, str_of(parts[i]))))
-			return false;
-	return true;
-}
-
-static void check_toleration_updates(struct check *v, const struct json *old,
-				     const struct json *spec)
-{
-	FOR_ITEMS(i, before, GET(old, "tolerations"))
-	{
-		bool is_kept = false;
-		FOR_ITEMS(k, now, GET(spec, "tolerations"))
-		{
-			is_kept |= same_toleration(before, now);
-		}
-		if (is_kept)
-			continue;
-		forbidden(v, MEMBER(ROOT("spec"), "tolerations"),
-			  "existing toleration can not be modified except its tolerationSeconds");
-		return;
-	}
-}
-
-static void keep(struct check *v, struct json *spec, const struct json *old, const char *name)
-{
-	struct json *value = json_get(old, str_of(name));
-	if (value)
-		json_set(v->arena, spec, str_of(name), value);
-	else
-		json_remove(spec, str_of(name));
-}
-
-static void keep_images(struct check *v, struct json *spec, const struct json *old,
-			const char *name)
-{
-	struct json *list = json_get(spec, str_of(name));
-	const struct json *old_list = json_get(old, str_of(name));
-	for (size_t i = 0; i < json_count(list); i++)
-		keep(v, json_at(list, i), json_at(old_list, i), "image");
-}
-
-/* A gated pod may still narrow where it runs. */
-static void check_gated_selector(struct check *v, struct json *munged, const struct json *old,
-				 const struct json *spec)
-{
-	const struct json *was = GET(old, "nodeSelector"), *is = GET(spec, "nodeSelector");
-	const struct path *at = MEMBER(ROOT("spec"), "nodeSelector");
-	if (COUNT(old, "schedulingGates") == 0)
-		return;
-	for (size_t i = 0; i < json_count(was); i++) {
-		struct json_member m = was->object.members[i];
-		if (!value_equal(json_get(is, m.key), m.value)) {
-			bad(v, at, is,
-			    "only additions to spec.nodeSelector are allowed (no mutations or "
-			    "deletions)");
-			break;
-		}
-	}
-	keep(v, munged, old, "nodeSelector");
-	keep(v, munged, old, "affinity");
-}
-
-static void check_rest(struct check *v, const struct json *old, const struct json *spec)
-{
-	struct json *munged = json_copy(v->arena, spec);
-	keep_images(v, munged, old, "containers");
-	keep_images(v, munged, old, "initContainers");
-	keep(v, munged, old, "activeDeadlineSeconds");
-	keep(v, munged, old, "schedulingGates");
-	keep(v, munged, old, "tolerations");
-	if (INT(old, "terminationGracePeriodSeconds") < 0 &&
-	    INT(spec, "terminationGracePeriodSeconds") == 1)
-		keep(v, munged, old, "terminationGracePeriodSeconds");
-	check_gated_selector(v, munged, old, spec);
-	if (json_equal(munged, old))
-		return;
-	struct str diff = go_diff(v, "PodSpec", old, munged);
-	forbidden(v, ROOT("spec"),
-		  "pod updates may not change fields other than `spec.containers[*].image`,"
-		  "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-		  "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-		  "(allow it to be set to 1 if it was previously negative)\n%.*s",
-		  STR_FMT(diff));
-}
-
-void pod_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
-{
-	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
-	pod_parts(v, tree);
-	if (!check_container_updates(v, "containers", old, spec) ||
-	    !check_container_updates(v, "initContainers", old, spec))
-		return;
-	check_deadline_update(v, old, spec);
-	check_gate_updates(v, old, spec);
-	check_toleration_updates(v, old, spec);
-	size_t before = v->errors->count;
-	for (size_t i = 0; i < before; i++)
-		if (str_has_prefix(v->errors->items[i].path, STR("spec")) &&
-		    !str_has_prefix(v->errors->items[i].path, STR("spec.containers")))
-			return;
-	check_rest(v, old, spec);
 }

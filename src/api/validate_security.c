@@ -1,4 +1,4 @@
-/* Security contexts of pods and containers, and what an operating system does not have. */
+/* Security contexts of pods and containers. */
 #include "api/validate-int.h"
 
 static void check_id(struct check *v, const struct path *at, const struct json *id)
@@ -20,28 +20,60 @@ static bool is_sysctl_name(struct str s)
 	return s.len > 0 && s.len <= 253;
 }
 
-static void check_sysctls(struct check *v, const struct path *at, const struct json *list)
+/* Sysctls of a namespace that the pod shares with its node: would change the node's. */
+static const struct {
+	const char *beginning, *member;
+} host_sysctls[] = {
+	{"net.", "hostNetwork"},   {"kernel.shm", "hostIPC"}, {"kernel.msg", "hostIPC"},
+	{"fs.mqueue.", "hostIPC"}, {"kernel.sem", "hostIPC"},
+};
+
+static void check_host_sysctl(struct check *v, const struct path *at, struct str name,
+			      const struct json *spec)
 {
+	char *dotted = arena_cstr(v->arena, name);
+	for (size_t i = 0; i < name.len; i++)
+		if (dotted[i] == '/')
+			dotted[i] = '.';
+	for (size_t i = 0; i < ARRAY_LEN(host_sysctls); i++)
+		if (str_has_prefix(str_n(dotted, name.len), str_of(host_sysctls[i].beginning)) &&
+		    json_is_true(json_get(spec, str_of(host_sysctls[i].member)))) {
+			bad_text(v, at, name, "may not be specified when '%s' is true",
+				 host_sysctls[i].member);
+			return;
+		}
+}
+
+static void check_sysctl_name(struct check *v, const struct path *at, const struct json *list,
+			      size_t i)
+{
+	struct str name = TEXT(json_at(list, i), "name");
+	if (name.len == 0) {
+		required(v, at, "%s", "");
+		return;
+	}
+	if (!is_sysctl_name(name)) {
+		bad_text(v, at, name,
+			 "must have at most 253 characters and match regex "
+			 "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./"
+			 "])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
+		return;
+	}
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(TEXT(json_at(list, k), "name"), name)) {
+			duplicate(v, at, name);
+			return;
+		}
+}
+
+static void check_sysctls(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *list = GET(GET(spec, "securityContext"), "sysctls");
 	FOR_ITEMS(i, sysctl, list)
 	{
 		const struct path *here = MEMBER(ITEM(at, i), "name");
-		struct str name = TEXT(sysctl, "name");
-		if (name.len == 0) {
-			required(v, here, "%s", "");
-			continue;
-		}
-		if (!is_sysctl_name(name)) {
-			bad_text(v, here, name,
-				 "must have at most 253 characters and match regex "
-				 "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./"
-				 "])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
-			continue;
-		}
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(list, k), "name"), name)) {
-				duplicate(v, here, name);
-				break;
-			}
+		check_sysctl_name(v, here, list, i);
+		check_host_sysctl(v, here, TEXT(sysctl, "name"), spec);
 	}
 }
 
@@ -79,35 +111,15 @@ static void check_app_armor(struct check *v, const struct path *at, const struct
 	else
 		check_enum(v, MEMBER(at, "type"), type, "Localhost,RuntimeDefault,Unconfined");
 	if (str_is(type, "Localhost")) {
-		if (str_trim(text).len == 0)
-			required(v, local_at, "must be set when AppArmor type is Localhost");
-		else if (str_trim(text).len != text.len)
+		if (str_trim(text).len != text.len)
 			bad_text(v, local_at, text, "must not be padded with whitespace");
+		else if (text.len == 0)
+			required(v, local_at, "must be set when AppArmor type is Localhost");
 		if (text.len > 4095)
 			too_long(v, local_at, 4095);
-	} else if (local) {
+	} else if (local && text_in(type, "RuntimeDefault,Unconfined")) {
 		bad_text(v, local_at, text, "can only be set when AppArmor type is Localhost");
 	}
-}
-
-static void check_windows_options(struct check *v, const struct path *at,
-				  const struct json *options)
-{
-	const struct json *name = GET(options, "gmsaCredentialSpecName");
-	const struct json *spec = GET(options, "gmsaCredentialSpec");
-	const struct json *user = GET(options, "runAsUserName");
-	if (name)
-		check_name(v, MEMBER(at, "gmsaCredentialSpecName"), NAME_DNS_SUBDOMAIN,
-			   json_str(name));
-	if (spec && json_str(spec).len == 0)
-		bad(v, MEMBER(at, "gmsaCredentialSpec"), spec,
-		    "gmsaCredentialSpec cannot be an empty string");
-	if (spec && json_str(spec).len > 64 << 10)
-		bad(v, MEMBER(at, "gmsaCredentialSpec"), spec,
-		    "gmsaCredentialSpec size must be under 64 KiB");
-	if (user && json_str(user).len == 0)
-		bad(v, MEMBER(at, "runAsUserName"), user,
-		    "runAsUserName cannot be an empty string");
 }
 
 static bool adds_sys_admin(const struct json *context)
@@ -167,7 +179,7 @@ void check_pod_security(struct check *v, const struct path *spec_at, const struc
 	if (IS(spec, "hostPID") && IS(spec, "shareProcessNamespace"))
 		bad(v, MEMBER(at, "shareProcessNamespace"), GET(spec, "shareProcessNamespace"),
 		    "ShareProcessNamespace and HostPID cannot both be enabled");
-	check_sysctls(v, MEMBER(at, "sysctls"), GET(context, "sysctls"));
+	check_sysctls(v, MEMBER(at, "sysctls"), spec);
 	check_optional_enum(v, MEMBER(at, "fsGroupChangePolicy"),
 			    GET(context, "fsGroupChangePolicy"), "Always,OnRootMismatch");
 	check_seccomp(v, MEMBER(at, "seccompProfile"), GET(context, "seccompProfile"));
@@ -177,81 +189,4 @@ void check_pod_security(struct check *v, const struct path *spec_at, const struc
 			    GET(context, "supplementalGroupsPolicy"), "Merge,Strict");
 	check_optional_enum(v, MEMBER(at, "seLinuxChangePolicy"),
 			    GET(context, "seLinuxChangePolicy"), "MountOption,Recursive");
-}
-
-static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
-
-static void bar_linux(struct check *v, const struct path *at, const struct json *spec)
-{
-	static const char message[] = "windows options cannot be set for a linux pod";
-	if (GET(GET(spec, "securityContext"), "windowsOptions"))
-		forbidden(v, MEMBER(MEMBER(at, "securityContext"), "windowsOptions"), "%s",
-			  message);
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-		const struct path *list_at = MEMBER(at, lists[l]);
-		FOR_ITEMS(i, c, json_get(spec, str_of(lists[l])))
-		{
-			if (GET(GET(c, "securityContext"), "windowsOptions"))
-				forbidden(v,
-					  MEMBER(MEMBER(ITEM(list_at, i), "securityContext"),
-						 "windowsOptions"),
-					  "%s", message);
-		}
-	}
-}
-
-static void bar_windows(struct check *v, const struct path *at, const struct json *spec)
-{
-	static const char message[] = "cannot be set for a windows pod";
-	static const char *const pod_level[] = {"appArmorProfile",     "seLinuxOptions",
-						"seccompProfile",      "fsGroup",
-						"fsGroupChangePolicy", "sysctls",
-						"runAsUser",	       "runAsGroup",
-						"supplementalGroups",  "supplementalGroupsPolicy"};
-	static const char *const container_level[] = {"appArmorProfile",
-						      "seLinuxOptions",
-						      "seccompProfile",
-						      "capabilities",
-						      "readOnlyRootFilesystem",
-						      "privileged",
-						      "allowPrivilegeEscalation",
-						      "procMount",
-						      "runAsUser",
-						      "runAsGroup"};
-	static const char *const host[] = {"hostUsers", "hostPID", "hostIPC"};
-	const struct path *context_at = MEMBER(at, "securityContext");
-	for (size_t i = 0; i < ARRAY_LEN(pod_level); i++)
-		if (json_get(GET(spec, "securityContext"), str_of(pod_level[i])))
-			forbidden(v, MEMBER(context_at, pod_level[i]), "%s", message);
-	for (size_t i = 0; i < ARRAY_LEN(host); i++)
-		if (json_get(spec, str_of(host[i])) &&
-		    (i == 0 || json_is_true(json_get(spec, str_of(host[i])))))
-			forbidden(v, MEMBER(at, host[i]), "%s", message);
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-		const struct path *list_at = MEMBER(at, lists[l]);
-		FOR_ITEMS(i, c, json_get(spec, str_of(lists[l])))
-		{
-			const struct path *here = MEMBER(ITEM(list_at, i), "securityContext");
-			for (size_t k = 0; k < ARRAY_LEN(container_level); k++)
-				if (json_get(GET(c, "securityContext"), str_of(container_level[k])))
-					forbidden(v, MEMBER(here, container_level[k]), "%s",
-						  message);
-		}
-	}
-}
-
-void check_os(struct check *v, const struct path *spec_at, const struct json *spec)
-{
-	const struct json *os = GET(spec, "os");
-	struct str name = TEXT(os, "name");
-	if (!os)
-		return;
-	if (name.len == 0)
-		required(v, MEMBER(MEMBER(spec_at, "os"), "name"), "%s", "");
-	else if (!check_enum(v, MEMBER(spec_at, "os"), name, "linux,windows"))
-		return;
-	if (str_is(name, "linux"))
-		bar_linux(v, spec_at, spec);
-	else if (str_is(name, "windows"))
-		bar_windows(v, spec_at, spec);
 }

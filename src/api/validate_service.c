@@ -1,6 +1,11 @@
-/* Service, Endpoints, EndpointSlice. */
+/* Service: types, ports, families and addresses, and what may change of them. */
 #include "api/validate-int.h"
 #include "base/ipaddr.h"
+
+#define KUBELET_PORT 10250
+#define RANGES_KEY   "service.beta.kubernetes.io/load-balancer-source-ranges"
+#define HINTS_KEY    "service.kubernetes.io/topology-aware-hints"
+#define TOPOLOGY_KEY "service.kubernetes.io/topology-mode"
 
 static const char balancer_only[] = "may only be used when `type` is 'LoadBalancer'";
 
@@ -16,6 +21,13 @@ static void check_type_rules(struct check *v, const struct path *at, const struc
 {
 	static const char message[] = "may not be set for ExternalName services";
 	struct str type = TEXT(spec, "type"), name = TEXT(spec, "externalName");
+	FOR_ITEMS(i, port, str_is(type, "LoadBalancer") ? GET(spec, "ports") : NULL)
+	{
+		if (INT(port, "port") == KUBELET_PORT)
+			bad(v, ITEM(MEMBER(at, "ports"), i), GET(port, "port"),
+			    "may not expose port %d externally since it is used by kubelet",
+			    KUBELET_PORT);
+	}
 	if (text_in(type, "LoadBalancer,NodePort") && is_headless(spec))
 		bad_text(v, ITEM(MEMBER(at, "clusterIPs"), 0), STR("None"),
 			 "may not be set to 'None' for %.*s services", STR_FMT(type));
@@ -160,26 +172,6 @@ void api_validate_service_addresses(const struct json *tree, struct field_errors
 	check_cluster_ips(&v, ROOT("spec"), GET(tree, "spec"));
 }
 
-/* Addresses that can be no endpoint and no external address. */
-static void check_plain_ip(struct check *v, const struct path *at, struct str text)
-{
-	struct ipaddr addr;
-	if (!api_parse_ip(text, &addr)) {
-		check_ip(v, at, text);
-		return;
-	}
-	if (ipaddr_is_unspecified(addr))
-		bad_text(v, at, text, "may not be unspecified (%.*s)", STR_FMT(text));
-	if (ipaddr_is_loopback(addr))
-		bad_text(v, at, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-	if (ipaddr_is_link_local(addr))
-		bad_text(v, at, text,
-			 "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
-	if (ipaddr_is_multicast(addr))
-		bad_text(v, at, text,
-			 "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
-}
-
 static void check_node_ports(struct check *v, const struct path *at, const struct json *spec)
 {
 	const struct json *ports = GET(spec, "ports");
@@ -228,25 +220,62 @@ static void check_same_ports(struct check *v, const struct path *at, const struc
 	}
 }
 
-static void check_balancer(struct check *v, const struct path *at, const struct json *spec)
+/* The list of the field, else what an annotation has of it. */
+static void check_ranges(struct check *v, const struct path *at, const struct json *tree)
 {
-	const struct json *ranges = GET(spec, "loadBalancerSourceRanges");
-	const struct json *class = GET(spec, "loadBalancerClass");
-	const struct path *ranges_at = MEMBER(at, "LoadBalancerSourceRanges");
-	bool is_balancer = str_is(TEXT(spec, "type"), "LoadBalancer");
-	if (json_count(ranges) > 0 && !is_balancer)
-		forbidden(v, ranges_at, "%s", balancer_only);
-	FOR_ITEMS(i, range, ranges)
+	const struct json *spec = GET(tree, "spec"), *list = GET(spec, "loadBalancerSourceRanges");
+	struct str text = TEXT(GET(GET(tree, "metadata"), "annotations"), RANGES_KEY), range;
+	const struct path *list_at = MEMBER(at, "LoadBalancerSourceRanges");
+	const struct path *text_at = KEY(MEMBER(ROOT("metadata"), "annotations"), STR(RANGES_KEY));
+	bool has_list = json_count(list) > 0;
+	if ((has_list || text.at) && !str_is(TEXT(spec, "type"), "LoadBalancer"))
+		forbidden(v, has_list ? list_at : text_at, "%s", balancer_only);
+	FOR_ITEMS(i, item, list)
 	{
-		check_cidr(v, ITEM(ranges_at, i), json_str(range));
+		check_cidr(v, ITEM(list_at, i), str_trim(json_str(item)));
 	}
-	if (!is_balancer && GET(spec, "allocateLoadBalancerNodePorts"))
-		forbidden(v, MEMBER(at, "allocateLoadBalancerNodePorts"), "%s", balancer_only);
+	for (bool more = !has_list && str_trim(text).len > 0; more;) {
+		more = str_cut(text, ',', &range, &text);
+		check_cidr(v, text_at, str_trim(range));
+	}
+}
+
+static void check_balancer_class(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *class = GET(spec, "loadBalancerClass");
 	if (!class)
 		return;
-	if (!is_balancer)
+	if (str_is(TEXT(spec, "type"), "LoadBalancer"))
+		check_name(v, MEMBER(at, "loadBalancerClass"), NAME_QUALIFIED, json_str(class));
+	else
 		forbidden(v, MEMBER(at, "loadBalancerClass"), "%s", balancer_only);
-	check_name(v, MEMBER(at, "loadBalancerClass"), NAME_QUALIFIED, json_str(class));
+}
+
+static void check_balancer(struct check *v, const struct path *at, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec");
+	check_ranges(v, at, tree);
+	if (!str_is(TEXT(spec, "type"), "LoadBalancer") &&
+	    GET(spec, "allocateLoadBalancerNodePorts"))
+		forbidden(v, MEMBER(at, "allocateLoadBalancerNodePorts"), "%s", balancer_only);
+	check_balancer_class(v, at, spec);
+}
+
+static void check_topology(struct check *v, const struct json *tree)
+{
+	const struct json *annotations = GET(GET(tree, "metadata"), "annotations");
+	const struct json *mode = GET(annotations, TOPOLOGY_KEY);
+	const struct json *hints = GET(annotations, HINTS_KEY);
+	if (mode && hints && !json_equal(mode, hints))
+		bad(v, KEY(MEMBER(ROOT("metadata"), "annotations"), STR(TOPOLOGY_KEY)), mode,
+		    "must match annotations[%s] when both are specified", HINTS_KEY);
+}
+
+/* Is its health asked at a port of the node? */
+static bool needs_health_check(const struct json *spec)
+{
+	return str_is(TEXT(spec, "type"), "LoadBalancer") &&
+	       str_is(TEXT(spec, "externalTrafficPolicy"), "Local");
 }
 
 static void check_traffic(struct check *v, const struct path *at, const struct json *spec)
@@ -256,8 +285,7 @@ static void check_traffic(struct check *v, const struct path *at, const struct j
 	const struct json *health = GET(spec, "healthCheckNodePort");
 	bool is_external = text_in(type, "LoadBalancer,NodePort") ||
 			   (str_is(type, "ClusterIP") && COUNT(spec, "externalIPs") > 0);
-	bool is_checked = str_is(type, "LoadBalancer") && str_is(external, "Local");
-	check_optional_enum(v, MEMBER(at, "internalTrafficPolicy"), internal, "Cluster,Local");
+	bool is_checked = needs_health_check(spec);
 	if (is_external)
 		check_required_enum(v, MEMBER(at, "externalTrafficPolicy"), external,
 				    "Cluster,Local");
@@ -270,6 +298,7 @@ static void check_traffic(struct check *v, const struct path *at, const struct j
 		bad(v, MEMBER(at, "healthCheckNodePort"), health,
 		    "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is "
 		    "'Local'");
+	check_optional_enum(v, MEMBER(at, "internalTrafficPolicy"), internal, "Cluster,Local");
 	check_optional_enum(v, MEMBER(at, "trafficDistribution"), GET(spec, "trafficDistribution"),
 			    "PreferClose,PreferSameZone,PreferSameNode");
 }
@@ -278,6 +307,7 @@ void service_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
 	const struct path *at = ROOT("spec"), *ports_at = MEMBER(at, "ports");
+	check_topology(v, tree);
 	if (COUNT(spec, "ports") == 0 && !is_headless(spec) &&
 	    !str_is(TEXT(spec, "type"), "ExternalName"))
 		required(v, ports_at, "%s", "");
@@ -294,172 +324,77 @@ void service_rules(struct check *v, const struct json *tree)
 			    "ClusterIP,ExternalName,LoadBalancer,NodePort");
 	check_node_ports(v, ports_at, spec);
 	check_same_ports(v, ports_at, GET(spec, "ports"));
-	check_balancer(v, at, spec);
+	check_balancer(v, at, tree);
 	check_traffic(v, at, spec);
+}
+
+/* ---- updates ---- */
+
+static bool is_external_name(const struct json *spec)
+{
+	return str_is(TEXT(spec, "type"), "ExternalName");
+}
+
+/* A list that has one item a family: the first stays, the second may come, and goes only when the
+ * policy says so.  shown: what upstream prints when the first has changed. */
+struct pair_rule {
+	const char *member, *unset, *released;
+};
+
+static const struct pair_rule address_pair = {
+	"clusterIPs", "primary clusterIP can not be unset",
+	"must be set to 'SingleStack' when releasing the secondary clusterIP"};
+static const struct pair_rule family_pair = {
+	"ipFamilies", "primary ipFamily can not be unset",
+	"must be set to 'SingleStack' when releasing the secondary ipFamily"};
+
+static void check_pair_change(struct check *v, const struct json *old, const struct json *spec,
+			      const struct pair_rule *rule)
+{
+	const struct json *was = member_of(old, str_of(rule->member));
+	const struct json *is = member_of(spec, str_of(rule->member));
+	const struct json *ips = GET(spec, "clusterIPs");
+	const struct path *at = MEMBER(ROOT("spec"), rule->member);
+	const struct path *policy_at = MEMBER(ROOT("spec"), "ipFamilyPolicy");
+	size_t before = json_count(was), now = json_count(is);
+	bool is_family = rule == &family_pair;
+	if (before == now) {
+		for (size_t i = 0; i < before; i++)
+			if (!value_equal(json_at(was, i), json_at(is, i)))
+				bad(v, ITEM(at, is_family ? 0 : i), is, "may not change once set");
+		return;
+	}
+	if (before > now && json_count(ips) == 0)
+		bad(v, ITEM(at, 0), is, "%s", rule->unset);
+	if (before > 0 && now > 0 && !value_equal(json_at(was, 0), json_at(is, 0)))
+		bad(v, ITEM(at, 0), ips, "may not change once set");
+	if (before > now && now == 1 && !str_is(TEXT(spec, "ipFamilyPolicy"), "SingleStack"))
+		bad(v, policy_at, GET(spec, "ipFamilyPolicy"), "%s", rule->released);
+}
+
+static void check_address_changes(struct check *v, const struct json *old, const struct json *spec)
+{
+	bool was_headless = is_headless(old), is_now = is_headless(spec);
+	if (is_external_name(old) || is_external_name(spec) || (was_headless && is_now))
+		return;
+	check_pair_change(v, old, spec, &address_pair);
+	if (!was_headless && !is_now)
+		check_pair_change(v, old, spec, &family_pair);
 }
 
 void service_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
 	const struct path *at = ROOT("spec");
-	const struct json *was = json_at(GET(old, "clusterIPs"), 0);
-	const struct json *is = json_at(GET(spec, "clusterIPs"), 0);
-	bool keeps = !str_is(TEXT(old, "type"), "ExternalName") &&
-		     !str_is(TEXT(spec, "type"), "ExternalName");
-	if (keeps && json_str(was).len > 0 && !value_equal(was, is))
-		bad(v, ITEM(MEMBER(at, "clusterIPs"), 0), GET(spec, "clusterIPs"),
-		    "may not change once set");
+	check_address_changes(v, old, spec);
 	if (str_is(TEXT(old, "type"), "LoadBalancer") &&
 	    str_is(TEXT(spec, "type"), "LoadBalancer") &&
 	    !value_equal(GET(old, "loadBalancerClass"), GET(spec, "loadBalancerClass")))
 		bad(v, MEMBER(at, "loadBalancerClass"), GET(spec, "loadBalancerClass"),
 		    "may not change once set");
+	check_balancer_class(v, at, spec);
+	if (needs_health_check(old) && needs_health_check(spec) &&
+	    INT(old, "healthCheckNodePort") != INT(spec, "healthCheckNodePort"))
+		forbidden(v, MEMBER(at, "healthCheckNodePort"), "field is immutable");
 	service_rules(v, tree);
-}
-
-/* ---- Endpoints ---- */
-
-static void check_address(struct check *v, const struct path *at, const struct json *address)
-{
-	check_plain_ip(v, MEMBER(at, "ip"), TEXT(address, "ip"));
-	if (TEXT(address, "hostname").len > 0)
-		check_name(v, MEMBER(at, "hostname"), NAME_DNS_LABEL, TEXT(address, "hostname"));
-	if (GET(address, "nodeName"))
-		check_name(v, MEMBER(at, "nodeName"), NAME_DNS_SUBDOMAIN,
-			   TEXT(address, "nodeName"));
-}
-
-static void check_endpoint_port(struct check *v, const struct path *at, const struct json *port,
-				bool needs_name)
-{
-	struct str name = TEXT(port, "name");
-	if (name.len > 0)
-		check_name(v, MEMBER(at, "name"), NAME_DNS_LABEL, name);
-	else if (needs_name)
-		required(v, MEMBER(at, "name"), "%s", "");
-	check_port(v, MEMBER(at, "port"), GET(port, "port"));
-	check_required_enum(v, MEMBER(at, "protocol"), TEXT(port, "protocol"), "SCTP,TCP,UDP");
-	if (GET(port, "appProtocol"))
-		check_name(v, MEMBER(at, "appProtocol"), NAME_QUALIFIED, TEXT(port, "appProtocol"));
-}
-
-void endpoints_rules(struct check *v, const struct json *tree)
-{
-	FOR_ITEMS(i, subset, GET(tree, "subsets"))
-	{
-		const struct path *at = ITEM(ROOT("subsets"), i);
-		const struct json *ports = GET(subset, "ports");
-		if (COUNT(subset, "addresses") == 0 && COUNT(subset, "notReadyAddresses") == 0)
-			required(v, at, "must specify `addresses` or `notReadyAddresses`");
-		FOR_ITEMS(k, address, GET(subset, "addresses"))
-		{
-			check_address(v, ITEM(MEMBER(at, "addresses"), k), address);
-		}
-		FOR_ITEMS(m, address, GET(subset, "notReadyAddresses"))
-		{
-			check_address(v, ITEM(MEMBER(at, "notReadyAddresses"), m), address);
-		}
-		FOR_ITEMS(p, port, ports)
-		{
-			check_endpoint_port(v, ITEM(MEMBER(at, "ports"), p), port,
-					    json_count(ports) > 1);
-		}
-	}
-}
-
-/* ---- EndpointSlice ---- */
-
-static void check_slice_address(struct check *v, const struct path *list_at, size_t i,
-				struct str type, struct str text)
-{
-	const struct path *at = ITEM(list_at, i);
-	struct ipaddr addr;
-	if (str_is(type, "FQDN")) {
-		check_required_name(v, at, NAME_DNS_SUBDOMAIN, text);
-		return;
-	}
-	if (!text_in(type, "IPv4,IPv6"))
-		return;
-	check_plain_ip(v, at, text);
-	if (api_parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(type, "IPv4"))
-		bad_text(v, list_at, text, "must be an %.*s address", STR_FMT(type));
-}
-
-static void check_hints(struct check *v, const struct path *at, const struct json *zones)
-{
-	if (json_count(zones) > 8) {
-		too_many(v, at, json_count(zones), 8);
-		return;
-	}
-	FOR_ITEMS(i, zone, zones)
-	{
-		const struct path *here = MEMBER(ITEM(at, i), "name");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(zones, k), "name"), TEXT(zone, "name")))
-				duplicate(v, here, TEXT(zone, "name"));
-		check_name(v, here, NAME_LABEL_VALUE, TEXT(zone, "name"));
-	}
-}
-
-static void check_endpoint(struct check *v, const struct path *at, const struct json *endpoint,
-			   struct str type)
-{
-	const struct json *addresses = GET(endpoint, "addresses");
-	const struct path *addresses_at = MEMBER(at, "addresses");
-	if (json_count(addresses) == 0)
-		required(v, addresses_at, "must contain at least 1 address");
-	else if (json_count(addresses) > 100)
-		too_many(v, addresses_at, json_count(addresses), 100);
-	FOR_ITEMS(i, address, addresses)
-	{
-		if (json_count(addresses) <= 100)
-			check_slice_address(v, addresses_at, i, type, json_str(address));
-	}
-	if (GET(endpoint, "nodeName"))
-		check_name(v, MEMBER(at, "nodeName"), NAME_DNS_SUBDOMAIN,
-			   TEXT(endpoint, "nodeName"));
-	if (GET(endpoint, "hostname"))
-		check_name(v, MEMBER(at, "hostname"), NAME_DNS_LABEL, TEXT(endpoint, "hostname"));
-	check_hints(v, MEMBER(MEMBER(at, "hints"), "forZones"),
-		    GET(GET(endpoint, "hints"), "forZones"));
-}
-
-static void check_slice_port(struct check *v, const struct path *at, const struct json *ports,
-			     size_t i)
-{
-	const struct json *port = json_at(ports, i);
-	struct str name = TEXT(port, "name");
-	bool is_twice = false;
-	for (size_t k = 0; k < i; k++)
-		is_twice |= str_eq(TEXT(json_at(ports, k), "name"), name);
-	if (name.len > 0)
-		check_name(v, MEMBER(at, "name"), NAME_DNS_LABEL, name);
-	if (is_twice)
-		duplicate(v, MEMBER(at, "name"), name);
-	check_required_enum(v, MEMBER(at, "protocol"), TEXT(port, "protocol"), "SCTP,TCP,UDP");
-	if (GET(port, "appProtocol"))
-		check_name(v, MEMBER(at, "appProtocol"), NAME_QUALIFIED, TEXT(port, "appProtocol"));
-}
-
-void slice_rules(struct check *v, const struct json *tree)
-{
-	struct str type = TEXT(tree, "addressType");
-	const struct json *ports = GET(tree, "ports");
-	check_required_enum(v, ROOT("addressType"), type, "FQDN,IPv4,IPv6");
-	if (COUNT(tree, "endpoints") > 1000)
-		too_many(v, ROOT("endpoints"), COUNT(tree, "endpoints"), 1000);
-	FOR_ITEMS(i, endpoint, GET(tree, "endpoints"))
-	{
-		check_endpoint(v, ITEM(ROOT("endpoints"), i), endpoint, type);
-	}
-	if (json_count(ports) > 20000)
-		too_many(v, ROOT("ports"), json_count(ports), 20000);
-	for (size_t i = 0; i < json_count(ports); i++)
-		check_slice_port(v, ITEM(ROOT("ports"), i), ports, i);
-}
-
-void slice_update_rules(struct check *v, const struct json *old, const struct json *tree)
-{
-	slice_rules(v, tree);
-	check_immutable(v, ROOT("addressType"), GET(tree, "addressType"), GET(old, "addressType"));
 }

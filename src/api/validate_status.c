@@ -1,5 +1,5 @@
-/* Writes through subresources: status, ephemeralcontainers, resize, finalize, approval. */
-#include "api/defaults.h"
+/* Writes through subresources: status, finalize, approval; those of pods are in a file of their
+ * own. */
 #include "api/validate-int.h"
 #include "base/encode.h"
 
@@ -107,7 +107,19 @@ void autoscaler_part_rules(struct check *v, const struct json *old, const struct
 
 /* ---- addresses of load balancers ---- */
 
-static void check_ingress_points(struct check *v, const struct json *tree)
+static void check_point_mode(struct check *v, const struct path *at, const struct json *point)
+{
+	const struct json *mode = GET(point, "ipMode");
+	bool has_ip = TEXT(point, "ip").len > 0;
+	if (!mode && has_ip)
+		required(v, at, "must be specified when `ip` is set");
+	else if (mode && !has_ip)
+		forbidden(v, at, "may not be specified when `ip` is not set");
+	else if (mode)
+		check_enum(v, at, json_str(mode), "Proxy,VIP");
+}
+
+static void check_points(struct check *v, const struct json *tree, bool has_modes)
 {
 	const struct json *list = GET(GET(GET(tree, "status"), "loadBalancer"), "ingress");
 	const struct path *at = MEMBER(MEMBER(ROOT("status"), "loadBalancer"), "ingress");
@@ -116,18 +128,20 @@ static void check_ingress_points(struct check *v, const struct json *tree)
 		struct str host = TEXT(point, "hostname");
 		if (TEXT(point, "ip").len > 0)
 			check_ip(v, MEMBER(ITEM(at, i), "ip"), TEXT(point, "ip"));
-		if (host.len > 0 && is_ip(host))
+		if (has_modes)
+			check_point_mode(v, MEMBER(ITEM(at, i), "ipMode"), point);
+		if (host.len > 0)
+			check_name(v, MEMBER(ITEM(at, i), "hostname"), NAME_DNS_SUBDOMAIN, host);
+		if (is_ip(host))
 			bad_text(v, MEMBER(ITEM(at, i), "hostname"), host,
 				 "must be a DNS name, not an IP address");
-		else if (host.len > 0)
-			check_name(v, MEMBER(ITEM(at, i), "hostname"), NAME_DNS_SUBDOMAIN, host);
 	}
 }
 
 void ingress_part_rules(struct check *v, const struct json *old, const struct json *tree,
 			const char *subresource)
 {
-	check_ingress_points(v, tree);
+	check_points(v, tree, false);
 }
 
 void service_part_rules(struct check *v, const struct json *old, const struct json *tree,
@@ -138,7 +152,7 @@ void service_part_rules(struct check *v, const struct json *old, const struct js
 		forbidden(v, MEMBER(MEMBER(ROOT("status"), "loadBalancer"), "ingress"),
 			  "may only be used when `spec.type` is 'LoadBalancer'");
 	else
-		check_ingress_points(v, tree);
+		check_points(v, tree, true);
 }
 
 /* ---- Namespace ---- */
@@ -169,114 +183,6 @@ void namespace_part_rules(struct check *v, const struct json *old, const struct 
 				v, at, name,
 				"name is neither a standard finalizer name nor is it fully qualified");
 	}
-}
-
-/* ---- Pod ---- */
-
-static void check_pod_status(struct check *v, const struct json *old, const struct json *tree)
-{
-	const struct json *status = GET(tree, "status"), *was = GET(old, "status");
-	const struct path *at = ROOT("status");
-	FOR_ITEMS(i, ip, GET(status, "podIPs"))
-	{
-		check_ip(v, ITEM(MEMBER(at, "podIPs"), i), TEXT(ip, "ip"));
-	}
-	FOR_ITEMS(k, condition, GET(status, "conditions"))
-	{
-		check_name(v, MEMBER(ITEM(MEMBER(at, "conditions"), k), "Type"), NAME_QUALIFIED,
-			   TEXT(condition, "type"));
-	}
-	if (TEXT(GET(old, "spec"), "nodeName").len > 0 &&
-	    !value_equal(GET(GET(old, "spec"), "nodeName"), GET(GET(tree, "spec"), "nodeName")))
-		forbidden(v, MEMBER(at, "nodeName"), "may not be changed directly");
-	if (GET(was, "qosClass"))
-		check_immutable(v, MEMBER(at, "qosClass"), GET(status, "qosClass"),
-				GET(was, "qosClass"));
-}
-
-static void check_ephemeral_update(struct check *v, const struct json *old, const struct json *tree)
-{
-	const struct path *at = MEMBER(ROOT("spec"), "ephemeralContainers");
-	const struct json *list = GET(GET(tree, "spec"), "ephemeralContainers");
-	pod_parts(v, tree);
-	FOR_ITEMS(i, was, GET(GET(old, "spec"), "ephemeralContainers"))
-	{
-		const struct json *is = NULL;
-		FOR_ITEMS(k, c, list)
-		{
-			if (str_eq(TEXT(c, "name"), TEXT(was, "name")))
-				is = c;
-		}
-		if (!is)
-			forbidden(v, at,
-				  "existing ephemeral containers \"%.*s\" may not be removed\n",
-				  STR_FMT(TEXT(was, "name")));
-		else if (!value_equal(is, was))
-			forbidden(v, at,
-				  "existing ephemeral containers \"%.*s\" may not be changed\n",
-				  STR_FMT(TEXT(was, "name")));
-	}
-}
-
-static bool lost_resource(const struct json *was, const struct json *is)
-{
-	for (size_t i = 0; i < json_count(was); i++)
-		if (text_in(was->object.members[i].key, "cpu,memory") &&
-		    !json_get(is, was->object.members[i].key))
-			return true;
-	return false;
-}
-
-static bool differs_beyond_compute(const struct json *was, const struct json *is)
-{
-	const struct json *lists[2] = {was, is};
-	for (size_t l = 0; l < 2; l++)
-		for (size_t i = 0; i < json_count(lists[l]); i++) {
-			struct str key = lists[l]->object.members[i].key;
-			if (!text_in(key, "cpu,memory") &&
-			    !value_equal(json_get(was, key), json_get(is, key)))
-				return true;
-		}
-	return false;
-}
-
-static void check_resize(struct check *v, const struct json *old, const struct json *tree)
-{
-	static const char *const lists[] = {"limits", "requests"};
-	const struct json *was = GET(GET(old, "spec"), "containers");
-	const struct path *at = ROOT("spec");
-	const char *class = api_pod_qos(GET(old, "spec"));
-	bool is_foreign = false;
-	pod_parts(v, tree);
-	if (strcmp(class, api_pod_qos(GET(tree, "spec"))))
-		bad_text(v, at, str_of(class),
-			 "Pod QOS Class may not change as a result of resizing");
-	FOR_ITEMS(i, c, GET(GET(tree, "spec"), "containers"))
-	{
-		const struct path *here = MEMBER(ITEM(MEMBER(at, "containers"), i), "resources");
-		for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-			const struct json *before =
-				json_get(GET(json_at(was, i), "resources"), str_of(lists[l]));
-			const struct json *now = json_get(GET(c, "resources"), str_of(lists[l]));
-			if (lost_resource(before, now))
-				forbidden(v, MEMBER(here, lists[l]),
-					  "resource %s cannot be removed", lists[l]);
-			is_foreign |= differs_beyond_compute(before, now);
-		}
-	}
-	if (is_foreign)
-		forbidden(v, at, "only cpu and memory resources are mutable");
-}
-
-void pod_part_rules(struct check *v, const struct json *old, const struct json *tree,
-		    const char *subresource)
-{
-	if (is_for(subresource, "status"))
-		check_pod_status(v, old, tree);
-	else if (is_for(subresource, "ephemeralcontainers"))
-		check_ephemeral_update(v, old, tree);
-	else if (is_for(subresource, "resize"))
-		check_resize(v, old, tree);
 }
 
 /* ---- CertificateSigningRequest ---- */

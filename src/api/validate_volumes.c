@@ -121,6 +121,50 @@ static void check_nfs(struct check *v, const struct path *at, const struct json 
 		bad_text(v, MEMBER(at, "path"), TEXT(s, "path"), "must be an absolute path");
 }
 
+static bool is_alnum(struct str s, const char *others)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i];
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    !(c && strchr(others, c)))
+			return false;
+	}
+	return s.len > 0;
+}
+
+/* "iqn.2001-04.test.example:name" */
+static bool is_iqn(struct str name)
+{
+	struct str head, tail, date, authority;
+	if (!str_cut(name, ':', &head, &tail) || tail.len == 0 ||
+	    !str_cut(str_skip(head, strlen("iqn.")), '.', &date, &authority))
+		return false;
+	for (size_t i = 0; i < tail.len; i++)
+		if (strchr(",;*&$| \t\n\r\f", tail.at[i]))
+			return false;
+	for (size_t i = 0; i < date.len; i++)
+		if (i == 4 ? date.at[i] != '-' : date.at[i] < '0' || date.at[i] > '9')
+			return false;
+	return str_has_prefix(name, STR("iqn.")) && date.len == 7 && is_alnum(authority, "-.");
+}
+
+static void check_iscsi_name(struct check *v, const struct path *at, struct str name)
+{
+	bool is_good;
+	if (str_has_prefix(name, STR("iqn"))) {
+		is_good = is_iqn(name);
+	} else if (str_has_prefix(name, STR("eui"))) {
+		is_good = name.len == 20 && is_alnum(str_skip(name, 4), "");
+	} else if (str_has_prefix(name, STR("naa"))) {
+		is_good = name.len == 36 && is_alnum(str_skip(name, 4), "");
+	} else {
+		bad_text(v, at, name, "must be valid format starting with iqn, eui, or naa");
+		return;
+	}
+	if (!is_good)
+		bad_text(v, at, name, "must be valid format");
+}
+
 static void check_iscsi(struct check *v, const struct path *at, const struct json *s)
 {
 	struct str iqn = TEXT(s, "iqn");
@@ -128,14 +172,14 @@ static void check_iscsi(struct check *v, const struct path *at, const struct jso
 	need(v, at, s, "targetPortal");
 	if (iqn.len == 0)
 		need(v, at, s, "iqn");
-	else if (!str_has_prefix(iqn, STR("iqn")) && !str_has_prefix(iqn, STR("eui")) &&
-		 !str_has_prefix(iqn, STR("naa")))
-		bad_text(v, MEMBER(at, "iqn"), iqn,
-			 "must be valid format starting with iqn, eui, or naa");
+	else
+		check_iscsi_name(v, MEMBER(at, "iqn"), iqn);
 	if (lun < 0 || lun > 255)
 		bad(v, MEMBER(at, "lun"), GET(s, "lun"), "must be between 0 and 255, inclusive");
 	if ((IS(s, "chapAuthDiscovery") || IS(s, "chapAuthSession")) && !GET(s, "secretRef"))
 		required(v, MEMBER(at, "secretRef"), "%s", "");
+	if (GET(s, "initiatorName"))
+		check_iscsi_name(v, MEMBER(at, "initiatorname"), TEXT(s, "initiatorName"));
 }
 
 static void check_glusterfs(struct check *v, const struct path *at, const struct json *s)
