@@ -1,8 +1,8 @@
 /* skeg logs: what a container wrote. */
 #include <stdio.h>
 
-#include "client/api_path.h"
 #include "base/duration.h"
+#include "client/api_path.h"
 #include "client/logs_pod.h"
 #include "client/verb.h"
 #include "client/verbs.h"

@@ -185,7 +185,7 @@ struct http_server {
 	uint32_t connection_count;
 	uint32_t exchange_count;
 	size_t queued_bytes; /* of all exchanges */
-	struct list done; /* exchanges to be reaped */
+	struct list done;    /* exchanges to be reaped */
 	struct loop_msg reap_msg;
 	struct list spare; /* exchanges with their arenas, to be used again */
 	uint32_t spare_count;

@@ -78,7 +78,8 @@ static int show(const char *path)
 static int listen_on(const char *port, const char *text, int health)
 {
 	const struct grpc_answer answer = {200, "0", "", health};
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons((unsigned short)atoi(port))};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+				  .sin6_port = htons((unsigned short)atoi(port))};
 	int on = 1, fd = socket(AF_INET6, SOCK_STREAM, 0);
 	signal(SIGTERM, on_term);
 	signal(SIGPIPE, SIG_IGN);

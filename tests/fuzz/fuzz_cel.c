@@ -7,9 +7,8 @@ static const struct cel_type self = {
 	.kind = CEL_STRUCT, .name = STR_INIT("Self"), .fields = fields, .field_count = 2};
 static const struct cel_type names = {
 	.kind = CEL_LIST, .of = {&cel_string}, .max_elements = 10, .has_max = true};
-static const struct cel_variable variables[] = {{STR_INIT("self"), &self},
-						{STR_INIT("names"), &names},
-						{STR_INIT("object"), &cel_dyn}};
+static const struct cel_variable variables[] = {
+	{STR_INIT("self"), &self}, {STR_INIT("names"), &names}, {STR_INIT("object"), &cel_dyn}};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
+#include "base/duration.h"
 #include "cli/mounts.h"
 #include "client/api_error.h"
 #include "client/api_path.h"
-#include "base/duration.h"
 #include "client/logs_pod.h"
 #include "client/resource_types.h"
 #include "rules.h"
