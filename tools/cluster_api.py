@@ -86,6 +86,8 @@ class Cluster:
 
     def _once(self, method, target, headers, body):
         c = self.connection
+        if c.sock is None:
+            c.connect()
         c.putrequest(method, target, skip_accept_encoding=True)
         for name, values in headers.items():
             for value in values if isinstance(values, list) else [values]:
