@@ -174,6 +174,7 @@ static struct tls_context *tls_of(const struct request *r, const struct proxy_se
 {
 	if (server->is_agent)
 		return io_thread_of(r->server, r->home)->kubelet_tls;
+	ASSERT(r->server->proxy_tls); /* without it the bytes would go in the clear */
 	return server->is_tls ? r->server->proxy_tls : NULL;
 }
 

@@ -85,8 +85,11 @@ static enum rc open_keys(struct server *s, struct err *err)
 	CLEANUP_ARENA a = {};
 	struct str names[NAMES_MAX];
 	size_t count = serving_names(s, &a, names);
+	/* Pods and services have certificates of their own making, as a rule. */
+	const struct tls_client_opts proxy = {.skip_verify = true};
 	TRY(keys_open(s->config.data_folder, names, count, s->config.signing_life_s, &s->keys,
 		      err));
+	TRY(tls_client_new(&proxy, &s->proxy_tls, err));
 	return open_tokens(s, err);
 }
 
