@@ -220,10 +220,10 @@ enum rc server_start(struct server *s, struct err *err)
 {
 	s->io_count = thread_count(&s->config);
 	s->io = mem_alloc((size_t)s->io_count * sizeof(*s->io));
+	s->signer = signer_new(s);
+	s->account_secrets = account_secrets_new(s); /* requests tell it of tokens */
 	for (int i = 0; i < s->io_count; i++)
 		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, err));
-	s->signer = signer_new(s);
-	s->account_secrets = account_secrets_new(s);
 	oidc_start(s->oidc);
 	wait_for_renewal(s);
 	bootstrap_start(s, bootstrapped);
