@@ -100,6 +100,13 @@ static enum rc take_keys(struct jwt_issuer *i, const struct http_response *respo
 	return RC_OK;
 }
 
+static void fetch_over(struct jwt_issuer *i)
+{
+	i->fetched_ms = world_mono_ms();
+	i->is_refreshing = false;
+	tell(i, &i->asked);
+}
+
 static void on_keys(struct http_call *call, const struct http_response *response,
 		    const struct err *failure, void *ctx)
 {
@@ -110,9 +117,7 @@ static void on_keys(struct http_call *call, const struct http_response *response
 		fine_again(i, "keys are read");
 	else
 		trouble(i, err.text);
-	i->fetched_ms = world_mono_ms();
-	i->is_refreshing = false;
-	tell(i, &i->asked);
+	fetch_over(i);
 	if (!list_is_empty(&i->next))
 		fetch_when_due(i);
 }
@@ -131,7 +136,7 @@ static void fetch(struct jwt_issuer *i)
 	if (ask(i, i->keys_url, &ops, &err) == RC_OK)
 		return;
 	trouble(i, err.text);
-	tell(i, &i->asked);
+	fetch_over(i);
 }
 
 static void fetch_due(struct loop_timer *timer)
