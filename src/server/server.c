@@ -64,17 +64,10 @@ static enum rc open_tokens(struct server *s, struct err *err)
 	struct token_options *tokens = &s->config.tokens;
 	const char *issuer =
 		arena_printf(&a, "https://kubernetes.default.svc.%s", s->config.cluster_domain).at;
-	bool has_issuer = tokens->issuer_count;
-	if (!has_issuer)
-		*tokens = (struct token_options){
-			.issuers = &issuer,
-			.issuer_count = 1,
-			.audiences = tokens->audiences,
-			.audience_count = tokens->audience_count,
-			.jwks_uri = tokens->jwks_uri,
-			.max_life_s = tokens->max_life_s,
-			.extends_expiry = tokens->extends_expiry,
-		};
+	if (!tokens->issuer_count) {
+		tokens->issuers = &issuer;
+		tokens->issuer_count = 1;
+	}
 	enum rc rc = open_authentication(s, err);
 	s->config.tokens = (struct token_options){};
 	return rc;
