@@ -17,6 +17,7 @@
 #define IO_THREADS_MAX	  2
 #define NAMES_MAX	  64
 #define RENEWAL_LEAST_MS  1000
+#define RENEWAL_RETRY_MS  (60 * 1000)
 #define RENEWAL_LOOK_MS	  (12 * 3600 * 1000)
 #define TOKEN_ISSUERS_MAX 16
 
@@ -179,10 +180,10 @@ static void renewal_due(struct loop_timer *timer)
 }
 
 /* Not asleep for longer than RENEWAL_LOOK_MS, for clocks are set and machines suspended. */
-static void wait_for_renewal(struct server *s)
+static void wait_for_renewal(struct server *s, int64_t least_ms)
 {
 	int64_t wait_ms = (keys_renewal_us(s->keys) - world_wall_us()) / 1000;
-	wait_ms = MAX((int64_t)RENEWAL_LEAST_MS, MIN(wait_ms, (int64_t)RENEWAL_LOOK_MS));
+	wait_ms = MAX(least_ms, MIN(wait_ms, (int64_t)RENEWAL_LOOK_MS));
 	loop_timer_start(s->loop, &s->renewal, wait_ms, renewal_due);
 }
 
@@ -202,11 +203,13 @@ static enum rc renew(struct server *s, struct err *err)
 void server_renew(struct server *s)
 {
 	struct err err;
-	if (renew(s, &err) == RC_OK)
+	if (renew(s, &err) == RC_OK) {
 		log_info("server", "certificates are read; those that were due are new");
-	else
-		log_error("server", "certificates cannot be renewed: %s", err.text);
-	wait_for_renewal(s);
+		wait_for_renewal(s, RENEWAL_LEAST_MS);
+		return;
+	}
+	log_error("server", "certificates cannot be renewed: %s", err.text);
+	wait_for_renewal(s, RENEWAL_RETRY_MS);
 }
 
 enum rc server_start(struct server *s, struct err *err)
@@ -218,7 +221,7 @@ enum rc server_start(struct server *s, struct err *err)
 	for (int i = 0; i < s->io_count; i++)
 		TRY(io_thread_start(&s->io[i], s, i ? &s->io[0] : NULL, err));
 	oidc_start(s->oidc);
-	wait_for_renewal(s);
+	wait_for_renewal(s, RENEWAL_LEAST_MS);
 	bootstrap_start(s, bootstrapped);
 	return RC_OK;
 }
