@@ -270,7 +270,7 @@ static void take_settings(struct cluster_keys *k, const char *data_folder,
 	k->names = names;
 	k->name_count = count;
 	k->folder = arena_cstr(&k->arena, str_of(data_folder));
-	k->life_s = life_s ? life_s : YEAR_S;
+	k->life_s = life_s;
 }
 
 enum rc keys_open(const char *data_folder, const struct str *serving_names, size_t count,

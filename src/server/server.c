@@ -19,6 +19,7 @@
 #define RENEWAL_LEAST_MS  1000
 #define RENEWAL_RETRY_MS  (60 * 1000)
 #define RENEWAL_LOOK_MS	  (12 * 3600 * 1000)
+#define SIGNING_LIFE_S	  (365LL * 86400)
 #define TOKEN_ISSUERS_MAX 16
 
 /* Every name and address under which the server is reached. */
@@ -133,6 +134,8 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 		s->config.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	if (!config->min_request_timeout_s)
 		s->config.min_request_timeout_s = WATCH_MIN_S;
+	if (!config->signing_life_s)
+		s->config.signing_life_s = SIGNING_LIFE_S;
 	s->started_ms = world_mono_ms();
 	history_init(&s->history);
 	enum rc rc = allocator_new(config->service_cidr, &s->allocator, err);

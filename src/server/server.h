@@ -34,7 +34,7 @@ struct server_config {
 	struct request_header_options request_headers;
 	struct authentication_options authentication;
 	struct token_options tokens;   /* no issuers: the usual one */
-	int64_t signing_life_s;	       /* of certificates that are signed, the server's own too */
+	int64_t signing_life_s;	       /* of certificates, the server's own too; 0: a year */
 	void (*on_ready)(void *ctx);   /* core thread: requests are served from now on */
 	void (*on_renewed)(void *ctx); /* core thread: keys have new certificates; may be NULL */
 	void (*on_fatal)(void *ctx, const struct err *err);

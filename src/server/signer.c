@@ -7,8 +7,6 @@
 #include "server/write.h"
 #include "sync/client.h"
 
-#define VALIDITY_S (365LL * 86400)
-
 struct signer {
 	struct server *server;
 	struct client_watch *watch;
@@ -203,8 +201,6 @@ static void fail(struct signer *s, struct arena *a, const struct object *o, cons
 static int64_t validity_of(const struct signer *s, const struct certificate_signing_request *csr)
 {
 	int64_t most_s = s->server->config.signing_life_s;
-	if (!most_s)
-		most_s = VALIDITY_S;
 	return csr->spec.expiration_seconds ? MIN(*csr->spec.expiration_seconds, most_s) : most_s;
 }
 
