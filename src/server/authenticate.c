@@ -15,6 +15,12 @@ void user_add_group(struct user *u, struct str group)
 		u->groups[u->group_count++] = group;
 }
 
+void user_add_account_groups(struct arena *a, struct user *u, struct str namespace)
+{
+	user_add_group(u, STR("system:serviceaccounts"));
+	user_add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+}
+
 void user_add_extra(struct arena *a, struct user *u, struct str key, struct str value)
 {
 	if (value.len == 0)

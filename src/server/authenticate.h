@@ -19,6 +19,8 @@ enum step stage_impersonate(struct request *r);
 size_t authenticate_body_max(struct server *server, struct http_exchange *x);
 
 void user_add_group(struct user *u, struct str group); /* beyond REQUEST_GROUPS_MAX: dropped */
+/* Those of every service account of the namespace. */
+void user_add_account_groups(struct arena *a, struct user *u, struct str namespace);
 /* One more value of the key; an empty one is left out. */
 void user_add_extra(struct arena *a, struct user *u, struct str key, struct str value);
 

@@ -67,11 +67,8 @@ static bool impersonate_extra(struct request *r, struct user *as)
 
 static void default_groups(struct request *r, struct user *as, struct str namespace)
 {
-	if (as->group_count == 0 && namespace.len) {
-		user_add_group(as, STR("system:serviceaccounts"));
-		user_add_group(as, arena_printf(&r->arena, "system:serviceaccounts:%.*s",
-						STR_FMT(namespace)));
-	}
+	if (as->group_count == 0 && namespace.len)
+		user_add_account_groups(&r->arena, as, namespace);
 	bool is_anonymous = str_is(as->name, "system:anonymous");
 	struct str all = is_anonymous ? STR("system:unauthenticated") : STR("system:authenticated");
 	if (!user_is_in(as, STR("system:unauthenticated")) && !user_is_in(as, all))

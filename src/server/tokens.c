@@ -137,6 +137,12 @@ static struct json *private_claims(struct arena *a, const struct token_claims *t
 	return k;
 }
 
+static struct str account_name(struct arena *a, struct str namespace, struct str account)
+{
+	return arena_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(namespace),
+			    STR_FMT(account));
+}
+
 static struct json *payload(struct token_cache *c, struct arena *a, const struct token_claims *t)
 {
 	struct json *p = json_object(a), *audiences = json_array(a);
@@ -149,9 +155,7 @@ static struct json *payload(struct token_cache *c, struct arena *a, const struct
 	json_set_str(a, p, STR("jti"), t->id);
 	json_set(a, p, STR("kubernetes.io"), private_claims(a, t));
 	json_set(a, p, STR("nbf"), json_int(a, t->issued_s));
-	json_set(a, p, STR("sub"),
-		 json_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(t->namespace),
-			     STR_FMT(t->account)));
+	json_set_str(a, p, STR("sub"), account_name(a, t->namespace, t->account));
 	return p;
 }
 
@@ -185,12 +189,6 @@ enum rc token_sign(struct token_cache *c, struct arena *a, const struct token_cl
 		   struct str *ret_token, struct err *err)
 {
 	return sign(c, a, payload(c, a, claims), ret_token, err);
-}
-
-static struct str account_name(struct arena *a, struct str namespace, struct str account)
-{
-	return arena_printf(a, "system:serviceaccount:%.*s:%.*s", STR_FMT(namespace),
-			    STR_FMT(account));
 }
 
 enum rc token_sign_legacy(struct token_cache *c, struct arena *a, struct str namespace,
@@ -426,8 +424,7 @@ static void user_of_account(struct arena *a, struct user *u, struct str namespac
 {
 	u->name = account_name(a, namespace, account);
 	u->uid = uid;
-	user_add_group(u, STR("system:serviceaccounts"));
-	user_add_group(u, arena_printf(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)));
+	user_add_account_groups(a, u, namespace);
 	user_add_group(u, STR("system:authenticated"));
 }
 
