@@ -15,6 +15,8 @@
 #include "io/file.h"
 #include "node/runtime_programs.h"
 
+#define READY_FD 3 /* of the supervisor, when it is detached */
+
 struct up_options {
 	struct cluster_options cluster;
 	int64_t nodes, simulated_nodes;
@@ -22,6 +24,21 @@ struct up_options {
 };
 
 extern char **environ;
+
+#define AT(member) offsetof(struct up_options, member)
+static const struct option options[] = {
+	{"nodes", 0, OPTION_NUMBER, AT(nodes), "N", "real nodes on this machine (1 for root)"},
+	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
+	 "nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
+	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
+	{"memory", 0, OPTION_FLAG, AT(cluster.is_memory), NULL,
+	 "keep the database in memory; nothing survives"},
+	{"node-label", 0, OPTION_LIST, AT(cluster.node_labels), "K=V", "label of every node",
+	 .is_good = value_is_label, .wants = LABEL_WANTED},
+	{"kubeconfig", 0, OPTION_TEXT, AT(cluster.kubeconfig), "FILE",
+	 "file that gets the context 'skeg' (~/.kube/config)"},
+	CLUSTER_OPTIONS(struct up_options, cluster),
+};
 
 /* ---- what the machine must have ---- */
 
@@ -61,66 +78,15 @@ static enum rc check_options(struct up_options *o, struct arena *a, struct err *
 
 /* ---- detached: the same command again, in a session of its own ---- */
 
-static void add_list(struct text_list *args, struct arena *a, const char *name,
-		     const struct text_list *list)
+static void supervisor_args(struct text_list *args, struct arena *a, struct up_options up)
 {
-	for (size_t i = 0; i < list->count; i++)
-		text_list_add(a, args, arena_printf(a, "--%s=%s", name, list->at[i]).at);
-}
-
-static void add_texts(struct text_list *args, struct arena *a, const struct cluster_options *o)
-{
-	const struct {
-		const char *name, *value;
-	} texts[] = {
-		{"data-dir", o->data_dir},
-		{"bind-address", o->bind_address},
-		{"cluster-cidr", o->cluster_cidr},
-		{"service-cidr", o->service_cidr},
-		{"registries", o->registries},
-		{"log-level", o->log_level},
-		{"kubeconfig", o->kubeconfig},
-		{"cluster-dns", o->cluster_dns},
-		{"cluster-domain", o->cluster_domain},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (texts[i].value)
-			text_list_add(a, args,
-				      arena_printf(a, "--%s=%s", texts[i].name, texts[i].value).at);
-}
-
-static void add_numbers(struct text_list *args, struct arena *a, const struct up_options *up)
-{
-	const struct {
-		const char *name;
-		int64_t value;
-	} numbers[] = {
-		{"port", up->cluster.port},
-		{"nodes", up->nodes},
-		{"simulated-nodes", up->simulated_nodes},
-		{"notify-fd", 3},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		text_list_add(
-			a, args,
-			arena_printf(a, "--%s=%lld", numbers[i].name, (long long)numbers[i].value)
-				.at);
-}
-
-static void supervisor_args(struct text_list *args, struct arena *a, const struct up_options *up)
-{
-	const struct cluster_options *o = &up->cluster;
+	const struct option_set own = {options, ARRAY_LEN(options)};
+	up.is_detached = false;
+	up.cluster.notify_fd = READY_FD;
 	text_list_add(a, args, "/proc/self/exe");
 	text_list_add(a, args, "up");
-	add_texts(args, a, o);
-	add_numbers(args, a, up);
-	if (o->is_memory)
-		text_list_add(a, args, "--memory");
-	if (o->keep_pods)
-		text_list_add(a, args, "--keep-pods");
-	add_list(args, a, "node-label", &o->node_labels);
-	add_list(args, a, "tls-san", &o->tls_sans);
-	option_set_args(a, &api_option_set, &o->api, args);
+	option_set_args(a, &own, &up, args);
+	option_set_args(a, &api_option_set, &up.cluster.api, args);
 	text_list_add(a, args, NULL);
 }
 
@@ -143,14 +109,14 @@ static int detached(const struct up_options *o, struct arena *a)
 	posix_spawnattr_t attributes;
 	if (dir_make(o->cluster.data_dir, 0700, &err) != RC_OK)
 		return command_failed(&err);
-	supervisor_args(&args, a, o);
+	supervisor_args(&args, a, *o);
 	if (pipe(pipe_fds) < 0)
 		return EXIT_FAILED;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	posix_spawn_file_actions_adddup2(&actions, 1, 2);
-	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 3);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], READY_FD);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
 	int status =
@@ -191,21 +157,6 @@ static int run(struct command_line *line)
 	};
 	return supervise(&plan);
 }
-
-#define AT(member) offsetof(struct up_options, member)
-static const struct option options[] = {
-	{"nodes", 0, OPTION_NUMBER, AT(nodes), "N", "real nodes on this machine (1 for root)"},
-	{"simulated-nodes", 0, OPTION_NUMBER, AT(simulated_nodes), "N",
-	 "nodes without containers, named n1, n2, …", .most = SIMULATED_NODES_MOST},
-	{"detach", 'd', OPTION_FLAG, AT(is_detached), NULL, "return once the cluster is ready"},
-	{"memory", 0, OPTION_FLAG, AT(cluster.is_memory), NULL,
-	 "keep the database in memory; nothing survives"},
-	{"node-label", 0, OPTION_LIST, AT(cluster.node_labels), "K=V", "label of every node",
-	 .is_good = value_is_label, .wants = LABEL_WANTED},
-	{"kubeconfig", 0, OPTION_TEXT, AT(cluster.kubeconfig), "FILE",
-	 "file that gets the context 'skeg' (~/.kube/config)"},
-	CLUSTER_OPTIONS(struct up_options, cluster),
-};
 
 static const struct up_options defaults = {.cluster = CLUSTER_DEFAULTS, .nodes = -1};
 
