@@ -11,6 +11,7 @@
 #include "api/views.h"
 #include "base/ipaddr.h"
 #include "base/log.h"
+#include "cli/child.h"
 #include "cli/cluster_files.h"
 #include "cli/join.h"
 #include "cli/node_certificates.h"
@@ -264,8 +265,7 @@ static void on_ready(void *ctx)
 {
 	struct agent *g = ctx;
 	log_info("agent", "node '%s' is ready", g->options->node_name);
-	if (g->options->notify_fd > 0 && write((int)g->options->notify_fd, "ready\n", 6) < 0)
-		log_warn("agent", "nobody waits for this node to be ready");
+	child_tell_ready(g->options->notify_fd, "agent");
 }
 
 static enum rc open_node(struct agent *g, struct err *err)

@@ -1,10 +1,9 @@
 #include "cli/child.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/log.h"
-
-#define NOTIFY_FD 3
 
 static void start_again(struct loop_timer *timer)
 {
@@ -69,7 +68,7 @@ static void notified(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 
 void child_start(struct child *c)
 {
-	uv_stdio_container_t stdio[NOTIFY_FD + 1] = {
+	uv_stdio_container_t stdio[CHILD_NOTIFY_FD + 1] = {
 		{.flags = UV_IGNORE},
 		{.flags = UV_INHERIT_FD, .data.fd = 1},
 		{.flags = UV_INHERIT_FD, .data.fd = 2},
@@ -86,7 +85,7 @@ void child_start(struct child *c)
 		.file = c->args.at[0],
 		.args = (char **)c->args.at,
 		.stdio = stdio,
-		.stdio_count = NOTIFY_FD + 1,
+		.stdio_count = CHILD_NOTIFY_FD + 1,
 		.flags = UV_PROCESS_DETACHED, /* a group of its own: Ctrl-C is ours to pass on */
 	};
 	int status = uv_spawn(loop_uv(c->loop), &c->process, &options);
@@ -118,4 +117,10 @@ void child_signal(struct child *c, int signal)
 void child_done(struct child *c)
 {
 	arena_done(&c->arena);
+}
+
+void child_tell_ready(int64_t fd, const char *area)
+{
+	if (fd > 0 && write((int)fd, "ready\n", 6) < 0)
+		log_warn(area, "nobody waits for us to be ready");
 }

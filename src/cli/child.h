@@ -10,6 +10,7 @@
 #include "client/command.h"
 #include "io/loop.h"
 
+#define CHILD_NOTIFY_FD	       3 /* what a child is told by --notify-fd */
 #define CHILD_BACKOFF_FIRST_MS 200
 #define CHILD_BACKOFF_LAST_MS  10000
 
@@ -35,5 +36,8 @@ void child_start(struct child *c);
 void child_stop(struct child *c, int signal);	/* on_stopped follows */
 void child_signal(struct child *c, int signal); /* one that it lives through; if it runs */
 void child_done(struct child *c);
+
+/* In the child: tells who started it that it is ready; fd 0: nobody waits.  area: for the log. */
+void child_tell_ready(int64_t fd, const char *area);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/ipaddr.h"
 #include "base/log.h"
+#include "cli/child.h"
 #include "cli/cluster_files.h"
 #include "cli/option_value.h"
 #include "cli/sandbox.h"
@@ -229,19 +230,13 @@ static enum rc write_kubeconfig(struct control *c, struct err *err)
 }
 
 /* Who started us learns of it as of the beginning: the kubeconfig has changed. */
-static void tell_ready(const struct control *c)
-{
-	if (c->options->notify_fd > 0 && write((int)c->options->notify_fd, "ready\n", 6) < 0)
-		log_warn("control", "nobody waits for us to be ready");
-}
-
 static void on_renewed(void *ctx)
 {
 	struct control *c = ctx;
 	struct err err;
 	if (write_kubeconfig(c, &err) != RC_OK)
 		log_error("control", "%s", err.text);
-	tell_ready(c);
+	child_tell_ready(c->options->notify_fd, "control");
 }
 
 static void on_ready(void *ctx)
@@ -258,7 +253,7 @@ static void on_ready(void *ctx)
 		side_start(&c->simulated, c, "simulated", NULL, simulated_start, simulated_stop);
 	log_info("control", "ready on port %u after %lld ms", server_port(c->server),
 		 (long long)(world_mono_ms() - c->server->started_ms));
-	tell_ready(c);
+	child_tell_ready(c->options->notify_fd, "control");
 }
 
 static enum rc start(struct control *c, struct err *err)

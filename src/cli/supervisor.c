@@ -85,8 +85,7 @@ static void tell_ready(struct supervisor *s)
 	progress_done("the cluster is ready");
 	if (s->plan->on_ready)
 		s->plan->on_ready(s->plan);
-	if (s->options->notify_fd > 0 && write((int)s->options->notify_fd, "ready\n", 6) < 0)
-		log_warn("up", "nobody waits for the cluster to be ready");
+	child_tell_ready(s->options->notify_fd, "up");
 }
 
 static void node_ready(struct child *c)
@@ -123,7 +122,7 @@ static void start_agent(struct supervisor *s, const char *name, const char *addr
 	child_arg(c, "--cluster-dns=%s", o->cluster_dns);
 	child_arg(c, "--cluster-domain=%s", o->cluster_domain);
 	child_arg(c, "--log-level=%s", o->log_level);
-	child_arg(c, "--notify-fd=3");
+	child_arg(c, "--notify-fd=%d", CHILD_NOTIFY_FD);
 	if (o->registries)
 		child_arg(c, "--registries=%s", o->registries);
 	add_labels(c, &o->node_labels);
@@ -206,7 +205,7 @@ static void start_control(struct supervisor *s)
 	child_arg(c, "--cluster-domain=%s", o->cluster_domain);
 	child_arg(c, "--simulated-nodes=%lld", (long long)s->plan->simulated_nodes);
 	child_arg(c, "--log-level=%s", o->log_level);
-	child_arg(c, "--notify-fd=3");
+	child_arg(c, "--notify-fd=%d", CHILD_NOTIFY_FD);
 	if (o->is_memory)
 		child_arg(c, "--memory");
 	if (s->plan->simulated_nodes)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "cli/child.h"
 #include "cli/cluster_files.h"
 #include "cli/option_value.h"
 #include "cli/supervisor.h"
@@ -14,8 +15,6 @@
 #include "client/progress.h"
 #include "io/file.h"
 #include "node/runtime_programs.h"
-
-#define READY_FD 3 /* of the supervisor, when it is detached */
 
 struct up_options {
 	struct cluster_options cluster;
@@ -82,7 +81,7 @@ static void supervisor_args(struct text_list *args, struct arena *a, struct up_o
 {
 	const struct option_set own = {options, ARRAY_LEN(options)};
 	up.is_detached = false;
-	up.cluster.notify_fd = READY_FD;
+	up.cluster.notify_fd = CHILD_NOTIFY_FD;
 	text_list_add(a, args, "/proc/self/exe");
 	text_list_add(a, args, "up");
 	option_set_args(a, &own, &up, args);
@@ -116,7 +115,7 @@ static int detached(const struct up_options *o, struct arena *a)
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	posix_spawn_file_actions_adddup2(&actions, 1, 2);
-	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], READY_FD);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], CHILD_NOTIFY_FD);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
 	int status =

@@ -203,6 +203,19 @@ enum rc api_client_stream(struct api_client *c, const struct api_request *reques
 	return fetch(c, &a, request, &ops, &reply, err);
 }
 
+static enum rc print_bytes(struct str bytes, void *ctx, struct err *err)
+{
+	fwrite(bytes.at, 1, bytes.len, stdout);
+	if (fflush(stdout) != 0)
+		return err_set(err, RC_IO, "the reply can't be written to standard output");
+	return RC_OK;
+}
+
+enum rc api_client_print(struct api_client *c, const struct api_request *request, struct err *err)
+{
+	return api_client_stream(c, request, print_bytes, NULL, err);
+}
+
 struct line_stream {
 	enum rc (*each)(struct arena *a, struct json *tree, void *ctx, struct err *err);
 	void *ctx;

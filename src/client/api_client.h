@@ -105,6 +105,9 @@ size_t api_client_identity(const struct api_client *c, struct http_header *out);
 					enum rc (*write)(struct str bytes, void *ctx,
 							 struct err *err),
 					void *ctx, struct err *err);
+/* The same to standard output. */
+[[nodiscard]] enum rc api_client_print(struct api_client *c, const struct api_request *request,
+				       struct err *err);
 /* The same for one JSON document a line (watches); the tree lives until each returns. */
 [[nodiscard]] enum rc api_client_lines(struct api_client *c, const struct api_request *request,
 				       enum rc (*each)(struct arena *a, struct json *tree,

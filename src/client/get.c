@@ -293,12 +293,6 @@ static enum rc take_files(struct get *g, struct err *err)
 	return RC_OK;
 }
 
-static enum rc print_bytes(struct str bytes, void *ctx, struct err *err)
-{
-	fwrite(bytes.at, 1, bytes.len, stdout);
-	return RC_OK;
-}
-
 static enum rc get_raw(struct get *g, struct err *err)
 {
 	const struct api_request request = {
@@ -307,7 +301,7 @@ static enum rc get_raw(struct get *g, struct err *err)
 		return err_set(err, RC_BAD_REQUEST,
 			       "option '--raw' needs a path that begins with '/', not '%s'",
 			       g->options->raw);
-	return api_client_stream(g->client, &request, print_bytes, NULL, err);
+	return api_client_print(g->client, &request, err);
 }
 
 static enum rc prepare(struct get *g, struct err *err)

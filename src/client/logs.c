@@ -89,14 +89,6 @@ static enum rc log_url(struct logs *l, struct str pod, struct buf *url, struct e
 	return buf_check(url, "the request's URL", err);
 }
 
-static enum rc print_bytes(struct str bytes, void *ctx, struct err *err)
-{
-	fwrite(bytes.at, 1, bytes.len, stdout);
-	if (fflush(stdout) != 0)
-		return err_set(err, RC_IO, "the log can't be written to standard output");
-	return RC_OK;
-}
-
 static void choose_container(struct logs *l, const struct json *pod)
 {
 	bool is_guess;
@@ -118,7 +110,7 @@ static enum rc show(struct logs *l, struct err *err)
 	TRY(log_url(l, json_path_str(pod, "metadata.name"), &url, err));
 	const struct api_request request = {
 		.path = buf_str(&url), .accept = "*/*", .is_endless = true};
-	return api_client_stream(l->client, &request, print_bytes, NULL, err);
+	return api_client_print(l->client, &request, err);
 }
 
 static enum rc body(struct verb *v, struct err *err)

@@ -207,18 +207,12 @@ static enum rc look_for_end(const struct json *pod, void *ctx, bool *ret_is_done
 	return RC_OK;
 }
 
-static enum rc print_bytes(struct str bytes, void *ctx, struct err *err)
-{
-	fwrite(bytes.at, 1, bytes.len, stdout);
-	return RC_OK;
-}
-
 static enum rc print_logs(struct run *r, struct err *err)
 {
 	const struct api_request request = {
 		.path = api_path(r->arena, r->kind, r->namespace, r->name, "log"),
 		.is_endless = true};
-	return api_client_stream(&r->verb->client, &request, print_bytes, NULL, err);
+	return api_client_print(&r->verb->client, &request, err);
 }
 
 static enum rc attach(struct run *r, struct err *err)
