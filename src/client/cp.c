@@ -138,21 +138,10 @@ static enum rc find_container(struct verb *v, const struct place *at, struct str
 	const struct api_kind *pods = resource_type_find(STR("pods"));
 	const struct resource_target target = {pods, at->pod};
 	const struct json *pod;
-	bool is_guess;
-	struct str chosen;
 	v->client.namespace = at->namespace;
 	TRY(logs_pod_find(&v->client, &target, &pod, err));
-	struct str phase = json_path_str(pod, "status.phase");
-	if (str_is(phase, "Succeeded") || str_is(phase, "Failed"))
-		return err_set(err, RC_BAD_REQUEST,
-			       "cannot exec into a container in a completed pod; current phase is "
-			       "%.*s",
-			       STR_FMT(phase));
-	chosen = logs_default_container(pod, &is_guess);
-	*ret_container = o->container ? str_of(o->container) : chosen;
-	if (!o->container && is_guess)
-		fprintf(stderr, "Defaulted container \"%.*s\" out of: %.*s\n", STR_FMT(chosen),
-			STR_FMT(logs_container_names(v->arena, pod)));
+	TRY(logs_pod_check(pod, "exec into", err));
+	*ret_container = logs_choose_container(v->arena, pod, str_of(o->container), false);
 	return RC_OK;
 }
 

@@ -12,29 +12,6 @@ struct exec_options {
 	bool has_input, is_terminal, is_quiet;
 };
 
-static struct str find_container(struct verb *v, const struct exec_options *o,
-				 const struct json *pod)
-{
-	bool is_guess;
-	struct str chosen = logs_default_container(pod, &is_guess);
-	if (o->container)
-		return str_of(o->container);
-	if (is_guess && !o->is_quiet)
-		fprintf(stderr, "Defaulted container \"%.*s\" out of: %.*s\n", STR_FMT(chosen),
-			STR_FMT(logs_container_names(v->arena, pod)));
-	return chosen;
-}
-
-static enum rc check_state(const struct json *pod, const char *what, struct err *err)
-{
-	struct str phase = json_path_str(pod, "status.phase");
-	if (!str_is(phase, "Succeeded") && !str_is(phase, "Failed"))
-		return RC_OK;
-	return err_set(err, RC_BAD_REQUEST,
-		       "cannot %s a container in a completed pod; current phase is %.*s", what,
-		       STR_FMT(phase));
-}
-
 /* Without a terminal of our own -t asks for nothing. */
 static bool wants_terminal(const struct exec_options *o)
 {
@@ -56,8 +33,9 @@ static enum rc talk(struct verb *v, const char *subresource, const struct text_l
 	struct resource_target target;
 	TRY(logs_target_parse(v->arena, v->line->words.at[0], &target, err));
 	TRY(logs_pod_find(&v->client, &target, &pod, err));
-	TRY(check_state(pod, subresource, err));
-	struct str container = find_container(v, o, pod);
+	TRY(logs_pod_check(pod, subresource, err));
+	struct str container =
+		logs_choose_container(v->arena, pod, str_of(o->container), o->is_quiet);
 	bool is_terminal = wants_terminal(o);
 	const struct exec_request request = {
 		.namespace = v->client.namespace,

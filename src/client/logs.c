@@ -89,24 +89,12 @@ static enum rc log_url(struct logs *l, struct str pod, struct buf *url, struct e
 	return buf_check(url, "the request's URL", err);
 }
 
-static void choose_container(struct logs *l, const struct json *pod)
-{
-	bool is_guess;
-	struct str chosen = logs_default_container(pod, &is_guess);
-	if (l->container.len)
-		return;
-	l->container = chosen;
-	if (is_guess)
-		fprintf(stderr, "Defaulted container \"%.*s\" out of: %.*s\n", STR_FMT(chosen),
-			STR_FMT(logs_container_names(l->arena, pod)));
-}
-
 static enum rc show(struct logs *l, struct err *err)
 {
 	CLEANUP_BUF url = BUF_INIT(URL_MAX_BYTES);
 	const struct json *pod;
 	TRY(logs_pod_find(l->client, &l->target, &pod, err));
-	choose_container(l, pod);
+	l->container = logs_choose_container(l->arena, pod, l->container, false);
 	TRY(log_url(l, json_path_str(pod, "metadata.name"), &url, err));
 	const struct api_request request = {
 		.path = buf_str(&url), .accept = "*/*", .is_endless = true};

@@ -129,17 +129,35 @@ struct str logs_container_names(struct arena *a, const struct json *pod)
 	return arena_str(a, buf_str(&text));
 }
 
-/* ---- asking ---- */
-
-static enum rc read_object(struct api_client *c, struct str path, struct json **ret_tree,
-			   struct err *err)
+struct str logs_choose_container(struct arena *a, const struct json *pod, struct str given,
+				 bool is_quiet)
 {
-	struct api_reply reply;
-	const struct api_request request = {.path = path};
-	TRY(api_client_call(c, c->arena, &request, &reply, err));
-	*ret_tree = reply.tree;
-	return RC_OK;
+	bool is_guess;
+	struct str chosen = logs_default_container(pod, &is_guess);
+	if (given.len)
+		return given;
+	if (is_guess && !is_quiet)
+		fprintf(stderr, "Defaulted container \"%.*s\" out of: %.*s\n", STR_FMT(chosen),
+			STR_FMT(logs_container_names(a, pod)));
+	return chosen;
 }
+
+bool logs_pod_has_ended(const struct json *pod)
+{
+	struct str phase = json_path_str(pod, "status.phase");
+	return str_is(phase, "Succeeded") || str_is(phase, "Failed");
+}
+
+enum rc logs_pod_check(const struct json *pod, const char *what, struct err *err)
+{
+	if (!logs_pod_has_ended(pod))
+		return RC_OK;
+	return err_set(err, RC_BAD_REQUEST,
+		       "cannot %s a container in a completed pod; current phase is %.*s", what,
+		       STR_FMT(json_path_str(pod, "status.phase")));
+}
+
+/* ---- asking ---- */
 
 static enum rc find_by_labels(struct api_client *c, const struct resource_target *t,
 			      const struct json *workload, const struct json **ret_pod,
@@ -153,7 +171,7 @@ static enum rc find_by_labels(struct api_client *c, const struct resource_target
 	TRY(logs_selector(c->arena, workload, &selector, err));
 	buf_add_str(&url, api_path(c->arena, pods, c->namespace, (struct str){}, NULL));
 	query_add(&url, "labelSelector", selector);
-	TRY(read_object(c, buf_str(&url), &list, err));
+	TRY(api_client_get(c, c->arena, buf_str(&url), &list, err));
 	const struct json *items = json_get(list, STR("items"));
 	const struct json *best = logs_best_pod(items);
 	if (!best)
@@ -186,7 +204,8 @@ enum rc logs_pod_find(struct api_client *c, const struct resource_target *t,
 		      const struct json **ret_pod, struct err *err)
 {
 	struct json *tree;
-	TRY(read_object(c, api_path(c->arena, t->kind, c->namespace, t->name, NULL), &tree, err));
+	struct str path = api_path(c->arena, t->kind, c->namespace, t->name, NULL);
+	TRY(api_client_get(c, c->arena, path, &tree, err));
 	if (str_is(t->kind->plural, "pods")) {
 		*ret_pod = tree;
 		return RC_OK;

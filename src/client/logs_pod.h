@@ -17,6 +17,13 @@ const struct json *logs_best_pod(const struct json *pods);
 struct str logs_default_container(const struct json *pod, bool *ret_is_guess);
 /* "web, sidecar, setup (init)" */
 [[nodiscard]] struct str logs_container_names(struct arena *a, const struct json *pod);
+/* The given one, else the default one, which is told on standard error when it is a guess. */
+struct str logs_choose_container(struct arena *a, const struct json *pod, struct str given,
+				 bool is_quiet);
+
+bool logs_pod_has_ended(const struct json *pod);
+/* RC_BAD_REQUEST when it has; what: "exec". */
+[[nodiscard]] enum rc logs_pod_check(const struct json *pod, const char *what, struct err *err);
 
 /* POD or TYPE/NAME. */
 [[nodiscard]] enum rc logs_target_parse(struct arena *a, const char *word,

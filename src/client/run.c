@@ -7,6 +7,7 @@
 #include "client/create.h"
 #include "client/delete_wait.h"
 #include "client/exec_session.h"
+#include "client/logs_pod.h"
 #include "client/object_watch.h"
 #include "client/resource_types.h"
 #include "client/verb.h"
@@ -179,12 +180,6 @@ static enum rc expose(struct run *r, const struct json *pod, struct err *err)
 
 /* ---- joining it ---- */
 
-static bool has_ended(const struct json *pod)
-{
-	struct str phase = json_path_str(pod, "status.phase");
-	return str_is(phase, "Succeeded") || str_is(phase, "Failed");
-}
-
 static enum rc look_for_start(const struct json *pod, void *ctx, bool *ret_is_done, struct err *err)
 {
 	bool *is_running = ctx;
@@ -192,7 +187,7 @@ static enum rc look_for_start(const struct json *pod, void *ctx, bool *ret_is_do
 	if (!pod)
 		return err_set(err, RC_NOT_FOUND, "the pod was deleted");
 	*is_running = json_path(state, "state.running") != NULL;
-	*ret_is_done = *is_running || has_ended(pod);
+	*ret_is_done = *is_running || logs_pod_has_ended(pod);
 	return RC_OK;
 }
 
@@ -202,7 +197,7 @@ static enum rc look_for_end(const struct json *pod, void *ctx, bool *ret_is_done
 	const struct json *state = json_at(json_path(pod, "status.containerStatuses"), 0);
 	if (!pod)
 		return err_set(err, RC_NOT_FOUND, "the pod was deleted");
-	*ret_is_done = has_ended(pod);
+	*ret_is_done = logs_pod_has_ended(pod);
 	*code = json_i64(json_path(state, "state.terminated.exitCode"));
 	return RC_OK;
 }
