@@ -8,14 +8,13 @@
 #include "client/api_path.h"
 #include "client/apply_merge.h"
 #include "client/change.h"
+#include "client/user_program.h"
 #include "client/verbs.h"
 #include "codec/yaml.h"
 #include "io/file.h"
 #include "io/loop.h"
-#include "io/spawn.h"
 
 #define OBJECT_BYTES_MAX (16u << 20)
-#define WORDS_MAX	 16
 #define EXIT_TROUBLE	 2 /* the least that is not "there are differences" */
 
 struct diff_options {
@@ -144,29 +143,17 @@ static enum rc make_folder(struct arena *a, const char *name, const char **ret_p
 
 static enum rc compare(struct diff *d, int *ret_code, struct err *err)
 {
-	static const char usual[] = "diff -u -N";
-	const char *set = getenv("KUBECTL_EXTERNAL_DIFF"), *argv[WORDS_MAX + 3];
-	struct str rest = str_of(set && *set ? set : usual), word;
-	struct spawn_result result = {};
-	size_t count = 0;
-	while (rest.len && count < WORDS_MAX) {
-		str_cut(rest, ' ', &word, &rest);
-		if (word.len)
-			argv[count++] = arena_cstr(d->change.arena, word);
-	}
-	argv[count++] = d->live;
-	argv[count++] = d->merged;
-	argv[count] = NULL;
-	const struct spawn_opts opts = {.argv = argv, .inherit_stdio = true};
-	fflush(stdout);
-	enum rc rc = spawn_run(&opts, &result, err);
-	*ret_code = result.exit_code;
-	spawn_result_done(&result);
+	struct arena *a = d->change.arena;
+	const char *set = getenv("KUBECTL_EXTERNAL_DIFF");
+	struct text_list words = user_program_words(a, set && *set ? set : "diff -u -N");
+	text_list_add(a, &words, d->live);
+	text_list_add(a, &words, d->merged);
+	enum rc rc = user_program_run(a, &words, ret_code, err);
 	if (rc == RC_NOT_FOUND)
 		return err_set(err, rc,
 			       "there is no program '%s' to compare with; install it, or name "
 			       "another by KUBECTL_EXTERNAL_DIFF",
-			       argv[0]);
+			       words.at[0]);
 	return rc;
 }
 

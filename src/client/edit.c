@@ -3,13 +3,12 @@
 
 #include "client/change.h"
 #include "client/resources.h"
+#include "client/user_program.h"
 #include "client/verbs.h"
 #include "codec/yaml.h"
 #include "io/file.h"
-#include "io/spawn.h"
 
 #define EDIT_BYTES_MAX (16u << 20)
-#define WORDS_MAX      16
 
 struct edit_options {
 	struct client_options client;
@@ -23,32 +22,23 @@ static const char head[] =
 	"# and an empty file will abort the edit. If an error occurs while saving this file will be\n"
 	"# reopened with the relevant failures.\n#\n";
 
-/* $KUBE_EDITOR, $EDITOR or vi; its words are cut at spaces, no shell reads them. */
+/* $KUBE_EDITOR, $EDITOR or vi. */
 static enum rc run_editor(struct verb *v, const char *path, struct err *err)
 {
 	const char *own = getenv("KUBE_EDITOR"), *any = getenv("EDITOR");
-	struct str rest = str_of(own && *own ? own : any && *any ? any : "vi"), word;
-	const char *argv[WORDS_MAX + 2];
-	size_t count = 0;
-	struct spawn_result result = {};
-	while (rest.len && count < WORDS_MAX) {
-		str_cut(rest, ' ', &word, &rest);
-		if (word.len)
-			argv[count++] = arena_cstr(v->arena, word);
-	}
-	argv[count++] = path;
-	argv[count] = NULL;
-	const struct spawn_opts opts = {.argv = argv, .inherit_stdio = true};
-	enum rc rc = spawn_run(&opts, &result, err);
-	int code = result.exit_code;
-	spawn_result_done(&result);
+	struct text_list words = user_program_words(v->arena, own && *own   ? own
+							      : any && *any ? any
+									    : "vi");
+	int code;
+	text_list_add(v->arena, &words, path);
+	enum rc rc = user_program_run(v->arena, &words, &code, err);
 	if (rc == RC_NOT_FOUND)
 		return err_set(err, rc, "there is no editor '%s'; name one by KUBE_EDITOR",
-			       argv[0]);
+			       words.at[0]);
 	TRY(rc);
 	return code ? err_set(err, RC_BAD_REQUEST,
-			      "there was a problem with the editor \"%s\" (exit code %d)", argv[0],
-			      code)
+			      "there was a problem with the editor \"%s\" (exit code %d)",
+			      words.at[0], code)
 		    : RC_OK;
 }
 
