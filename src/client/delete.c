@@ -59,13 +59,6 @@ static struct str delete_body(struct deletion *d)
 	return arena_str(a, buf_str(&body));
 }
 
-/* The reply is the object while it lives on, else a Status with its uid. */
-static struct str reply_uid(const struct json *reply)
-{
-	struct str uid = json_path_str(reply, "metadata.uid");
-	return uid.len ? uid : json_path_str(reply, "details.uid");
-}
-
 static void tell(const struct deletion *d, const struct deleted_object *o)
 {
 	if (d->options->output) {
@@ -95,7 +88,8 @@ static enum rc delete_one(struct deletion *d, const struct api_kind *kind, struc
 		TRY(api_client_call(d->client, d->arena, &request, &reply, err));
 	}
 	d->done = arena_grow(d->arena, d->done, d->count, &d->cap, sizeof(*d->done));
-	d->done[d->count] = (struct deleted_object){kind, namespace, name, reply_uid(reply.tree)};
+	d->done[d->count] =
+		(struct deleted_object){kind, namespace, name, delete_reply_uid(reply.tree)};
 	tell(d, &d->done[d->count++]);
 	return RC_OK;
 }

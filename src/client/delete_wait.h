@@ -1,4 +1,5 @@
-/* delete_wait: until an object that was deleted is gone: finalizers done, pods ended. */
+/* delete_wait: deleting one object, and waiting until an object that was deleted is gone:
+ * finalizers done, pods ended. */
 #ifndef SKEG_CLIENT_DELETE_WAIT_H
 #define SKEG_CLIENT_DELETE_WAIT_H
 
@@ -10,6 +11,12 @@ struct deleted_object {
 	struct str namespace, name, uid;
 };
 
+/* Of a reply to DELETE: the object while it lives on, else a Status with its uid. */
+struct str delete_reply_uid(const struct json *reply);
+/* Deletes it in the server's own way; *ret_gone is what to wait for. */
+[[nodiscard]] enum rc delete_object(struct api_client *c, const struct api_kind *kind,
+				    struct str namespace, struct str name,
+				    struct deleted_object *ret_gone, struct err *err);
 /* An object of the same name with another uid counts as gone.  Kinds that can't be watched are not
  * waited for.  timeout_ms 0: none. */
 [[nodiscard]] enum rc delete_wait(struct api_client *c, const struct deleted_object *o,

@@ -1,7 +1,6 @@
 /* skeg replace: whole objects anew, from files. */
 #include <stdio.h>
 
-#include "client/api_path.h"
 #include "client/change.h"
 #include "client/delete_wait.h"
 #include "client/resources.h"
@@ -21,15 +20,13 @@ struct replacing {
 
 static enum rc delete_first(struct verb *v, struct resource *r, struct err *err)
 {
-	struct json *reply;
-	struct str path = api_path(v->arena, r->kind, r->namespace, r->name, NULL);
-	enum rc rc = api_client_send(&v->client, v->arena, "DELETE", path, NULL, NULL, &reply, err);
+	struct deleted_object gone;
+	enum rc rc = delete_object(&v->client, r->kind, r->namespace, r->name, &gone, err);
 	if (rc == RC_NOT_FOUND)
 		return RC_OK;
 	TRY(rc);
 	printf("%.*s \"%.*s\" deleted\n", STR_FMT(resource_type_label(v->arena, r->kind)),
 	       STR_FMT(r->name));
-	const struct deleted_object gone = {r->kind, r->namespace, r->name, (struct str){}};
 	return delete_wait(&v->client, &gone, 0, err);
 }
 

@@ -264,11 +264,8 @@ static enum rc join(struct run *r, struct err *err)
 
 static enum rc remove_pod(struct run *r, struct err *err)
 {
-	struct json *reply;
-	const struct deleted_object gone = {r->kind, r->namespace, r->name, (struct str){}};
-	TRY(api_client_send(&r->verb->client, r->arena, "DELETE",
-			    api_path(r->arena, r->kind, r->namespace, r->name, NULL), NULL, NULL,
-			    &reply, err));
+	struct deleted_object gone;
+	TRY(delete_object(&r->verb->client, r->kind, r->namespace, r->name, &gone, err));
 	if (!r->options->is_quiet)
 		printf("pod \"%.*s\" deleted\n", STR_FMT(r->name));
 	return delete_wait(&r->verb->client, &gone, 0, err);
