@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "client/api_error.h"
-#include "client/api_path.h"
 #include "client/apply_merge.h"
 #include "client/change.h"
 #include "client/prune.h"
@@ -28,16 +27,6 @@ struct apply {
 	struct prune prune;
 	bool has_several; /* objects: messages say which it is */
 };
-
-/* The object as it is now; NULL when there is none. */
-static enum rc read_current(struct apply *p, struct str path, struct json **ret_object,
-			    struct err *err)
-{
-	enum rc rc = api_client_get(&p->verb->client, p->arena, path, ret_object, err);
-	if (rc == RC_NOT_FOUND)
-		*ret_object = NULL;
-	return rc == RC_NOT_FOUND ? RC_OK : rc;
-}
 
 static enum rc apply_client_side(struct apply *p, struct resource *r, struct json *current,
 				 const char **ret_what, struct json **ret_after, struct err *err)
@@ -111,12 +100,11 @@ static enum rc apply_one(struct verb *v, struct resource *r, void *ctx, struct e
 	struct json *current = NULL, *after = NULL;
 	const char *what = "serverside-applied";
 	enum rc rc;
-	struct str path = api_path(p->arena, r->kind, r->namespace, r->name, NULL);
 	if (p->options->is_server_side) {
 		rc = change_apply(&p->change, r->kind, r->namespace, r->name, r->file->tree,
 				  p->options->is_forced, &after, err);
 	} else {
-		TRY(read_current(p, path, &current, err));
+		TRY(apply_live(v, r, &current, err));
 		rc = apply_client_side(p, r, current, &what, &after, err);
 	}
 	if (rc != RC_OK)
@@ -137,29 +125,15 @@ static enum rc print_all(struct apply *p, struct err *err)
 
 /* ---- the verb ---- */
 
-static enum rc check(struct apply *p, struct err *err)
+static enum rc check_prune(const struct apply_options *o, struct err *err)
 {
-	const struct apply_options *o = p->options;
-	const struct text_list *words = &p->verb->line->words;
-	if (words->count)
-		return err_set(err, RC_BAD_REQUEST,
-			       "'%s' belongs to no option; name each file with -f", words->at[0]);
-	if (o->resources.files.count == 0 && !o->resources.kustomize)
-		return err_set(err, RC_BAD_REQUEST,
-			       "must specify one of -f and -k: a file, a "
-			       "folder, or '-' for standard input");
-	if (o->is_forced && !o->is_server_side)
-		return err_set(err, RC_BAD_REQUEST,
-			       "--force-conflicts only works with --server-side");
 	if (o->prunes && !o->resources.label_selector && !o->resources.is_all)
 		return err_set(
 			err, RC_BAD_REQUEST,
 			"all resources selected for prune without explicitly passing --all. "
 			"To prune all resources, pass the --all flag. If you did not mean to "
 			"prune all resources, specify a label selector");
-	return change_open(&p->verb->client, &o->change,
-			   o->is_server_side ? "kubectl" : "kubectl-client-side-apply", &p->change,
-			   err);
+	return RC_OK;
 }
 
 static enum rc nothing_applied(enum rc rc)
@@ -173,7 +147,9 @@ static enum rc body(struct verb *v, struct err *err)
 	struct apply p = {.verb = v, .options = v->line->values, .arena = v->arena};
 	struct manifest m;
 	struct resources r = {};
-	TRY(check(&p, err));
+	TRY(apply_open(v, &p.options->resources, &p.options->change, p.options->is_server_side,
+		       p.options->is_forced, &p.change, err));
+	TRY(check_prune(p.options, err));
 	p.printed = object_list_new(v->arena);
 	p.prune = (struct prune){.verb = v,
 				 .change = &p.change,

@@ -2,11 +2,41 @@
 
 #include <stdio.h>
 
-#include "client/change.h"
+#include "client/api_path.h"
 #include "client/object_output.h"
 #include "client/three_way.h"
 
 #define OBJECT_BYTES_MAX (16u << 20)
+
+enum rc apply_open(struct verb *v, const struct resource_options *resources,
+		   const struct change_options *options, bool is_server_side, bool is_forced,
+		   struct change *ret_change, struct err *err)
+{
+	const struct text_list *words = &v->line->words;
+	if (words->count)
+		return err_set(err, RC_BAD_REQUEST,
+			       "'%s' belongs to no option; name each file with -f", words->at[0]);
+	if (resources->files.count == 0 && !resources->kustomize)
+		return err_set(err, RC_BAD_REQUEST,
+			       "must specify one of -f and -k: a file, a folder, or '-' for "
+			       "standard input");
+	if (is_forced && !is_server_side)
+		return err_set(err, RC_BAD_REQUEST,
+			       "--force-conflicts only works with --server-side");
+	return change_open(&v->client, options,
+			   is_server_side ? "kubectl" : "kubectl-client-side-apply", ret_change,
+			   err);
+}
+
+enum rc apply_live(struct verb *v, const struct resource *r, struct json **ret_object,
+		   struct err *err)
+{
+	struct str path = api_path(v->arena, r->kind, r->namespace, r->name, NULL);
+	enum rc rc = api_client_get(&v->client, v->arena, path, ret_object, err);
+	if (rc == RC_NOT_FOUND)
+		*ret_object = NULL;
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
 
 enum rc apply_resources(struct verb *v, const struct manifest *m, struct resources *ret_resources,
 			struct err *err)

@@ -5,7 +5,6 @@
  * difference, 1 differences, above 1 it could not be told. */
 #include <stdio.h>
 
-#include "client/api_path.h"
 #include "client/apply_merge.h"
 #include "client/change.h"
 #include "client/user_program.h"
@@ -117,13 +116,8 @@ static enum rc write_state(struct diff *d, const char *folder, const struct reso
 static enum rc diff_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
 {
 	struct diff *d = ctx;
-	struct json *live = NULL, *merged;
-	struct str path = api_path(v->arena, r->kind, r->namespace, r->name, NULL);
-	enum rc rc = api_client_get(&v->client, v->arena, path, &live, err);
-	if (rc == RC_NOT_FOUND)
-		live = NULL;
-	else
-		TRY(rc);
+	struct json *live, *merged;
+	TRY(apply_live(v, r, &live, err));
 	TRY(dry_run(d, r, live, &merged, err));
 	hide_secrets(v->arena, r->kind, live, merged);
 	TRY(write_state(d, d->live, r, live, err));
@@ -166,9 +160,8 @@ static enum rc run_diff(struct verb *v, struct diff *d, struct err *err)
 					      .field_manager = o->field_manager};
 	struct manifest m;
 	struct resources r;
-	TRY(change_open(&v->client, &change,
-			o->is_server_side ? "kubectl" : "kubectl-client-side-apply", &d->change,
-			err));
+	TRY(apply_open(v, &o->resources, &change, o->is_server_side, o->is_forced, &d->change,
+		       err));
 	TRY(resources_read_files(v, &o->resources, true, &m, err));
 	TRY(apply_resources(v, &m, &r, err));
 	TRY(make_folder(v->arena, "LIVE", &d->live, err));
@@ -180,17 +173,7 @@ static enum rc run_diff(struct verb *v, struct diff *d, struct err *err)
 static enum rc body(struct verb *v, struct err *err)
 {
 	struct diff d = {.options = v->line->values};
-	const struct resource_options *o = &d.options->resources;
 	v->code_of_failure = EXIT_TROUBLE;
-	if (v->line->words.count)
-		return err_set(err, RC_BAD_REQUEST,
-			       "'%s' belongs to no option; name each file with -f",
-			       v->line->words.at[0]);
-	if (o->files.count == 0 && !o->kustomize)
-		return err_set(err, RC_BAD_REQUEST, "must specify one of -f and -k");
-	if (d.options->is_forced && !d.options->is_server_side)
-		return err_set(err, RC_BAD_REQUEST,
-			       "--force-conflicts only works with --server-side");
 	enum rc rc = run_diff(v, &d, err);
 	if (d.live)
 		(void)!dir_remove(d.live, NULL);
