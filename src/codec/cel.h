@@ -5,8 +5,8 @@
  * estimates what an evaluation may cost at most.  Nothing here evaluates.
  *
  * Owns: nothing; all of it lives in the arena of the caller.  Threads: pure.  Limits:
- * CEL_TEXT_MAX, CEL_DEPTH_MAX, CEL_LEVELS_MAX, CEL_ERRORS_MAX, CEL_SNIPPET_MAX.  Errors: collected,
- * in the wording and order of cel-go.  Source:
+ * CEL_TEXT_MAX, CEL_DEPTH_MAX, CEL_LEVELS_MAX, CEL_TYPE_MAX, CEL_NAME_MAX, CEL_ERRORS_MAX,
+ * CEL_SNIPPET_MAX.  Errors: collected, in the wording and order of cel-go.  Source:
  * https://github.com/google/cel-spec/blob/master/doc/langdef.md */
 #ifndef SKEG_CODEC_CEL_H
 #define SKEG_CODEC_CEL_H
@@ -18,6 +18,8 @@
 #define CEL_DEPTH_MAX	250    /* nested rules of one sort */
 #define CEL_ERRORS_MAX	100    /* printed */
 #define CEL_LEVELS_MAX	1000   /* height of the tree */
+#define CEL_TYPE_MAX	1000   /* parts of a type */
+#define CEL_NAME_MAX	256    /* bytes of a name with dots */
 #define CEL_RECOVER_MAX 30     /* attempts to go on after a syntax error */
 #define CEL_SNIPPET_MAX 16384  /* code points of a line that are shown */
 
@@ -125,7 +127,7 @@ bool cel_is_reserved(struct str name);
 /* ---- environment ---- */
 
 struct cel_variable {
-	struct str name; /* may have dots */
+	struct str name; /* may have dots: at most CEL_NAME_MAX bytes */
 	const struct cel_type *type;
 };
 

@@ -94,6 +94,31 @@ static const struct cel_type *substitute(struct checker *k, const struct cel_typ
 	return copy;
 }
 
+/* Counts down the parts of a type, with what is known of its variables; false: too many. */
+static bool has_at_most(const struct checker *k, const struct cel_type *t, size_t *parts)
+{
+	const struct cel_type *known = t->kind == CEL_PARAM ? find(k, t) : NULL;
+	if (*parts == 0)
+		return false;
+	--*parts;
+	if (known)
+		return has_at_most(k, known, parts);
+	for (size_t i = 0; i < ARRAY_LEN(t->of); i++)
+		if (t->of[i] && !has_at_most(k, t->of[i], parts))
+			return false;
+	return true;
+}
+
+/* A type is a tree: each {x: x} doubles it, and what walks it would never end. */
+static void refuse_large_type(struct checker *k, struct cel_expr *e)
+{
+	size_t parts = CEL_TYPE_MAX;
+	if (has_at_most(k, e->type, &parts))
+		return;
+	cel_fault(k->c, e->at, "type has more than %d parts", CEL_TYPE_MAX);
+	e->type = &cel_error;
+}
+
 static bool is_free_of(const struct checker *k, const struct cel_type *variable,
 		       const struct cel_type *t)
 {
@@ -280,17 +305,26 @@ static const struct cel_type *lookup(struct checker *k, struct str name)
 	return type_named(k, name);
 }
 
-/* "a.b.c" when the tree is only that. */
+static bool prepend(char text[CEL_NAME_MAX], size_t *at, struct str part)
+{
+	if (part.len > *at)
+		return false;
+	*at -= part.len;
+	memcpy(text + *at, part.at, part.len);
+	return true;
+}
+
+/* "a.b.c" when the tree is only that, and not longer than what can be declared. */
 static bool qualified_name(struct checker *k, const struct cel_expr *e, struct str *ret_name)
 {
-	struct str head;
-	if (e->node == CEL_NODE_IDENT) {
-		*ret_name = e->name;
-		return true;
-	}
-	if (e->node != CEL_NODE_SELECT || e->is_test || !qualified_name(k, e->target, &head))
+	char text[CEL_NAME_MAX];
+	size_t at = sizeof(text);
+	for (; e->node == CEL_NODE_SELECT && !e->is_test; e = e->target)
+		if (!prepend(text, &at, e->name) || !prepend(text, &at, STR(".")))
+			return false;
+	if (e->node != CEL_NODE_IDENT || !prepend(text, &at, e->name))
 		return false;
-	*ret_name = arena_printf(k->c->arena, "%.*s.%.*s", STR_FMT(head), STR_FMT(e->name));
+	*ret_name = arena_str(k->c->arena, str_n(text + at, sizeof(text) - at));
 	return true;
 }
 
@@ -716,13 +750,16 @@ static void check(struct checker *k, struct cel_expr *e)
 		check_fold(k, e);
 		break;
 	}
+	refuse_large_type(k, e);
 }
 
 static void settle(struct cel_expr *e, void *data)
 {
 	struct checker *k = data;
-	if (e->type)
+	if (e->type) {
+		refuse_large_type(k, e);
 		e->type = substitute(k, e->type, true);
+	}
 	cel_each_part(e, settle, data);
 }
 

@@ -9,7 +9,9 @@
 
 #define NEVER_NOT                                                                                  \
 	"'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
-#define EXPR   "{'[', '{', '(', '.', '-', '!', " NEVER_NOT
+#define EXPR "{'[', '{', '(', '.', '-', '!', " NEVER_NOT
+#define NEVER_DECLARED                                                                             \
+	"a12345678901234567890123456789012345678901234567890123456789012345678901234567890123456"
 #define SYNTAX " Syntax error: "
 
 static const struct cel_field spec_fields[] = {
@@ -402,6 +404,26 @@ static void limits_are_kept(void **state)
 	}
 }
 
+/* Each of these once took more time and memory than there is. */
+static void growth_is_bounded(void **state)
+{
+	static const struct {
+		const char *start, *step;
+		size_t times;
+		const char *want;
+	} rows[] = {
+		{"object", "." NEVER_DECLARED, 900, ""},
+		{"[1]", ".map(a, {a: a})", 8, ""},
+		{"[1]", ".map(a, {a: a})", 15, "1:132: type has more than 1000 parts"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_BUF text = BUF_INIT(1 << 20);
+		buf_add_cstr(&text, rows[i].start);
+		fill(&text, rows[i].step, rows[i].times);
+		expect_faults(text.data, rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +433,7 @@ int main(void)
 		cmocka_unit_test(types_are_found),
 		cmocka_unit_test(estimates_are_upstreams),
 		cmocka_unit_test(limits_are_kept),
+		cmocka_unit_test(growth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
