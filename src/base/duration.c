@@ -9,7 +9,8 @@ static const struct {
 	const char *unit;
 	double seconds;
 } units[] = {
-	{"h", 3600}, {"ms", 1e-3}, {"m", 60}, {"s", 1}, {"us", 1e-6}, {"µs", 1e-6}, {"ns", 1e-9},
+	{"h", 3600},  {"ms", 1e-3},	   {"m", 60},		{"s", 1},
+	{"us", 1e-6}, {"\xc2\xb5s", 1e-6}, {"\xce\xbcs", 1e-6}, {"ns", 1e-9},
 };
 
 /* Digits with an optional fraction; cuts them off. */

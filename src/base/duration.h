@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 /* Whole seconds, rounded up; false when text is none, is negative or exceeds DURATION_MAX_S. */
-#define DURATION_MAX_S (100ll * 365 * 24 * 3600)
+#define DURATION_MAX_S 9223372036ll /* Go's longest: 2^63 ns */
 bool duration_parse(struct str text, int64_t *ret_seconds);
 /* The same in milliseconds. */
 bool duration_parse_ms(struct str text, int64_t *ret_ms);

@@ -61,6 +61,10 @@ struct cel_token {
 
 [[gnu::format(printf, 3, 4)]] void cel_fault(struct cel *c, int64_t at, const char *fmt, ...);
 
+/* With "\\n" for the end of a line and the like, as syntax errors show the text. */
+void cel_add_shown(struct buf *b, struct str text);
+size_t cel_code_points(struct str text);
+
 /* Tokens to a tree; NULL where there is none. */
 [[nodiscard]] struct cel_expr *cel_read(struct cel *c);
 

@@ -1,6 +1,4 @@
 /* CEL: making nodes, and faults with the line they are in. */
-#include <stdlib.h>
-
 #include "codec/cel-int.h"
 
 struct cel_expr *cel_new(struct cel *c, enum cel_node node, uint32_t at)
@@ -34,6 +32,17 @@ void cel_fault(struct cel *c, int64_t at, const char *fmt, ...)
 	c->faults[c->fault_count++] = (struct cel_fault){at, text};
 }
 
+void cel_add_shown(struct buf *b, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+		if (c == '\n' || c == '\r' || c == '\t')
+			buf_printf(b, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+		else
+			buf_add_char(b, c);
+	}
+}
+
 void cel_each_part(const struct cel_expr *e, void (*visit)(struct cel_expr *part, void *data),
 		   void *data)
 {
@@ -57,7 +66,7 @@ static bool is_start(unsigned char byte)
 	return (byte & 0xc0) != 0x80;
 }
 
-static size_t code_points(struct str s)
+size_t cel_code_points(struct str s)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < s.len; i++)
@@ -115,7 +124,7 @@ static void add_fault(struct buf *b, const struct cel *c, const struct cel_fault
 		return;
 	}
 	struct str line = line_of(c->text, (size_t)fault->at, &number, &offset);
-	size_t column = code_points(str_n(line.at, offset < line.len ? offset : line.len));
+	size_t column = cel_code_points(str_n(line.at, offset < line.len ? offset : line.len));
 	buf_printf(b, "ERROR: <input>:%zu:%zu: %.*s", number, c->text.len ? column + 1 : 0,
 		   STR_FMT(fault->text));
 	if (c->text.len == 0)
@@ -188,7 +197,7 @@ static bool is_too_high(struct cel *c)
 bool cel_parse(struct cel *c, struct arena *a, const struct cel_env *env, struct str text)
 {
 	*c = (struct cel){.arena = a, .env = env, .text = text.at ? text : STR("")};
-	size_t size = code_points(c->text);
+	size_t size = cel_code_points(c->text);
 	if (size > CEL_TEXT_MAX) {
 		cel_fault(c, -1, "expression code point size exceeds limit: size: %zu, limit %d",
 			  size, CEL_TEXT_MAX);

@@ -131,14 +131,6 @@ static const struct cel_type *bound_of(const struct coster *k, const struct cel_
 	return l ? l->bound : e->bound;
 }
 
-static size_t code_points(struct str s)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < s.len; i++)
-		count += ((unsigned char)s.at[i] & 0xc0) != 0x80;
-	return count;
-}
-
 static bool own_size(const struct cel_expr *e, range *ret_size)
 {
 	if (e->node == CEL_NODE_LIST || e->node == CEL_NODE_MAP)
@@ -146,7 +138,7 @@ static bool own_size(const struct cel_expr *e, range *ret_size)
 	else if (e->node != CEL_NODE_LITERAL)
 		return false;
 	else if (e->literal == CEL_STRING)
-		*ret_size = fixed(code_points(e->name));
+		*ret_size = fixed(cel_code_points(e->name));
 	else
 		*ret_size = fixed(e->literal == CEL_BYTES ? e->name.len : 1);
 	return true;

@@ -1,6 +1,7 @@
 /* Tokens of CEL.  The longest token wins; where none fits, the text up to and with the byte that
  * spoilt it is reported and skipped, as the reference lexer does. */
 #include "codec/cel-int.h"
+#include "codec/json-int.h"
 
 struct scan {
 	struct str text;
@@ -83,56 +84,37 @@ static size_t escape_end(const struct scan *s, size_t i, size_t *ret_bad)
 	return c > 0 && strchr("abfnrtv\"'\\?`", c) ? i + 2 : 0;
 }
 
-static void scan_triple(struct scan *s, enum cel_token_type type, size_t i, int quote, bool is_raw)
+static bool is_run(const struct scan *s, size_t i, int byte, size_t count)
 {
-	size_t bad;
-	while (byte_at(s, i) >= 0) {
-		if (byte_at(s, i) == quote && byte_at(s, i + 1) == quote &&
-		    byte_at(s, i + 2) == quote) {
-			accept(s, type, i + 3);
-			return;
-		}
-		if (!is_raw && byte_at(s, i) == '\\') {
-			i = escape_end(s, i, &bad);
-			if (i == 0) {
-				fail(s, bad);
-				return;
-			}
-			continue;
-		}
-		i++;
-	}
-	fail(s, i);
+	size_t k = 0;
+	while (k < count && byte_at(s, i + k) == byte)
+		k++;
+	return k == count;
 }
 
-/* A string whose quote is at i. */
-static void scan_quoted(struct scan *s, enum cel_token_type type, size_t i, bool is_raw)
+/* The rest of a string that begins behind its quotes, one or three, at i. */
+static void scan_quoted(struct scan *s, enum cel_token_type type, size_t i, size_t quotes,
+			bool is_raw)
 {
-	int quote = byte_at(s, i++);
+	int quote = byte_at(s, i - 1);
 	size_t bad;
-	if (byte_at(s, i) == quote && byte_at(s, i + 1) == quote)
-		scan_triple(s, type, i + 2, quote, is_raw);
-	while (byte_at(s, i) >= 0 && byte_at(s, i) != '\n' && byte_at(s, i) != '\r') {
-		if (byte_at(s, i) == quote) {
-			accept(s, type, i + 1);
+	while (byte_at(s, i) >= 0 &&
+	       (quotes > 1 || (byte_at(s, i) != '\n' && byte_at(s, i) != '\r'))) {
+		if (is_run(s, i, quote, quotes)) {
+			accept(s, type, i + quotes);
 			return;
 		}
-		if (!is_raw && byte_at(s, i) == '\\') {
-			i = escape_end(s, i, &bad);
-			if (i == 0) {
-				fail(s, bad);
-				return;
-			}
+		if (is_raw || byte_at(s, i) != '\\') {
+			i++;
 			continue;
 		}
-		i++;
+		i = escape_end(s, i, &bad);
+		if (i == 0) {
+			fail(s, bad);
+			return;
+		}
 	}
 	fail(s, i);
-}
-
-static bool is_quote(int c)
-{
-	return c == '"' || c == '\'';
 }
 
 static void scan_string(struct scan *s)
@@ -142,8 +124,13 @@ static void scan_string(struct scan *s)
 	i += is_bytes;
 	bool is_raw = byte_at(s, i) == 'r' || byte_at(s, i) == 'R';
 	i += is_raw;
-	if (is_quote(byte_at(s, i)))
-		scan_quoted(s, is_bytes ? CEL_TOKEN_BYTES : CEL_TOKEN_STRING, i, is_raw);
+	int quote = byte_at(s, i);
+	enum cel_token_type type = is_bytes ? CEL_TOKEN_BYTES : CEL_TOKEN_STRING;
+	if (quote != '"' && quote != '\'')
+		return;
+	if (is_run(s, i, quote, 3))
+		scan_quoted(s, type, i + 3, 3, is_raw);
+	scan_quoted(s, type, i + 1, 1, is_raw);
 }
 
 static size_t exponent_end(const struct scan *s, size_t i)
@@ -280,13 +267,7 @@ static struct scan scan_token(struct str text)
 static void report_unknown(struct cel *c, size_t at, size_t len)
 {
 	CLEANUP_BUF shown = BUF_INIT(CEL_TEXT_MAX * 8);
-	for (size_t i = at; i < at + len; i++) {
-		char byte = c->text.at[i];
-		if (byte == '\n' || byte == '\r' || byte == '\t')
-			buf_printf(&shown, "\\%c", byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
-		else
-			buf_add_char(&shown, byte);
-	}
+	cel_add_shown(&shown, str_n(c->text.at + at, len));
 	cel_fault(c, (int64_t)at, "Syntax error: token recognition error at: '%s'", shown.data);
 }
 
@@ -319,25 +300,6 @@ struct cel_token *cel_lex(struct cel *c, size_t *ret_count)
 
 /* ---- literals ---- */
 
-static void add_code_point(struct buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_add_char(b, (char)c);
-	} else if (c < 0x800) {
-		buf_add_char(b, (char)(0xc0 | c >> 6));
-		buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		buf_add_char(b, (char)(0xe0 | c >> 12));
-		buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_add_char(b, (char)(0xf0 | c >> 18));
-		buf_add_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 static uint32_t number_of(struct str digits, uint32_t base)
 {
 	uint32_t value = 0;
@@ -353,7 +315,7 @@ static size_t add_escape(struct buf *b, struct str text, size_t i, bool is_bytes
 			 const char **ret_why)
 {
 	static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
-	char c = text.at[i + 1];
+	char encoded[4], c = text.at[i + 1];
 	const char *known = strchr(from, c);
 	size_t digits = c == 'u' ? 4 : c == 'U' ? 8 : 2;
 	bool is_octal = c >= '0' && c <= '3';
@@ -378,7 +340,7 @@ static size_t add_escape(struct buf *b, struct str text, size_t i, bool is_bytes
 	if (is_bytes)
 		buf_add_char(b, (char)value);
 	else
-		add_code_point(b, value);
+		buf_add(b, encoded, (size_t)(utf8_put(encoded, value) - encoded));
 	return is_octal ? 4 : 2 + digits;
 }
 

@@ -1,48 +1,14 @@
 /* Literals whose text has rules of its own: duration('1h'), timestamp('2020-…'), matches('a+').
  * They are checked where they stand as constants, so that a mistake is no surprise at run time. */
+#include "base/duration.h"
 #include "base/timefmt.h"
 #include "codec/cel-int.h"
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static size_t unit_len(struct str s)
-{
-	static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs",
-					    "ms", "s",	"m",	     "h"};
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (str_has_prefix(s, str_of(units[i])))
-			return strlen(units[i]);
-	return 0;
-}
-
-/* As Go reads durations: "1h30m", "-1.5s", "0". */
 static bool is_duration(struct str s)
 {
-	if (s.len > 0 && (s.at[0] == '-' || s.at[0] == '+'))
-		s = str_skip(s, 1);
-	if (str_is(s, "0"))
-		return true;
-	if (s.len == 0)
-		return false;
-	while (s.len > 0) {
-		size_t i = 0, digits = 0;
-		for (bool has_dot = false; i < s.len; i++) {
-			if (is_digit(s.at[i]))
-				digits++;
-			else if (s.at[i] == '.' && !has_dot)
-				has_dot = true;
-			else
-				break;
-		}
-		size_t unit = unit_len(str_skip(s, i));
-		if (digits == 0 || unit == 0)
-			return false;
-		s = str_skip(s, i + unit);
-	}
-	return true;
+	int64_t ms;
+	bool has_sign = s.len > 0 && (s.at[0] == '-' || s.at[0] == '+');
+	return duration_parse_ms(has_sign ? str_skip(s, 1) : s, &ms);
 }
 
 /* Past the ']' of a class whose '[' is at i; 0: it does not close. */

@@ -44,24 +44,13 @@ struct str reader_text(const struct reader *r, struct cel_token token)
 
 /* ---- errors ---- */
 
-static void add_shown(struct buf *b, struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i];
-		if (c == '\n' || c == '\r' || c == '\t')
-			buf_printf(b, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-		else
-			buf_add_char(b, c);
-	}
-}
-
 static void add_token(struct buf *b, const struct reader *r, struct cel_token token)
 {
 	buf_add_char(b, '\'');
 	if (token.type == CEL_TOKEN_EOF)
 		buf_add_cstr(b, "<EOF>");
 	else
-		add_shown(b, reader_text(r, token));
+		cel_add_shown(b, reader_text(r, token));
 	buf_add_char(b, '\'');
 }
 
@@ -139,7 +128,7 @@ void reader_refuse_forms(struct reader *r, size_t ahead)
 		if (first.type == CEL_TOKEN_EOF)
 			buf_add_cstr(&b, "<EOF>");
 		else
-			add_shown(&b, str_n(r->c->text.at + first.at, end - first.at));
+			cel_add_shown(&b, str_n(r->c->text.at + first.at, end - first.at));
 		buf_add_char(&b, '\'');
 	}
 	report(r, last, &b);
