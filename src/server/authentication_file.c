@@ -12,17 +12,19 @@ struct reading {
 	struct err *err;
 };
 
-/* [[nodiscard]] enum rc (*take)(...) of a member of an object. */
+/* A member of an object: a text of the issuer, or what take makes of it. */
 struct field {
 	const char *name;
 	enum rc (*take)(struct reading *f, struct jwt_issuer_config *issuer,
 			const struct json *value, const char *at);
+	size_t text_at; /* without take */
 };
+#define TEXT_FIELD(member) .text_at = offsetof(struct jwt_issuer_config, member)
 
 static enum rc refuse(struct reading *f, const char *at, const char *name, const char *why)
 {
-	return err_set(f->err, RC_INVALID, "%s: %s%s%s: %s", f->path, at, *at ? "." : "", name,
-		       why);
+	return err_set(f->err, RC_INVALID, "%s: %s%s%s: %s", f->path, at, *at && *name ? "." : "",
+		       name, why);
 }
 
 static const struct field *find(const struct field *fields, struct str name)
@@ -31,6 +33,23 @@ static const struct field *find(const struct field *fields, struct str name)
 		if (str_is(name, fields->name))
 			return fields;
 	return NULL;
+}
+
+static enum rc take_text(struct reading *f, const struct json *value, const char *at,
+			 struct str *ret_text)
+{
+	if (value->type != JSON_STRING)
+		return refuse(f, at, "", "a string is expected");
+	*ret_text = arena_str(&f->config->arena, value->string);
+	return RC_OK;
+}
+
+static enum rc take_member(struct reading *f, struct jwt_issuer_config *issuer,
+			   const struct field *field, const struct json *value, const char *at)
+{
+	if (field->take)
+		return field->take(f, issuer, value, at);
+	return take_text(f, value, at, (void *)((char *)issuer + field->text_at));
 }
 
 static enum rc take_object(struct reading *f, struct jwt_issuer_config *issuer,
@@ -46,17 +65,8 @@ static enum rc take_object(struct reading *f, struct jwt_issuer_config *issuer,
 			return refuse(f, at, name, "unknown field");
 		const char *below =
 			arena_printf(&f->config->arena, "%s%s%s", at, *at ? "." : "", name).at;
-		TRY(field->take(f, issuer, m->value, below));
+		TRY(take_member(f, issuer, field, m->value, below));
 	}
-	return RC_OK;
-}
-
-static enum rc take_text(struct reading *f, const struct json *value, const char *at,
-			 struct str *ret_text)
-{
-	if (value->type != JSON_STRING)
-		return refuse(f, at, "", "a string is expected");
-	*ret_text = arena_str(&f->config->arena, value->string);
 	return RC_OK;
 }
 
@@ -81,21 +91,6 @@ static enum rc no_expression(struct reading *f, struct jwt_issuer_config *issuer
 
 /* ---- issuer ---- */
 
-#define TEXT_FIELD(function, member)                                                               \
-	static enum rc function(struct reading *f, struct jwt_issuer_config *issuer,               \
-				const struct json *value, const char *at)                          \
-	{                                                                                          \
-		return take_text(f, value, at, &issuer->member);                                   \
-	}
-TEXT_FIELD(take_url, url)
-TEXT_FIELD(take_discovery_url, discovery_url)
-TEXT_FIELD(take_authority, ca_pem)
-TEXT_FIELD(take_username_claim, username_claim)
-TEXT_FIELD(take_username_prefix, username_prefix)
-TEXT_FIELD(take_groups_claim, groups_claim)
-TEXT_FIELD(take_groups_prefix, groups_prefix)
-TEXT_FIELD(take_uid_claim, uid_claim)
-
 static enum rc take_audiences(struct reading *f, struct jwt_issuer_config *issuer,
 			      const struct json *value, const char *at)
 {
@@ -117,9 +112,9 @@ static enum rc take_issuer(struct reading *f, struct jwt_issuer_config *issuer,
 			   const struct json *value, const char *at)
 {
 	static const struct field fields[] = {
-		{"url", take_url},
-		{"discoveryURL", take_discovery_url},
-		{"certificateAuthority", take_authority},
+		{"url", TEXT_FIELD(url)},
+		{"discoveryURL", TEXT_FIELD(discovery_url)},
+		{"certificateAuthority", TEXT_FIELD(ca_pem)},
 		{"audiences", take_audiences},
 		{"audienceMatchPolicy", take_match_policy},
 		{},
@@ -138,47 +133,49 @@ static enum rc take_issuer(struct reading *f, struct jwt_issuer_config *issuer,
 
 /* ---- claims ---- */
 
+static enum rc check_prefix(struct reading *f, struct str claim, const struct json *value,
+			    const char *at)
+{
+	if (!claim.len || json_get(value, STR("prefix")))
+		return RC_OK;
+	return refuse(f, at, "prefix",
+		      "Required value: prefix is required when claim is set. It can be set to an "
+		      "empty string to disable prefixing");
+}
+
 static enum rc take_username(struct reading *f, struct jwt_issuer_config *issuer,
 			     const struct json *value, const char *at)
 {
 	static const struct field fields[] = {
-		{"claim", take_username_claim},
-		{"prefix", take_username_prefix},
+		{"claim", TEXT_FIELD(username_claim)},
+		{"prefix", TEXT_FIELD(username_prefix)},
 		{"expression", no_expression},
 		{},
 	};
 	TRY(take_object(f, issuer, fields, value, at));
 	if (issuer->username_claim.len == 0)
 		return refuse(f, at, "", "Required value: claim or expression is required");
-	if (!json_get(value, STR("prefix")))
-		return refuse(f, at, "prefix",
-			      "Required value: prefix is required when claim is set. It can be "
-			      "set to an empty string to disable prefixing");
-	return RC_OK;
+	return check_prefix(f, issuer->username_claim, value, at);
 }
 
 static enum rc take_groups(struct reading *f, struct jwt_issuer_config *issuer,
 			   const struct json *value, const char *at)
 {
 	static const struct field fields[] = {
-		{"claim", take_groups_claim},
-		{"prefix", take_groups_prefix},
+		{"claim", TEXT_FIELD(groups_claim)},
+		{"prefix", TEXT_FIELD(groups_prefix)},
 		{"expression", no_expression},
 		{},
 	};
 	TRY(take_object(f, issuer, fields, value, at));
-	if (issuer->groups_claim.len && !json_get(value, STR("prefix")))
-		return refuse(f, at, "prefix",
-			      "Required value: prefix is required when claim is set. It can be "
-			      "set to an empty string to disable prefixing");
-	return RC_OK;
+	return check_prefix(f, issuer->groups_claim, value, at);
 }
 
 static enum rc take_uid(struct reading *f, struct jwt_issuer_config *issuer,
 			const struct json *value, const char *at)
 {
 	static const struct field fields[] = {
-		{"claim", take_uid_claim}, {"expression", no_expression}, {}};
+		{"claim", TEXT_FIELD(uid_claim)}, {"expression", no_expression}, {}};
 	return take_object(f, issuer, fields, value, at);
 }
 
@@ -243,9 +240,6 @@ static enum rc take_authenticator(struct reading *f, const struct json *value, s
 	TRY(take_object(f, issuer, fields, value, at));
 	if (issuer->url.len == 0)
 		return refuse(f, at, "issuer.url", "Required value: URL is required");
-	if (issuer->audience_count == 0)
-		return refuse(f, at, "issuer.audiences",
-			      "Required value: at least one jwt audience is required");
 	if (issuer->username_claim.len == 0)
 		return refuse(f, at, "claimMappings.username",
 			      "Required value: claim or expression is required");
