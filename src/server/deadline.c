@@ -69,43 +69,39 @@ static void answer(struct request *r)
 	http_reply(r->exchange, &(struct http_reply){504, headers, ARRAY_LEN(headers), &body, 1});
 }
 
-static void watch(struct deadlines *d, int64_t now);
+static void due_on(struct loop_timer *timer);
 
+static void wake_by(struct deadlines *d, int64_t due_ms, int64_t now_ms)
+{
+	if (!d->timer.loop || d->timer.due_ms > due_ms)
+		loop_timer_start(d->loop, &d->timer, MAX(due_ms - now_ms, 1), due_on);
+}
+
+/* Most requests are through long before, so the timer is left where it is when one ends. */
 static void due_on(struct loop_timer *timer)
 {
 	struct deadlines *d = CONTAINER_OF(timer, struct deadlines, timer);
-	int64_t now = world_mono_ms();
+	int64_t now_ms = world_mono_ms();
 	struct request *r;
 	LIST_FOR_EACH (r, &d->requests, deadline_link) {
-		if (r->due_ms > now)
+		if (r->due_ms > now_ms) {
+			wake_by(d, r->due_ms, now_ms);
 			continue;
+		}
 		list_remove(&r->deadline_link);
 		r->is_timed_out = true;
 		answer(r);
 	}
-	watch(d, now);
-}
-
-/* Most requests are through long before, so the timer is left where it is when one ends. */
-static void watch(struct deadlines *d, int64_t now)
-{
-	int64_t due = INT64_MAX;
-	struct request *r;
-	LIST_FOR_EACH (r, &d->requests, deadline_link)
-		due = MIN(due, r->due_ms);
-	if (due != INT64_MAX)
-		loop_timer_start(d->loop, &d->timer, MAX(due - now, 1), due_on);
 }
 
 enum step deadline_begin(struct deadlines *d, struct request *r)
 {
-	int64_t timeout_ms = 0, now = world_mono_ms();
+	int64_t timeout_ms = 0, now_ms = world_mono_ms();
 	if (timeout_of(r, &timeout_ms) == STEP_DONE)
 		return STEP_DONE;
-	r->due_ms = now + timeout_ms;
+	r->due_ms = now_ms + timeout_ms;
 	list_append(&d->requests, &r->deadline_link);
-	if (!d->timer.loop || d->timer.due_ms > r->due_ms)
-		loop_timer_start(d->loop, &d->timer, timeout_ms, due_on);
+	wake_by(d, r->due_ms, now_ms);
 	return STEP_NEXT;
 }
 
