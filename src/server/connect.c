@@ -391,6 +391,8 @@ enum step stage_connect(struct request *r)
 	struct target target = {};
 	if (r->route.verb != DO_CONNECT)
 		return STEP_NEXT;
+	if (http_is_gone(r->exchange)) /* it left while its token was looked into */
+		return request_fail(r, RC_INTERNAL, "the client went away");
 	if (str_is(r->route.resource, "pods") && node_path(r->route.subresource)) {
 		if (find_target(r, &target) == STEP_DONE)
 			return STEP_DONE;
