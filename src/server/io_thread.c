@@ -90,15 +90,11 @@ static const struct http_handler handler = {
 	.on_gone = on_gone,
 };
 
+/* take_identity() gives it its certificate. */
 static enum rc open_kubelet_client(struct io_thread *t, const struct cluster_keys *k,
 				   struct err *err)
 {
-	struct http_client_opts opts = {
-		.ca_pem = k->server_ca.cert_pem,
-		.cert_pem = k->kubelet_client.cert_pem,
-		.key_pem = k->kubelet_client.key_pem,
-		.http1_only = true,
-	};
+	struct http_client_opts opts = {.ca_pem = k->server_ca.cert_pem, .http1_only = true};
 	return http_client_new(t->loop, &opts, &t->kubelets, err);
 }
 

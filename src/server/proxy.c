@@ -185,8 +185,9 @@ enum step proxy_connect(struct request *r)
 	struct proxy_server server = {};
 	struct proxy_name name;
 	size_t row = 0;
-	while (rows[row].kind != r->route.kind->stored_id)
-		ASSERT(++row < ARRAY_LEN(rows));
+	while (row < ARRAY_LEN(rows) && rows[row].kind != r->route.kind->stored_id)
+		row++;
+	ASSERT(row < ARRAY_LEN(rows));
 	if (!name_parse(r->route.name, &name))
 		return request_fail(r, RC_BAD_REQUEST, "invalid %s request \"%.*s\"",
 				    rows[row].word, STR_FMT(r->route.name));
