@@ -1,10 +1,10 @@
 #include "server/write.h"
-#include "server/deadline.h"
-#include "server/node_authorizer.h"
 
 #include "api/api_ids.h"
 #include "api/warnings.h"
 #include "server/allocator.h"
+#include "server/deadline.h"
+#include "server/node_authorizer.h"
 #include "server/pipeline.h"
 #include "server/server.h"
 
