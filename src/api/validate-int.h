@@ -69,6 +69,18 @@ void too_many(struct check *v, const struct path *at, size_t count, size_t max);
 /* supported: comma separated, printed as they stand. */
 void unsupported(struct check *v, const struct path *at, struct str value, const char *supported);
 
+/* ---- lists; NULL is an empty one ---- */
+/* The first item whose string under key is text; NULL: there is none. */
+const struct json *item_named(const struct json *list, const char *key, struct str text);
+bool has_text(const struct json *list, struct str text); /* of strings */
+/* Does the i-th item, or its string under key, stand in the list before? */
+bool is_repeated(const struct json *list, size_t i);
+bool is_text_repeated(const struct json *list, size_t i, const char *key);
+/* Every item that is_repeated(). */
+void check_no_duplicates(struct check *v, const struct path *at, const struct json *list);
+/* false: there are more than max, which is told; callers then leave the items alone */
+bool check_count(struct check *v, const struct path *at, const struct json *list, size_t max);
+
 /* ---- checks; an absent value counts as "" or 0 as it does in Go ---- */
 void check_name(struct check *v, const struct path *at, enum name_rule rule, struct str text);
 void check_required(struct check *v, const struct path *at, struct str text);
@@ -86,8 +98,6 @@ void check_not_negative(struct check *v, const struct path *at, const struct jso
 void check_port(struct check *v, const struct path *at, const struct json *value);
 /* IntOrString as a port: number or IANA name */
 void check_port_or_name(struct check *v, const struct path *at, const struct json *value);
-/* Every item that stands in the list before, in whole. */
-void check_no_duplicates(struct check *v, const struct path *at, const struct json *list);
 void check_immutable(struct check *v, const struct path *at, const struct json *value,
 		     const struct json *old);
 bool value_equal(const struct json *a, const struct json *b); /* NULL equals null, "" , {} and [] */

@@ -228,10 +228,7 @@ void check_review_versions(struct check *v, const struct path *at, const struct 
 	}
 	FOR_ITEMS(i, version, versions)
 	{
-		bool is_twice = false;
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(versions, k), version);
-		if (is_twice)
+		if (is_repeated(versions, i))
 			bad(v, ITEM(at, i), version, "duplicate version");
 		else
 			check_name(v, ITEM(at, i), NAME_DNS_1035, json_str(version));
@@ -254,17 +251,14 @@ static void check_match_conditions(struct check *v, const struct path *at,
 	{
 		const struct path *here = ITEM(at, i);
 		struct str name = TEXT(condition, "name");
-		bool is_twice = false;
 		if (str_trim(TEXT(condition, "expression")).len == 0)
 			required(v, MEMBER(here, "expression"), "%s", "");
 		else
 			check_policy_expression(v, MEMBER(here, "expression"),
 						TEXT(condition, "expression"), &cel, true, false,
 						CEL_WANT_BOOL);
-		for (size_t k = 0; k < i; k++)
-			is_twice |= str_eq(TEXT(json_at(conditions, k), "name"), name);
 		check_required_name(v, MEMBER(here, "name"), NAME_QUALIFIED, name);
-		if (is_twice)
+		if (is_text_repeated(conditions, i, "name"))
 			duplicate(v, MEMBER(here, "name"), name);
 	}
 }
@@ -324,11 +318,8 @@ static void webhook_rules(struct check *v, const struct json *tree)
 		check_review_versions(v, MEMBER(at, "admissionReviewVersions"),
 				      GET(hook, "admissionReviewVersions"));
 		check_hook(v, at, hook);
-		for (size_t k = 0; TEXT(hook, "name").len > 0 && k < i; k++)
-			if (str_eq(TEXT(json_at(hooks, k), "name"), TEXT(hook, "name"))) {
-				duplicate(v, MEMBER(at, "name"), TEXT(hook, "name"));
-				break;
-			}
+		if (TEXT(hook, "name").len > 0 && is_text_repeated(hooks, i, "name"))
+			duplicate(v, MEMBER(at, "name"), TEXT(hook, "name"));
 	}
 }
 
@@ -341,11 +332,8 @@ static void check_named_rule(struct check *v, const struct path *at, const struc
 	FOR_ITEMS(i, name, names)
 	{
 		const struct path *here = ITEM(MEMBER(at, "resourceNames"), i);
-		bool is_twice = false;
 		check_name(v, here, NAME_PATH_SEGMENT, json_str(name));
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(names, k), name);
-		if (is_twice)
+		if (is_repeated(names, i))
 			duplicate_value(v, here, name);
 	}
 }
@@ -439,13 +427,10 @@ static void check_audit_annotations(struct check *v, const struct path *at, cons
 		struct str key = TEXT(annotation, "key");
 		struct str full =
 			arena_printf(v->arena, "%.*s/%.*s", STR_FMT(policy), STR_FMT(key));
-		bool is_twice = false;
 		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
 		check_value_expression(v, MEMBER(here, "valueExpression"),
 				       TEXT(annotation, "valueExpression"), cel);
-		for (size_t k = 0; k < i; k++)
-			is_twice |= str_eq(TEXT(json_at(list, k), "key"), key);
-		if (is_twice)
+		if (is_text_repeated(list, i, "key"))
 			duplicate(v, MEMBER(here, "key"), key);
 	}
 }
@@ -544,11 +529,8 @@ static void binding_rules(struct check *v, const struct json *tree)
 		required(v, actions_at, "at least one validation action is required");
 	FOR_ITEMS(i, action, actions)
 	{
-		bool is_twice = false;
 		check_enum(v, ITEM(actions_at, i), json_str(action), "Audit,Deny,Warn");
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(actions, k), action);
-		if (is_twice)
+		if (is_repeated(actions, i))
 			duplicate_value(v, ITEM(actions_at, i), action);
 	}
 }

@@ -95,14 +95,6 @@ static void check_node_affinity(struct check *v, const struct path *at, const st
 	}
 }
 
-static bool has_string(const struct json *list, struct str s)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), s))
-			return true;
-	return false;
-}
-
 static void check_label_keys(struct check *v, const struct path *at, const char *name,
 			     const struct json *holder)
 {
@@ -153,7 +145,7 @@ static void check_pod_term(struct check *v, const struct path *at, const struct 
 	check_merged_keys(v, at, GET(term, "matchLabelKeys"), GET(term, "labelSelector"));
 	FOR_ITEMS(k, key, GET(term, "matchLabelKeys"))
 	{
-		if (has_string(GET(term, "mismatchLabelKeys"), json_str(key)))
+		if (has_text(GET(term, "mismatchLabelKeys"), json_str(key)))
 			bad(v, ITEM(MEMBER(at, "matchLabelKeys"), k), key,
 			    "exists in both matchLabelKeys and mismatchLabelKeys");
 	}

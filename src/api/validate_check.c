@@ -193,16 +193,6 @@ bool value_equal(const struct json *a, const struct json *b)
 	return json_equal(a, b);
 }
 
-void check_no_duplicates(struct check *v, const struct path *at, const struct json *list)
-{
-	for (size_t i = 1; i < json_count(list); i++)
-		for (size_t k = 0; k < i; k++)
-			if (value_equal(json_at(list, k), json_at(list, i))) {
-				duplicate_value(v, ITEM(at, i), json_at(list, i));
-				break;
-			}
-}
-
 void check_immutable(struct check *v, const struct path *at, const struct json *value,
 		     const struct json *old)
 {

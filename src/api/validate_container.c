@@ -10,11 +10,8 @@ static void check_ports(struct check *v, const struct path *at, const struct jso
 		if (name.len > 0 && !name_is(NAME_PORT, name)) {
 			check_name(v, MEMBER(here, "name"), NAME_PORT, name);
 		} else if (name.len > 0) {
-			for (size_t k = 0; k < i; k++)
-				if (str_eq(TEXT(json_at(ports, k), "name"), name)) {
-					duplicate(v, MEMBER(here, "name"), name);
-					break;
-				}
+			if (is_text_repeated(ports, i, "name"))
+				duplicate(v, MEMBER(here, "name"), name);
 		}
 		if (INT(port, "containerPort") == 0)
 			required(v, MEMBER(here, "containerPort"), "%s", "");
@@ -64,11 +61,8 @@ static void check_resize_policy(struct check *v, const struct path *at, const st
 	{
 		struct str name = TEXT(policy, "resourceName"),
 			   restart = TEXT(policy, "restartPolicy");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(list, k), "resourceName"), name)) {
-				duplicate(v, ITEM(at, i), name);
-				break;
-			}
+		if (is_text_repeated(list, i, "resourceName"))
+			duplicate(v, ITEM(at, i), name);
 		check_required_enum(v, at, name, "cpu,memory");
 		check_required_enum(v, at, restart, "NotRequired,RestartContainer");
 		if (str_is(TEXT(spec, "restartPolicy"), "Never") &&
@@ -140,14 +134,6 @@ static void check_running(struct check *v, const struct path *at, const struct j
 		check_probe(v, MEMBER(at, probes[i]), json_get(c, str_of(probes[i])), spec);
 }
 
-static bool is_named_before(const struct json *list, size_t count, struct str name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(TEXT(json_at(list, i), "name"), name))
-			return true;
-	return false;
-}
-
 static void check_regular(struct check *v, const struct path *at, const struct pod_check *pod)
 {
 	const struct json *list = GET(pod->spec, "containers");
@@ -159,7 +145,7 @@ static void check_regular(struct check *v, const struct path *at, const struct p
 	{
 		const struct path *here = ITEM(at, i);
 		check_common(v, here, c, pod);
-		if (is_named_before(list, i, TEXT(c, "name")))
+		if (is_text_repeated(list, i, "name"))
 			duplicate(v, MEMBER(here, "name"), TEXT(c, "name"));
 		check_running(v, here, c, pod->spec);
 		check_restart_policy(v, here, c);
@@ -179,8 +165,7 @@ static void check_init(struct check *v, const struct path *at, const struct pod_
 		struct str name = TEXT(c, "name");
 		check_common(v, here, c, pod);
 		check_restart_policy(v, here, c);
-		if (is_named_before(list, i, name) ||
-		    is_named_before(regular, json_count(regular), name))
+		if (is_text_repeated(list, i, "name") || item_named(regular, "name", name))
 			duplicate(v, MEMBER(here, "name"), name);
 		check_host_ports(v, at, list, i, 1);
 		if (str_is(TEXT(c, "restartPolicy"), "Always")) {
@@ -207,12 +192,11 @@ static void check_ephemeral(struct check *v, const struct path *at, const struct
 		const struct json *init = GET(pod->spec, "initContainers");
 		const struct json *regular = GET(pod->spec, "containers");
 		check_common(v, here, c, pod);
-		if (is_named_before(list, i, name) ||
-		    is_named_before(init, json_count(init), name) ||
-		    is_named_before(regular, json_count(regular), name))
+		if (is_text_repeated(list, i, "name") || item_named(init, "name", name) ||
+		    item_named(regular, "name", name))
 			duplicate(v, MEMBER(here, "name"), name);
-		if (target.len > 0 && !is_named_before(init, json_count(init), target) &&
-		    !is_named_before(regular, json_count(regular), target))
+		if (target.len > 0 && !item_named(init, "name", target) &&
+		    !item_named(regular, "name", target))
 			not_found(v, MEMBER(here, "targetContainerName"), target, "%s", "");
 		for (size_t k = 0; k < ARRAY_LEN(barred); k++)
 			if (json_get(c, str_of(barred[k])))

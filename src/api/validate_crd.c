@@ -159,11 +159,8 @@ static void check_selectable(struct check *v, const struct path *at, const struc
 		check_simple_path(v, here, path);
 		if (v->errors->count == before)
 			check_selected(v, here, schema, path);
-		for (size_t k = 0; path.len > 0 && k < i; k++)
-			if (str_eq(TEXT(json_at(fields, k), "jsonPath"), path)) {
-				duplicate(v, here, path);
-				break;
-			}
+		if (path.len > 0 && is_text_repeated(fields, i, "jsonPath"))
+			duplicate(v, here, path);
 	}
 }
 
@@ -244,9 +241,7 @@ static void check_versions(struct check *v, const struct path *at, const struct 
 			required(v, schema_at, "%s", "");
 		check_parts(v, schema_at, here, version, own);
 		stored += IS(version, "storage");
-		for (size_t k = 0; k < i; k++)
-			is_twice |=
-				str_eq(TEXT(json_at(versions, k), "name"), TEXT(version, "name"));
+		is_twice |= is_text_repeated(versions, i, "name");
 	}
 	if (is_twice)
 		bad(v, at, shown_versions(v, versions), "must contain unique version names");

@@ -6,18 +6,9 @@
 #define PARAMETERS_MAX	 (10 << 10) /* bytes */
 #define IDENTIFIER_MAX	 32
 
-/* A list that is too long is not looked at any further. */
-static bool is_short(struct check *v, const struct path *at, const struct json *list, size_t max)
-{
-	if (json_count(list) <= max)
-		return true;
-	too_many(v, at, json_count(list), max);
-	return false;
-}
-
 static void check_selectors(struct check *v, const struct path *at, const struct json *selectors)
 {
-	if (!is_short(v, at, selectors, CLAIM_LIST_MAX))
+	if (!check_count(v, at, selectors, CLAIM_LIST_MAX))
 		return;
 	FOR_ITEMS(i, selector, selectors)
 	{
@@ -59,7 +50,7 @@ static void class_rules(struct check *v, const struct json *tree)
 	const struct json *spec = GET(tree, "spec");
 	const struct path *at = ROOT("spec");
 	check_selectors(v, MEMBER(at, "selectors"), GET(spec, "selectors"));
-	if (!is_short(v, MEMBER(at, "config"), GET(spec, "config"), CLAIM_LIST_MAX))
+	if (!check_count(v, MEMBER(at, "config"), GET(spec, "config"), CLAIM_LIST_MAX))
 		return;
 	FOR_ITEMS(i, config, GET(spec, "config"))
 	{
@@ -98,17 +89,14 @@ static void check_named_once(struct check *v, const struct path *at, const struc
 {
 	FOR_ITEMS(i, item, list)
 	{
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(list, k), "name"), TEXT(item, "name"))) {
-				duplicate(v, ITEM(at, i), TEXT(item, "name"));
-				break;
-			}
+		if (is_text_repeated(list, i, "name"))
+			duplicate(v, ITEM(at, i), TEXT(item, "name"));
 	}
 }
 
 static void check_alternatives(struct check *v, const struct path *at, const struct json *list)
 {
-	if (!is_short(v, at, list, ALTERNATIVES_MAX))
+	if (!check_count(v, at, list, ALTERNATIVES_MAX))
 		return;
 	FOR_ITEMS(i, request, list)
 	{
@@ -145,11 +133,8 @@ static bool has_request(const struct json *requests, struct str name)
 			continue;
 		if (!is_part)
 			return true;
-		FOR_ITEMS(k, sub, GET(request, "firstAvailable"))
-		{
-			if (str_eq(TEXT(sub, "name"), tail))
-				return true;
-		}
+		if (item_named(GET(request, "firstAvailable"), "name", tail))
+			return true;
 	}
 	return false;
 }
@@ -177,7 +162,7 @@ void check_request_name(struct check *v, const struct path *at, struct str name,
 static void check_request_names(struct check *v, const struct path *at, const struct json *names,
 				const struct json *requests)
 {
-	if (!is_short(v, at, names, CLAIM_LIST_MAX))
+	if (!check_count(v, at, names, CLAIM_LIST_MAX))
 		return;
 	FOR_ITEMS(i, name, names)
 	{
@@ -242,7 +227,7 @@ static void check_each(struct check *v, const struct path *at, const struct json
 		       void (*check)(struct check *v, const struct path *at,
 				     const struct json *item, const struct json *requests))
 {
-	if (!is_short(v, at, list, CLAIM_LIST_MAX))
+	if (!check_count(v, at, list, CLAIM_LIST_MAX))
 		return;
 	FOR_ITEMS(i, item, list)
 	{

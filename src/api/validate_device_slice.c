@@ -82,21 +82,16 @@ static void check_device(struct check *v, const struct path *at, const struct js
 
 static void check_slice_devices(struct check *v, const struct path *at, const struct json *devices)
 {
-	if (json_count(devices) > DEVICES_MAX) {
-		too_many(v, at, json_count(devices), DEVICES_MAX);
+	if (!check_count(v, at, devices, DEVICES_MAX))
 		return;
-	}
 	FOR_ITEMS(i, device, devices)
 	{
 		check_device(v, ITEM(at, i), device);
 	}
 	FOR_ITEMS(k, device, devices)
 	{
-		for (size_t m = 0; m < k; m++)
-			if (value_equal(GET(json_at(devices, m), "name"), GET(device, "name"))) {
-				duplicate(v, ITEM(at, k), TEXT(device, "name"));
-				break;
-			}
+		if (is_text_repeated(devices, k, "name"))
+			duplicate(v, ITEM(at, k), TEXT(device, "name"));
 	}
 }
 

@@ -25,10 +25,8 @@ static bool has_consumer(const struct json *list, const struct json *consumer)
 static void check_consumers(struct check *v, const struct path *at, const struct json *list)
 {
 	static const char *const needed[] = {"resource", "name", "uid"};
-	if (json_count(list) > CONSUMERS_MAX) {
-		too_many(v, at, json_count(list), CONSUMERS_MAX);
+	if (!check_count(v, at, list, CONSUMERS_MAX))
 		return;
-	}
 	FOR_ITEMS(i, consumer, list)
 	{
 		for (size_t k = 0; k < ARRAY_LEN(needed); k++)
@@ -37,11 +35,8 @@ static void check_consumers(struct check *v, const struct path *at, const struct
 	}
 	FOR_ITEMS(m, consumer, list)
 	{
-		for (size_t k = 0; k < m; k++)
-			if (value_equal(GET(json_at(list, k), "uid"), GET(consumer, "uid"))) {
-				duplicate(v, ITEM(at, m), TEXT(consumer, "uid"));
-				break;
-			}
+		if (is_text_repeated(list, m, "uid"))
+			duplicate(v, ITEM(at, m), TEXT(consumer, "uid"));
 	}
 }
 
@@ -123,10 +118,8 @@ static void check_network_data(struct check *v, const struct path *at, const str
 		too_long(v, MEMBER(at, "interfaceName"), INTERFACE_NAME_MAX);
 	if (TEXT(data, "hardwareAddress").len > HARDWARE_MAX)
 		too_long(v, MEMBER(at, "hardwareAddress"), HARDWARE_MAX);
-	if (json_count(ips) > ADDRESSES_MAX) {
-		too_many(v, ips_at, json_count(ips), ADDRESSES_MAX);
+	if (!check_count(v, ips_at, ips, ADDRESSES_MAX))
 		return;
-	}
 	FOR_ITEMS(i, ip, ips)
 	{
 		check_interface_address(v, ITEM(ips_at, i), json_str(ip));
@@ -158,17 +151,17 @@ static void check_allocation(struct check *v, const struct path *at, const struc
 	const struct json *results = GET(devices, "results"), *configs = GET(devices, "config");
 	const struct path *results_at = MEMBER(MEMBER(at, "devices"), "results");
 	const struct path *configs_at = MEMBER(MEMBER(at, "devices"), "config");
-	if (json_count(results) > RESULTS_MAX)
-		too_many(v, results_at, json_count(results), RESULTS_MAX);
-	FOR_ITEMS(i, result, json_count(results) > RESULTS_MAX ? NULL : results)
+	if (!check_count(v, results_at, results, RESULTS_MAX))
+		results = NULL;
+	FOR_ITEMS(i, result, results)
 	{
 		check_request_name(v, MEMBER(ITEM(results_at, i), "request"),
 				   TEXT(result, "request"), requests);
 		check_identity(v, ITEM(results_at, i), result);
 	}
-	if (json_count(configs) > CONFIGS_MAX)
-		too_many(v, configs_at, json_count(configs), CONFIGS_MAX);
-	FOR_ITEMS(k, config, json_count(configs) > CONFIGS_MAX ? NULL : configs)
+	if (!check_count(v, configs_at, configs, CONFIGS_MAX))
+		configs = NULL;
+	FOR_ITEMS(k, config, configs)
 	{
 		check_allocated_config(v, ITEM(configs_at, k), config, requests);
 	}

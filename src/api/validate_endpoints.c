@@ -100,18 +100,13 @@ static void check_slice_address(struct check *v, const struct path *list_at, siz
 static void check_hints(struct check *v, const struct path *at, const struct json *hints,
 			enum name_rule rule)
 {
-	if (json_count(hints) > HINTS_MAX) {
-		too_many(v, at, json_count(hints), HINTS_MAX);
+	if (!check_count(v, at, hints, HINTS_MAX))
 		return;
-	}
 	FOR_ITEMS(i, hint, hints)
 	{
 		const struct path *here = MEMBER(ITEM(at, i), "name");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(hints, k), "name"), TEXT(hint, "name"))) {
-				duplicate(v, here, TEXT(hint, "name"));
-				break;
-			}
+		if (is_text_repeated(hints, i, "name"))
+			duplicate(v, here, TEXT(hint, "name"));
 		check_name(v, here, rule, TEXT(hint, "name"));
 	}
 }
@@ -147,12 +142,9 @@ static void check_slice_port(struct check *v, const struct path *at, const struc
 {
 	const struct json *port = json_at(ports, i);
 	struct str name = TEXT(port, "name");
-	bool is_twice = false;
-	for (size_t k = 0; k < i; k++)
-		is_twice |= str_eq(TEXT(json_at(ports, k), "name"), name);
 	if (name.len > 0)
 		check_name(v, MEMBER(at, "name"), NAME_DNS_LABEL, name);
-	if (is_twice)
+	if (is_text_repeated(ports, i, "name"))
 		duplicate(v, MEMBER(at, "name"), name);
 	check_required_enum(v, MEMBER(at, "protocol"), TEXT(port, "protocol"), "SCTP,TCP,UDP");
 	if (GET(port, "appProtocol"))

@@ -190,16 +190,6 @@ void check_meta_path_segment(struct check *v, const struct json *tree)
 	check_meta(v, GET(tree, "metadata"), NAME_PATH_SEGMENT);
 }
 
-static bool list_has(const struct json *list, struct str s)
-{
-	FOR_ITEMS(i, item, list)
-	{
-		if (str_eq(json_str(item), s))
-			return true;
-	}
-	return false;
-}
-
 /* None may be added once the object is going. */
 static void check_no_new_finalizers(struct check *v, const struct json *old,
 				    const struct json *meta)
@@ -209,7 +199,7 @@ static void check_no_new_finalizers(struct check *v, const struct json *old,
 		return;
 	FOR_ITEMS(i, item, GET(meta, "finalizers"))
 	{
-		if (!list_has(GET(old, "finalizers"), json_str(item)))
+		if (!has_text(GET(old, "finalizers"), json_str(item)))
 			json_append(v->arena, added, (struct json *)item);
 	}
 	CLEANUP_BUF text = BUF_INIT(8192);
@@ -304,9 +294,8 @@ void check_conditions(struct check *v, const struct path *at, const struct json 
 	{
 		const struct path *here = ITEM(at, i);
 		check_required_name(v, MEMBER(here, "type"), NAME_QUALIFIED, TEXT(c, "type"));
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(conditions, k), "type"), TEXT(c, "type")))
-				duplicate(v, MEMBER(here, "type"), TEXT(c, "type"));
+		if (is_text_repeated(conditions, i, "type"))
+			duplicate(v, MEMBER(here, "type"), TEXT(c, "type"));
 		check_enum(v, MEMBER(here, "status"), TEXT(c, "status"), "False,True,Unknown");
 		check_not_negative(v, MEMBER(here, "observedGeneration"),
 				   GET(c, "observedGeneration"));

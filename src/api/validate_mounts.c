@@ -1,23 +1,6 @@
 /* Where containers mount volumes, and which they take as devices. */
 #include "api/validate-int.h"
 
-static const struct json *named(const struct json *list, const char *key, struct str name)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_get(json_at(list, i), str_of(key))), name))
-			return json_at(list, i);
-	return NULL;
-}
-
-static const struct json *named_before(const struct json *list, size_t count, const char *key,
-				       struct str name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(json_str(json_get(json_at(list, i), str_of(key))), name))
-			return json_at(list, i);
-	return NULL;
-}
-
 static void check_propagation(struct check *v, const struct path *at, const struct json *mount,
 			      const struct json *container)
 {
@@ -53,10 +36,10 @@ static void check_mount(struct check *v, const struct path *at, const struct pat
 {
 	struct str sub = TEXT(mount, "subPath"), expr = TEXT(mount, "subPathExpr");
 	const struct json *devices = GET(container, "volumeDevices");
-	if (named(devices, "name", TEXT(mount, "name")))
+	if (item_named(devices, "name", TEXT(mount, "name")))
 		bad_text(v, MEMBER(at, "name"), TEXT(mount, "name"),
 			 "must not already exist in volumeDevices");
-	if (named(devices, "devicePath", TEXT(mount, "mountPath")))
+	if (item_named(devices, "devicePath", TEXT(mount, "mountPath")))
 		bad_text(v, MEMBER(at, "mountPath"), TEXT(mount, "mountPath"),
 			 "must not already exist as a path in volumeDevices");
 	if (sub.len > 0)
@@ -79,10 +62,10 @@ void check_mounts(struct check *v, const struct path *at, const struct json *con
 		const struct path *here = ITEM(at, i);
 		struct str name = TEXT(mount, "name"), path = TEXT(mount, "mountPath");
 		check_required(v, MEMBER(here, "name"), name);
-		if (!named(pod->volumes, "name", name))
+		if (!item_named(pod->volumes, "name", name))
 			not_found(v, MEMBER(here, "name"), name, "%s", "");
 		check_required(v, MEMBER(here, "mountPath"), path);
-		if (named_before(list, i, "mountPath", path))
+		if (is_text_repeated(list, i, "mountPath"))
 			bad_text(v, MEMBER(here, "mountPath"), path, "must be unique");
 		check_mount(v, here, at, mount, container);
 	}
@@ -93,7 +76,7 @@ static void check_device_path(struct check *v, const struct path *at, const stru
 {
 	struct str path = TEXT(json_at(list, i), "devicePath");
 	check_required(v, at, path);
-	if (path.len > 0 && named_before(list, i, "devicePath", path))
+	if (path.len > 0 && is_text_repeated(list, i, "devicePath"))
 		bad_text(v, at, path, "must be unique");
 	if (memmem(path.at ? path.at : "", path.len, "..", 2))
 		bad_text(v, at, path, "can not contain backsteps ('..')");
@@ -108,9 +91,9 @@ void check_devices(struct check *v, const struct path *at, const struct json *co
 	{
 		const struct path *here = ITEM(at, i), *name_at = MEMBER(here, "name");
 		struct str name = TEXT(device, "name"), path = TEXT(device, "devicePath");
-		const struct json *volume = named(pod->volumes, "name", name);
+		const struct json *volume = item_named(pod->volumes, "name", name);
 		check_required(v, name_at, name);
-		if (name.len > 0 && named_before(list, i, "name", name))
+		if (name.len > 0 && is_text_repeated(list, i, "name"))
 			bad_text(v, name_at, name, "must be unique");
 		if (volume && !GET(volume, "persistentVolumeClaim") && !GET(volume, "ephemeral"))
 			bad_text(v, name_at, name,
@@ -120,9 +103,9 @@ void check_devices(struct check *v, const struct path *at, const struct json *co
 		if (!volume)
 			not_found(v, name_at, name, "%s", "");
 		check_device_path(v, MEMBER(here, "devicePath"), list, i);
-		if (named(mounts, "name", name))
+		if (item_named(mounts, "name", name))
 			bad_text(v, name_at, name, "must not already exist in volumeMounts");
-		if (named(mounts, "mountPath", path))
+		if (item_named(mounts, "mountPath", path))
 			bad_text(v, MEMBER(here, "devicePath"), path,
 				 "must not already exist as a path in volumeMounts");
 	}

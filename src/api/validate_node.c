@@ -112,12 +112,8 @@ static void check_addresses(struct check *v, const struct json *addresses)
 	const struct path *at = MEMBER(ROOT("status"), "addresses");
 	FOR_ITEMS(i, address, addresses)
 	{
-		for (size_t k = 0; k < i; k++)
-			if (value_equal(json_at(addresses, k), address)) {
-				duplicate_value(v, ITEM(at, i),
-						go_struct(v, "NodeAddress", address));
-				break;
-			}
+		if (is_repeated(addresses, i))
+			duplicate_value(v, ITEM(at, i), go_struct(v, "NodeAddress", address));
 	}
 }
 

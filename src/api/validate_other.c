@@ -49,12 +49,9 @@ static void runtime_class_rules(struct check *v, const struct json *tree)
 	check_tolerations(v, list_at, list);
 	FOR_ITEMS(i, toleration, list)
 	{
-		for (size_t k = 0; k < i; k++)
-			if (value_equal(json_at(list, k), toleration)) {
-				duplicate_value(v, ITEM(list_at, i),
-						go_struct(v, "Toleration", toleration));
-				break;
-			}
+		if (is_repeated(list, i))
+			duplicate_value(v, ITEM(list_at, i),
+					go_struct(v, "Toleration", toleration));
 	}
 }
 
@@ -134,11 +131,8 @@ static void csr_rules(struct check *v, const struct json *tree)
 		required(v, MEMBER(at, "usages"), "%s", "");
 	FOR_ITEMS(i, usage, usages)
 	{
-		bool is_twice = false;
 		check_enum(v, ITEM(MEMBER(at, "usages"), i), json_str(usage), USAGES);
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(usages, k), usage);
-		if (is_twice)
+		if (is_repeated(usages, i))
 			duplicate_value(v, ITEM(MEMBER(at, "usages"), i), usage);
 	}
 	check_signer_name(v, MEMBER(at, "signerName"), TEXT(spec, "signerName"));

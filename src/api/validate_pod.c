@@ -9,10 +9,7 @@ static void check_pod_claims(struct check *v, const struct path *at, const struc
 		const struct json *name = GET(claim, "resourceClaimName");
 		const struct json *template = GET(claim, "resourceClaimTemplateName");
 		struct str own = TEXT(claim, "name");
-		bool is_twice = false;
-		for (size_t k = 0; own.len > 0 && k < i; k++)
-			is_twice |= str_eq(TEXT(json_at(claims, k), "name"), own);
-		if (is_twice)
+		if (own.len > 0 && is_text_repeated(claims, i, "name"))
 			duplicate(v, MEMBER(here, "name"), own);
 		else
 			check_required_name(v, MEMBER(here, "name"), NAME_DNS_LABEL, own);
@@ -99,11 +96,8 @@ static void check_gates(struct check *v, const struct path *at, const struct jso
 	{
 		const struct path *here = ITEM(MEMBER(at, "schedulingGates"), k);
 		check_name(v, here, NAME_QUALIFIED, TEXT(gate, "name"));
-		for (size_t m = 0; m < k; m++)
-			if (str_eq(TEXT(json_at(gates, m), "name"), TEXT(gate, "name"))) {
-				duplicate(v, here, TEXT(gate, "name"));
-				break;
-			}
+		if (is_text_repeated(gates, k, "name"))
+			duplicate(v, here, TEXT(gate, "name"));
 	}
 }
 

@@ -30,27 +30,14 @@ static void check_addresses(struct check *v, const struct path *at, const struct
 	}
 	FOR_ITEMS(m, ip, list)
 	{
-		for (size_t k = 0; k < m; k++)
-			if (value_equal(GET(json_at(list, k), "ip"), GET(ip, "ip"))) {
-				duplicate_value(v, ITEM(at, m), go_struct(v, type, ip));
-				break;
-			}
+		if (is_text_repeated(list, m, "ip"))
+			duplicate_value(v, ITEM(at, m), go_struct(v, type, ip));
 	}
-}
-
-static const struct json *status_named(const struct json *list, struct str name)
-{
-	FOR_ITEMS(i, status, list)
-	{
-		if (str_eq(TEXT(status, "name"), name))
-			return status;
-	}
-	return NULL;
 }
 
 static bool is_sidecar(const struct json *spec, struct str name)
 {
-	return str_is(TEXT(status_named(GET(spec, "initContainers"), name), "restartPolicy"),
+	return str_is(TEXT(item_named(GET(spec, "initContainers"), "name", name), "restartPolicy"),
 		      "Always");
 }
 
@@ -66,7 +53,7 @@ static void check_transitions(struct check *v, const char *name, const struct js
 	FOR_ITEMS(i, before, was)
 	{
 		const struct json *end = GET(GET(before, "state"), "terminated");
-		const struct json *now = status_named(is, TEXT(before, "name"));
+		const struct json *now = item_named(is, "name", TEXT(before, "name"));
 		bool may_restart = INT(end, "exitCode") != 0 && str_is(restart_policy, "OnFailure");
 		if (!end || may_restart || !now || GET(GET(now, "state"), "terminated"))
 			continue;
@@ -86,14 +73,11 @@ static void check_claim_statuses(struct check *v, const struct json *tree)
 	{
 		const struct path *here = MEMBER(ITEM(at, i), "name");
 		struct str name = TEXT(status, "name");
-		if (!status_named(GET(GET(tree, "spec"), "resourceClaims"), name))
+		if (!item_named(GET(GET(tree, "spec"), "resourceClaims"), "name", name))
 			bad_text(v, here, name,
 				 "must match the name of an entry in `spec.resourceClaims`");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(list, k), "name"), name)) {
-				duplicate(v, here, name);
-				break;
-			}
+		if (is_text_repeated(list, i, "name"))
+			duplicate(v, here, name);
 		if (GET(status, "resourceClaimName"))
 			check_name(v, here, NAME_DNS_SUBDOMAIN, TEXT(status, "resourceClaimName"));
 	}
@@ -161,7 +145,7 @@ static void check_ephemeral_update(struct check *v, const struct json *old, cons
 	}
 	FOR_ITEMS(i, was, GET(GET(old, "spec"), "ephemeralContainers"))
 	{
-		const struct json *is = status_named(list, TEXT(was, "name"));
+		const struct json *is = item_named(list, "name", TEXT(was, "name"));
 		if (!is) {
 			forbidden(v, at,
 				  "existing ephemeral containers \"%.*s\" may not be removed\n",

@@ -34,14 +34,6 @@ static void check_hard(struct check *v, const struct path *at, const struct json
 	}
 }
 
-static bool list_has(const struct json *list, struct str name)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), name))
-			return true;
-	return false;
-}
-
 /* Resources that a scope can count; the same for several scopes. */
 static const struct {
 	const char *scopes, *resources;
@@ -152,7 +144,7 @@ static bool has_all(const struct json *list, const struct json *items)
 {
 	FOR_ITEMS(i, item, items)
 	{
-		if (!list_has(list, json_str(item)))
+		if (!has_text(list, json_str(item)))
 			return false;
 	}
 	return true;
@@ -325,11 +317,8 @@ void limit_range_rules(struct check *v, const struct json *tree)
 	FOR_ITEMS(i, item, limits)
 	{
 		const struct path *at = ITEM(MEMBER(ROOT("spec"), "limits"), i);
-		bool is_twice = false;
 		check_limit_type(v, MEMBER(at, "type"), TEXT(item, "type"));
-		for (size_t k = 0; k < i; k++)
-			is_twice |= str_eq(TEXT(json_at(limits, k), "type"), TEXT(item, "type"));
-		if (is_twice)
+		if (is_text_repeated(limits, i, "type"))
 			duplicate(v, MEMBER(at, "type"), TEXT(item, "type"));
 		check_limit_item(v, at, item);
 	}

@@ -208,16 +208,6 @@ static struct str claim_names(struct check *v, const struct json *claims)
 	return arena_str(v->arena, buf_str(&text));
 }
 
-static bool has_claim(const struct json *claims, struct str name)
-{
-	FOR_ITEMS(i, claim, claims)
-	{
-		if (str_eq(TEXT(claim, "name"), name))
-			return true;
-	}
-	return false;
-}
-
 static void check_claims(struct check *v, const struct path *at, const struct json *claims,
 			 const struct json *pod_claims)
 {
@@ -234,7 +224,7 @@ static void check_claims(struct check *v, const struct path *at, const struct js
 				duplicate(v, ITEM(at, i), name);
 				break;
 			}
-		if (has_claim(pod_claims, name))
+		if (item_named(pod_claims, "name", name))
 			continue;
 		struct str names = claim_names(v, pod_claims);
 		not_found(v, ITEM(at, i), name,

@@ -117,12 +117,9 @@ static void check_map_keys(struct check *v, const struct path *at, const struct 
 			 "must be object if parent array's x-kubernetes-list-type is map");
 	FOR_ITEMS(i, key, keys)
 	{
-		bool is_twice = false;
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(keys, k), key);
 		if (!json_get(GET(items, "properties"), json_str(key)))
 			bad(v, keys_at, keys, "entries must all be names of item properties");
-		else if (is_twice)
+		else if (is_repeated(keys, i))
 			bad_text(v, ITEM(keys_at, i), json_str(key),
 				 "must not contain duplicate entries");
 	}

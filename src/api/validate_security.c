@@ -59,11 +59,8 @@ static void check_sysctl_name(struct check *v, const struct path *at, const stru
 			 "])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
 		return;
 	}
-	for (size_t k = 0; k < i; k++)
-		if (str_eq(TEXT(json_at(list, k), "name"), name)) {
-			duplicate(v, at, name);
-			return;
-		}
+	if (is_text_repeated(list, i, "name"))
+		duplicate(v, at, name);
 }
 
 static void check_sysctls(struct check *v, const struct path *at, const struct json *spec)

@@ -49,11 +49,8 @@ static void check_port_name(struct check *v, const struct path *at, const struct
 {
 	struct str name = json_str(json_get(json_at(ports, i), str_of(key)));
 	check_name(v, at, NAME_DNS_LABEL, name);
-	for (size_t k = 0; k < i; k++)
-		if (str_eq(json_str(json_get(json_at(ports, k), str_of(key))), name)) {
-			duplicate(v, at, name);
-			return;
-		}
+	if (is_text_repeated(ports, i, key))
+		duplicate(v, at, name);
 }
 
 static void check_service_ports(struct check *v, const struct path *at, const struct json *ports)
@@ -99,11 +96,8 @@ static void check_families(struct check *v, const struct path *at, const struct 
 	{
 		const struct path *here = ITEM(MEMBER(at, "ipFamilies"), i);
 		check_enum(v, here, json_str(family), "IPv4,IPv6");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(json_str(json_at(families, k)), json_str(family))) {
-				duplicate(v, here, json_str(family));
-				break;
-			}
+		if (is_repeated(families, i))
+			duplicate(v, here, json_str(family));
 	}
 	check_optional_enum(v, MEMBER(at, "ipFamilyPolicy"), GET(spec, "ipFamilyPolicy"),
 			    "PreferDualStack,RequireDualStack,SingleStack");

@@ -187,16 +187,6 @@ void namespace_part_rules(struct check *v, const struct json *old, const struct 
 
 /* ---- CertificateSigningRequest ---- */
 
-static bool has_type(const struct json *conditions, const char *type)
-{
-	FOR_ITEMS(i, condition, conditions)
-	{
-		if (str_is(TEXT(condition, "type"), type))
-			return true;
-	}
-	return false;
-}
-
 static void check_csr_conditions(struct check *v, const struct path *at,
 				 const struct json *conditions)
 {
@@ -209,13 +199,11 @@ static void check_csr_conditions(struct check *v, const struct path *at,
 		    !str_is(TEXT(condition, "status"), "True"))
 			bad_text(v, MEMBER(here, "status"), TEXT(condition, "status"),
 				 "%.*s condition type must have status True", STR_FMT(type));
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(conditions, k), "type"), type)) {
-				duplicate(v, MEMBER(here, "type"), type);
-				break;
-			}
+		if (is_text_repeated(conditions, i, "type"))
+			duplicate(v, MEMBER(here, "type"), type);
 	}
-	if (has_type(conditions, "Approved") && has_type(conditions, "Denied"))
+	if (item_named(conditions, "type", STR("Approved")) &&
+	    item_named(conditions, "type", STR("Denied")))
 		bad_text(v, at, STR("Denied"),
 			 "Approved and Denied conditions are mutually exclusive");
 }
@@ -240,8 +228,8 @@ void csr_part_rules(struct check *v, const struct json *old, const struct json *
 		bad_text(v, MEMBER(at, "certificate"), STR("<certificate data>"),
 			 "must contain at least one CERTIFICATE PEM block");
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
-		bool is_set = has_type(conditions, verdicts[i]);
-		bool was_set = has_type(GET(was, "conditions"), verdicts[i]);
+		bool is_set = item_named(conditions, "type", str_of(verdicts[i]));
+		bool was_set = item_named(GET(was, "conditions"), "type", str_of(verdicts[i]));
 		if (was_set && !is_set)
 			forbidden(v, conditions_at,
 				  "updates may not remove a condition of type \"%s\"", verdicts[i]);

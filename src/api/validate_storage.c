@@ -32,18 +32,12 @@ static void check_topology_term(struct check *v, const struct path *at, const st
 			required(v, MEMBER(here, "values"), "%s", "");
 		FOR_ITEMS(k, value, values)
 		{
-			for (size_t m = 0; m < k; m++)
-				if (value_equal(json_at(values, m), value)) {
-					duplicate_value(v, ITEM(MEMBER(here, "values"), k), value);
-					break;
-				}
+			if (is_repeated(values, k))
+				duplicate_value(v, ITEM(MEMBER(here, "values"), k), value);
 		}
 		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, TEXT(e, "key"));
-		for (size_t m = 0; m < i; m++)
-			if (str_eq(TEXT(json_at(list, m), "key"), TEXT(e, "key"))) {
-				duplicate(v, MEMBER(here, "key"), TEXT(e, "key"));
-				break;
-			}
+		if (is_text_repeated(list, i, "key"))
+			duplicate(v, MEMBER(here, "key"), TEXT(e, "key"));
 	}
 }
 
@@ -51,11 +45,8 @@ static void check_topologies(struct check *v, const struct path *at, const struc
 {
 	FOR_ITEMS(i, term, terms)
 	{
-		bool is_twice = false;
 		check_topology_term(v, ITEM(at, i), term);
-		for (size_t k = 0; k < i; k++)
-			is_twice |= value_equal(json_at(terms, k), term);
-		if (is_twice || COUNT(term, "matchLabelExpressions") == 0)
+		if (is_repeated(terms, i) || COUNT(term, "matchLabelExpressions") == 0)
 			duplicate(v, MEMBER(ITEM(at, i), "matchLabelExpressions"), STR(""));
 	}
 }
@@ -93,11 +84,8 @@ static void check_tokens(struct check *v, const struct path *at, const struct js
 	{
 		const struct path *here = ITEM(at, i);
 		const struct json *seconds = GET(token, "expirationSeconds");
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(TEXT(json_at(tokens, k), "audience"), TEXT(token, "audience"))) {
-				duplicate(v, MEMBER(here, "audience"), TEXT(token, "audience"));
-				break;
-			}
+		if (is_text_repeated(tokens, i, "audience"))
+			duplicate(v, MEMBER(here, "audience"), TEXT(token, "audience"));
 		if (seconds && json_i64(seconds) < 600)
 			bad(v, MEMBER(here, "expirationSeconds"), seconds,
 			    "may not specify a duration less than 10 minutes");
@@ -154,17 +142,11 @@ static void check_csi_node_driver(struct check *v, const struct path *at,
 		bad_text(v, MEMBER(at, "nodeID"), id, "must be 256 characters or less");
 	if (count && json_i64(count) < 0)
 		check_not_negative(v, MEMBER(MEMBER(at, "allocatable"), "count"), count);
-	for (size_t k = 0; k < i; k++)
-		if (str_eq(TEXT(json_at(drivers, k), "name"), name)) {
-			duplicate(v, MEMBER(at, "name"), name);
-			break;
-		}
+	if (is_text_repeated(drivers, i, "name"))
+		duplicate(v, MEMBER(at, "name"), name);
 	FOR_ITEMS(m, key, keys)
 	{
-		bool is_twice = false;
-		for (size_t k = 0; k < m; k++)
-			is_twice |= value_equal(json_at(keys, k), key);
-		if (is_twice)
+		if (is_repeated(keys, m))
 			duplicate_value(v, at, key);
 		check_name(v, at, NAME_QUALIFIED, json_str(key));
 	}

@@ -1,0 +1,55 @@
+/* Lists: an item by a text of it, what stands in a list twice, too many items. */
+#include "api/validate-int.h"
+
+static struct str text_of(const struct json *list, size_t i, const char *key)
+{
+	return json_str(json_get(json_at(list, i), str_of(key)));
+}
+
+const struct json *item_named(const struct json *list, const char *key, struct str text)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(text_of(list, i, key), text))
+			return json_at(list, i);
+	return NULL;
+}
+
+bool has_text(const struct json *list, struct str text)
+{
+	for (size_t i = 0; i < json_count(list); i++)
+		if (str_eq(json_str(json_at(list, i)), text))
+			return true;
+	return false;
+}
+
+bool is_repeated(const struct json *list, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (value_equal(json_at(list, k), json_at(list, i)))
+			return true;
+	return false;
+}
+
+bool is_text_repeated(const struct json *list, size_t i, const char *key)
+{
+	struct str text = text_of(list, i, key);
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(text_of(list, k, key), text))
+			return true;
+	return false;
+}
+
+void check_no_duplicates(struct check *v, const struct path *at, const struct json *list)
+{
+	for (size_t i = 1; i < json_count(list); i++)
+		if (is_repeated(list, i))
+			duplicate_value(v, ITEM(at, i), json_at(list, i));
+}
+
+bool check_count(struct check *v, const struct path *at, const struct json *list, size_t max)
+{
+	if (json_count(list) <= max)
+		return true;
+	too_many(v, at, json_count(list), max);
+	return false;
+}
