@@ -46,19 +46,14 @@ static void add_requirements(struct arena *a, struct json *selector, const struc
 	for (size_t i = 0; selector && i < json_count(keys); i++) {
 		struct str key = json_str(json_at(keys, i));
 		struct str value = json_str(json_get(labels, key));
-		struct json *list = json_get(selector, STR("matchExpressions"));
 		struct json *requirement = json_object(a), *values = json_array(a);
 		if (!value.at)
 			continue;
-		if (!list) {
-			list = json_array(a);
-			json_set(a, selector, STR("matchExpressions"), list);
-		}
 		json_append(a, values, json_string(a, value));
 		json_set_str(a, requirement, STR("key"), key);
 		json_set_str(a, requirement, STR("operator"), str_of(operator_name));
 		json_set(a, requirement, STR("values"), values);
-		json_append(a, list, requirement);
+		json_append(a, json_need_array(a, selector, STR("matchExpressions")), requirement);
 	}
 }
 

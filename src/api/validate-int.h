@@ -69,6 +69,9 @@ void too_many(struct check *v, const struct path *at, size_t count, size_t max);
 /* supported: comma separated, printed as they stand. */
 void unsupported(struct check *v, const struct path *at, struct str value, const char *supported);
 
+/* Sets the member of spec to what old has of it, or to none: it is not compared. */
+void keep_member(struct check *v, struct json *spec, const struct json *old, const char *name);
+
 /* ---- lists; NULL is an empty one ---- */
 /* The first item whose string under key is text; NULL: there is none. */
 const struct json *item_named(const struct json *list, const char *key, struct str text);
@@ -195,6 +198,8 @@ void check_inline_volume(struct check *v, const struct path *at, const struct js
 void check_driver_name(struct check *v, const struct path *at, struct str driver);
 /* "identifier" or "domain/identifier" */
 void check_device_attribute_name(struct check *v, const struct path *at, struct str name);
+/* The names of the items of a list: none twice. */
+void check_named_once(struct check *v, const struct path *at, const struct json *list);
 void check_pool_name(struct check *v, const struct path *at, struct str name);
 /* "request" or "request/alternative" of the requests of a claim */
 void check_request_name(struct check *v, const struct path *at, struct str name,

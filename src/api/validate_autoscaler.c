@@ -3,16 +3,6 @@
 
 #define TYPES "ContainerResource,External,Object,Pods,Resource"
 
-static const struct metric {
-	const char *type, *member;
-} metrics[] = {
-	{"Object", "object"},
-	{"External", "external"},
-	{"Pods", "pods"},
-	{"Resource", "resource"},
-	{"ContainerResource", "containerResource"},
-};
-
 static void check_reference(struct check *v, const struct path *at, const struct json *ref)
 {
 	check_required_name(v, MEMBER(at, "kind"), NAME_PATH_SEGMENT, TEXT(ref, "kind"));
@@ -150,18 +140,27 @@ static void check_resource(struct check *v, const struct path *at, const struct 
 			  "may not set both a target raw value and a target utilization");
 }
 
-static void check_source(struct check *v, const struct path *at, const struct metric *metric,
-			 const struct json *source)
+static void check_container_resource(struct check *v, const struct path *at,
+				     const struct json *source)
 {
-	if (metric == &metrics[0])
-		check_object(v, at, source);
-	else if (metric == &metrics[1])
-		check_external(v, at, source);
-	else if (metric == &metrics[2])
-		check_pods(v, at, source);
-	else
-		check_resource(v, at, source, metric == &metrics[4]);
+	check_resource(v, at, source, true);
 }
+
+static void check_pod_resource(struct check *v, const struct path *at, const struct json *source)
+{
+	check_resource(v, at, source, false);
+}
+
+static const struct metric {
+	const char *type, *member;
+	void (*check)(struct check *v, const struct path *at, const struct json *source);
+} metrics[] = {
+	{"Object", "object", check_object},
+	{"External", "external", check_external},
+	{"Pods", "pods", check_pods},
+	{"Resource", "resource", check_pod_resource},
+	{"ContainerResource", "containerResource", check_container_resource},
+};
 
 static const struct metric *metric_of(struct str type)
 {
@@ -183,7 +182,7 @@ static void check_metric(struct check *v, const struct path *at, const struct js
 	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
 		const struct json *source = member_of(spec, str_of(metrics[i].member));
 		if (source && count++ == 0)
-			check_source(v, MEMBER(at, metrics[i].member), &metrics[i], source);
+			metrics[i].check(v, MEMBER(at, metrics[i].member), source);
 	}
 	if (!meant)
 		check_enum(v, MEMBER(at, "type"), type, TYPES);

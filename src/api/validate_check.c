@@ -193,6 +193,15 @@ bool value_equal(const struct json *a, const struct json *b)
 	return json_equal(a, b);
 }
 
+void keep_member(struct check *v, struct json *spec, const struct json *old, const char *name)
+{
+	struct json *value = json_get(old, str_of(name));
+	if (value)
+		json_set(v->arena, spec, str_of(name), value);
+	else
+		json_remove(spec, str_of(name));
+}
+
 void check_immutable(struct check *v, const struct path *at, const struct json *value,
 		     const struct json *old)
 {

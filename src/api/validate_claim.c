@@ -88,15 +88,6 @@ void claim_rules(struct check *v, const struct json *tree)
 	check_claim_spec(v, ROOT("spec"), GET(tree, "spec"));
 }
 
-static void keep(struct check *v, struct json *spec, const struct json *old, const char *name)
-{
-	struct json *value = json_get(old, str_of(name));
-	if (value)
-		json_set(v->arena, spec, str_of(name), value);
-	else
-		json_remove(spec, str_of(name));
-}
-
 static const struct json *storage_request(const struct json *spec)
 {
 	return GET(GET(GET(spec, "resources"), "requests"), "storage");
@@ -140,12 +131,12 @@ void claim_update_rules(struct check *v, const struct json *old_tree, const stru
 	bool is_bound = str_is(TEXT(GET(old_tree, "status"), "phase"), "Bound");
 	claim_rules(v, tree);
 	if (TEXT(old, "volumeName").len == 0)
-		keep(v, spec, old, "volumeName");
+		keep_member(v, spec, old, "volumeName");
 	if (!GET(old, "storageClassName") && GET(spec, "storageClassName"))
-		keep(v, spec, old, "storageClassName");
+		keep_member(v, spec, old, "storageClassName");
 	if (is_bound) {
-		keep(v, spec, old, "resources");
-		keep(v, spec, old, "volumeAttributesClassName");
+		keep_member(v, spec, old, "resources");
+		keep_member(v, spec, old, "volumeAttributesClassName");
 	}
 	if (!value_equal(old, spec)) {
 		struct str diff = go_diff(v, "PersistentVolumeClaimSpec", old, spec);

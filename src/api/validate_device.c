@@ -85,7 +85,7 @@ static void check_exact(struct check *v, const struct path *at, const struct jso
 	}
 }
 
-static void check_named_once(struct check *v, const struct path *at, const struct json *list)
+void check_named_once(struct check *v, const struct path *at, const struct json *list)
 {
 	FOR_ITEMS(i, item, list)
 	{

@@ -21,30 +21,31 @@ static bool is_semver(struct str s)
 	return numbers == 3;
 }
 
-/* As upstream's struct has them. */
+/* What an attribute may be, and what upstream's struct calls it. */
+static const struct {
+	const char *json, *go;
+} value_forms[] = {{"int", "IntValue"},
+		   {"bool", "BoolValue"},
+		   {"string", "StringValue"},
+		   {"version", "VersionValue"}};
+
 static struct json *shown_attribute(struct check *v, const struct json *value)
 {
-	static const struct {
-		const char *json, *go;
-	} names[] = {{"int", "IntValue"},
-		     {"bool", "BoolValue"},
-		     {"string", "StringValue"},
-		     {"version", "VersionValue"}};
 	struct json *shown = json_object(v->arena);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct json *given = member_of(value, str_of(names[i].json));
-		json_set(v->arena, shown, str_of(names[i].go), given ? given : json_null(v->arena));
+	for (size_t i = 0; i < ARRAY_LEN(value_forms); i++) {
+		struct json *given = member_of(value, str_of(value_forms[i].json));
+		json_set(v->arena, shown, str_of(value_forms[i].go),
+			 given ? given : json_null(v->arena));
 	}
 	return shown;
 }
 
 static void check_attribute(struct check *v, const struct path *at, const struct json *value)
 {
-	static const char *const forms[] = {"int", "bool", "string", "version"};
 	const struct json *version = GET(value, "version");
 	size_t count = 0;
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-		count += member_of(value, str_of(forms[i])) != NULL;
+	for (size_t i = 0; i < ARRAY_LEN(value_forms); i++)
+		count += member_of(value, str_of(value_forms[i].json)) != NULL;
 	if (TEXT(value, "string").len > VALUE_MAX)
 		too_long(v, MEMBER(at, "string"), VALUE_MAX);
 	if (version && !is_semver(json_str(version)))
@@ -88,11 +89,7 @@ static void check_slice_devices(struct check *v, const struct path *at, const st
 	{
 		check_device(v, ITEM(at, i), device);
 	}
-	FOR_ITEMS(k, device, devices)
-	{
-		if (is_text_repeated(devices, k, "name"))
-			duplicate(v, ITEM(at, k), TEXT(device, "name"));
-	}
+	check_named_once(v, at, devices);
 }
 
 void check_pool_name(struct check *v, const struct path *at, struct str name)

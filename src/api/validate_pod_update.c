@@ -83,22 +83,13 @@ static void check_toleration_updates(struct check *v, const struct json *old,
 	check_tolerations(v, MEMBER(ROOT("spec"), "tolerations"), GET(spec, "tolerations"));
 }
 
-static void keep(struct check *v, struct json *spec, const struct json *old, const char *name)
-{
-	struct json *value = json_get(old, str_of(name));
-	if (value)
-		json_set(v->arena, spec, str_of(name), value);
-	else
-		json_remove(spec, str_of(name));
-}
-
 static void keep_images(struct check *v, struct json *spec, const struct json *old,
 			const char *name)
 {
 	struct json *list = json_get(spec, str_of(name));
 	const struct json *old_list = json_get(old, str_of(name));
 	for (size_t i = 0; i < json_count(list); i++)
-		keep(v, json_at(list, i), json_at(old_list, i), "image");
+		keep_member(v, json_at(list, i), json_at(old_list, i), "image");
 }
 
 /* Each requirement of the old term is in the new one; an old one without any stays so. */
@@ -153,7 +144,7 @@ static void keep_node_affinity(struct check *v, struct json *munged, const struc
 	if (!affinity && !GET(was, "nodeAffinity"))
 		return;
 	affinity = json_need_object(v->arena, munged, STR("affinity"));
-	keep(v, affinity, was, "nodeAffinity");
+	keep_member(v, affinity, was, "nodeAffinity");
 	if (!was && json_count(affinity) == 0)
 		json_remove(munged, STR("affinity"));
 }
@@ -176,7 +167,7 @@ static void check_gated_places(struct check *v, struct json *munged, const struc
 			break;
 		}
 	}
-	keep(v, munged, old, "nodeSelector");
+	keep_member(v, munged, old, "nodeSelector");
 	if (value_equal(affinity, had))
 		return;
 	if (had)
@@ -189,12 +180,12 @@ static void check_rest(struct check *v, const struct json *old, const struct jso
 	struct json *munged = json_copy(v->arena, spec);
 	keep_images(v, munged, old, "containers");
 	keep_images(v, munged, old, "initContainers");
-	keep(v, munged, old, "activeDeadlineSeconds");
-	keep(v, munged, old, "schedulingGates");
-	keep(v, munged, old, "tolerations");
+	keep_member(v, munged, old, "activeDeadlineSeconds");
+	keep_member(v, munged, old, "schedulingGates");
+	keep_member(v, munged, old, "tolerations");
 	if (INT(old, "terminationGracePeriodSeconds") < 0 &&
 	    INT(spec, "terminationGracePeriodSeconds") == 1)
-		keep(v, munged, old, "terminationGracePeriodSeconds");
+		keep_member(v, munged, old, "terminationGracePeriodSeconds");
 	check_gated_places(v, munged, old, spec);
 	if (json_equal(munged, old))
 		return;

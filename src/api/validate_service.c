@@ -330,7 +330,7 @@ static bool is_external_name(const struct json *spec)
 }
 
 /* A list that has one item a family: the first stays, the second may come, and goes only when the
- * policy says so.  shown: what upstream prints when the first has changed. */
+ * policy says so. */
 struct pair_rule {
 	const char *member, *unset, *released;
 };
