@@ -91,13 +91,9 @@ static void offer_names(struct completion *c, const struct api_kind *kind)
 static void offer_section(struct completion *c, enum kubeconfig_section section)
 {
 	struct kubeconfig_set set;
-	const char *path = NULL;
+	const char *const *path = command_value(&c->line, "kubeconfig");
 	size_t count;
-	for (size_t i = 0; i < c->command->option_count; i++)
-		if (strcmp(c->command->options[i].name, "kubeconfig") == 0)
-			path = *(const char **)((char *)c->line.values +
-						c->command->options[i].offset);
-	if (kubeconfig_set_load(c->arena, path, &set, NULL) != RC_OK)
+	if (kubeconfig_set_load(c->arena, path ? *path : NULL, &set, NULL) != RC_OK)
 		return;
 	const struct str *names = kubeconfig_set_names(&set, section, &count);
 	for (size_t i = 0; i < count; i++)

@@ -131,6 +131,18 @@ static void *option_slot(const struct command_line *line, const struct option *o
 	return (char *)line->values + base + o->offset;
 }
 
+bool command_is_given(const struct command_line *line, const char *name)
+{
+	const struct option *o = find_long(line->command, name, strlen(name));
+	return o && (line->given & option_bit(line, o));
+}
+
+const void *command_value(const struct command_line *line, const char *name)
+{
+	const struct option *o = find_long(line->command, name, strlen(name));
+	return o ? option_slot(line, o) : NULL;
+}
+
 static enum rc store_value(struct command_line *line, const struct option *o, const char *text,
 			   struct err *err)
 {

@@ -75,6 +75,10 @@ struct command {
  * command has it.  Values are checked as those of the command line. */
 [[nodiscard]] enum rc command_set(struct command_line *line, struct str name, const char *text,
 				  bool *ret_is_known, struct err *err);
+/* Was the option given on the command line?  False when the command has none of that name. */
+bool command_is_given(const struct command_line *line, const char *name);
+/* Where its value is, of the type that goes with its form; NULL when there is no such option. */
+const void *command_value(const struct command_line *line, const char *name);
 /* All options of a command, its own first. */
 size_t command_option_count(const struct command *command);
 const struct option *command_option(const struct command *command, size_t index);

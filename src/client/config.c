@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "base/encode.h"
 #include "client/api_client.h"
 #include "client/kubeconfig.h"
 #include "client/output.h"
@@ -11,15 +10,6 @@
 #include "io/file.h"
 
 #define DATA_BYTES_MAX (4u << 20)
-
-bool config_is_given(const struct config *c, const char *option)
-{
-	const struct command *command = c->line->command;
-	for (size_t i = 0; i < command->option_count; i++)
-		if (strcmp(command->options[i].name, option) == 0)
-			return c->line->given & (uint64_t)1 << i;
-	return false;
-}
 
 enum rc config_name(const struct config *c, const char *usage, struct str *ret_name,
 		    struct err *err)
@@ -51,21 +41,23 @@ int config_run(struct command_line *line)
 /* ---- view ---- */
 
 static const struct {
-	const char *list, *key, *member, *shown;
+	enum kubeconfig_section section;
+	const char *member, *shown;
 } secrets[] = {
-	{"clusters", "cluster", "certificate-authority-data", "DATA+OMITTED"},
-	{"users", "user", "client-certificate-data", "DATA+OMITTED"},
-	{"users", "user", "client-key-data", "DATA+OMITTED"},
-	{"users", "user", "token", "REDACTED"},
-	{"users", "user", "password", "REDACTED"},
+	{KUBECONFIG_CLUSTERS, "certificate-authority-data", "DATA+OMITTED"},
+	{KUBECONFIG_USERS, "client-certificate-data", "DATA+OMITTED"},
+	{KUBECONFIG_USERS, "client-key-data", "DATA+OMITTED"},
+	{KUBECONFIG_USERS, "token", "REDACTED"},
+	{KUBECONFIG_USERS, "password", "REDACTED"},
 };
 
 static void hide_secrets(struct arena *a, struct json *tree)
 {
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
-		const struct json *list = json_get(tree, str_of(secrets[i].list));
+		const struct kubeconfig_names *names = &kubeconfig_names[secrets[i].section];
+		const struct json *list = json_get(tree, str_of(names->list));
 		for (size_t k = 0; k < json_count(list); k++) {
-			struct json *value = json_get(json_at(list, k), str_of(secrets[i].key));
+			struct json *value = json_get(json_at(list, k), str_of(names->key));
 			if (json_path_str(value, secrets[i].member).len)
 				json_set_str(a, value, str_of(secrets[i].member),
 					     str_of(secrets[i].shown));
@@ -73,28 +65,34 @@ static void hide_secrets(struct arena *a, struct json *tree)
 	}
 }
 
+enum rc config_embed(struct arena *a, struct json *value, const char *member, const char *path,
+		     struct err *err)
+{
+	struct str bytes;
+	TRY(file_read(path, DATA_BYTES_MAX, a, &bytes, err));
+	json_remove(value, str_of(member));
+	return kubeconfig_put_data(a, value, arena_cstr(a, arena_printf(a, "%s-data", member)),
+				   bytes, err);
+}
+
 /* The bytes of files that are named, instead of their names. */
 static enum rc embed_files(struct arena *a, struct json *tree, struct err *err)
 {
 	static const struct {
-		const char *list, *key, *member;
-	} files[] = {{"clusters", "cluster", "certificate-authority"},
-		     {"users", "user", "client-certificate"},
-		     {"users", "user", "client-key"}};
+		enum kubeconfig_section section;
+		const char *member;
+	} files[] = {{KUBECONFIG_CLUSTERS, "certificate-authority"},
+		     {KUBECONFIG_USERS, "client-certificate"},
+		     {KUBECONFIG_USERS, "client-key"}};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		const struct json *list = json_get(tree, str_of(files[i].list));
+		const struct kubeconfig_names *names = &kubeconfig_names[files[i].section];
+		const struct json *list = json_get(tree, str_of(names->list));
 		for (size_t k = 0; k < json_count(list); k++) {
-			CLEANUP_BUF text = BUF_INIT(DATA_BYTES_MAX);
-			struct json *value = json_get(json_at(list, k), str_of(files[i].key));
-			struct str path = json_path_str(value, files[i].member), bytes;
-			if (!path.len)
-				continue;
-			TRY(file_read(arena_cstr(a, path), DATA_BYTES_MAX, a, &bytes, err));
-			base64_add(&text, bytes);
-			TRY(buf_check(&text, files[i].member, err));
-			json_set_str(a, value, arena_printf(a, "%s-data", files[i].member),
-				     arena_str(a, buf_str(&text)));
-			json_remove(value, str_of(files[i].member));
+			struct json *value = json_get(json_at(list, k), str_of(names->key));
+			struct str path = json_path_str(value, files[i].member);
+			if (path.len)
+				TRY(config_embed(a, value, files[i].member, arena_cstr(a, path),
+						 err));
 		}
 	}
 	return RC_OK;

@@ -30,11 +30,12 @@ struct config_detail {
 	const void *detail;
 };
 
-/* Was the option given on the command line? */
-bool config_is_given(const struct config *c, const char *option);
 /* The only word; RC_BAD_REQUEST when there are more or none. */
 [[nodiscard]] enum rc config_name(const struct config *c, const char *usage, struct str *ret_name,
 				  struct err *err);
+/* Instead of the member that names a file its bytes, as "<member>-data". */
+[[nodiscard]] enum rc config_embed(struct arena *a, struct json *value, const char *member,
+				   const char *path, struct err *err);
 int config_run(struct command_line *line);
 
 #define CONFIG_AT(member) offsetof(struct config_options, member)

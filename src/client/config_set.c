@@ -6,7 +6,6 @@
 #include "client/config.h"
 #include "client/create.h"
 #include "client/verbs.h"
-#include "io/file.h"
 
 #define DATA_BYTES_MAX (4u << 20)
 
@@ -14,7 +13,7 @@
 static void set_text(struct config *c, struct json *value, const char *option, const char *member,
 		     const char *text)
 {
-	if (!config_is_given(c, option))
+	if (!command_is_given(c->line, option))
 		return;
 	if (*text)
 		json_set_str(c->arena, value, str_of(member), str_of(text));
@@ -26,22 +25,17 @@ static void set_text(struct config *c, struct json *value, const char *option, c
 static enum rc set_file(struct config *c, struct json *value, const char *member, const char *path,
 			struct err *err)
 {
-	CLEANUP_BUF text = BUF_INIT(DATA_BYTES_MAX);
-	struct str bytes, data = arena_printf(c->arena, "%s-data", member);
 	char here[4096];
-	if (!config_is_given(c, member))
+	if (!command_is_given(c->line, member))
 		return RC_OK;
 	json_remove(value, str_of(member));
-	json_remove(value, data);
+	json_remove(value, arena_printf(c->arena, "%s-data", member));
 	if (!*path)
 		return RC_OK;
 	if (c->options->embeds) {
-		if (file_read(path, DATA_BYTES_MAX, c->arena, &bytes, err) != RC_OK)
-			return err_wrap(err, "could not read %s data from %s", member, path);
-		base64_add(&text, bytes);
-		TRY(buf_check(&text, member, err));
-		json_set_str(c->arena, value, data, arena_str(c->arena, buf_str(&text)));
-		return RC_OK;
+		enum rc rc = config_embed(c->arena, value, member, path, err);
+		return rc == RC_OK ? RC_OK
+				   : err_wrap(err, "could not read %s data from %s", member, path);
 	}
 	bool is_whole = *path == '/' || !getcwd(here, sizeof(here));
 	json_set(c->arena, value, str_of(member),
@@ -89,9 +83,9 @@ static enum rc set_cluster_body(struct config *c, struct err *err)
 	set_text(c, cluster, "tls-server-name", "tls-server-name", o->tls_server_name);
 	set_text(c, cluster, "proxy-url", "proxy-url", o->proxy_url);
 	TRY(set_file(c, cluster, "certificate-authority", o->ca_file, err));
-	if (config_is_given(c, "certificate-authority"))
+	if (command_is_given(c->line, "certificate-authority"))
 		json_remove(cluster, STR("insecure-skip-tls-verify"));
-	if (config_is_given(c, "insecure-skip-tls-verify"))
+	if (command_is_given(c->line, "insecure-skip-tls-verify"))
 		json_remove(cluster, STR("insecure-skip-tls-verify"));
 	if (o->skip_verify) {
 		json_set(c->arena, cluster, STR("insecure-skip-tls-verify"),
@@ -150,7 +144,7 @@ static enum rc set_credentials_body(struct config *c, struct err *err)
 	TRY(set_file(c, user, "client-certificate", o->cert_file, err));
 	TRY(set_file(c, user, "client-key", o->key_file, err));
 	set_text(c, user, "token", "token", o->token);
-	if (config_is_given(c, "token"))
+	if (command_is_given(c->line, "token"))
 		json_remove(user, STR("tokenFile"));
 	set_text(c, user, "username", "username", o->username);
 	set_text(c, user, "password", "password", o->password);
@@ -190,12 +184,6 @@ static const struct property {
 	{KUBECONFIG_CONTEXTS, "namespace", PROPERTY_TEXT},
 };
 
-static const char *const section_names[] = {
-	[KUBECONFIG_CLUSTERS] = "clusters",
-	[KUBECONFIG_USERS] = "users",
-	[KUBECONFIG_CONTEXTS] = "contexts",
-};
-
 /* What "clusters.my.cluster.server" means: names may have dots, members have none. */
 struct place {
 	enum kubeconfig_section section;
@@ -208,9 +196,9 @@ static enum rc parse_place(const char *text, struct place *ret_place, struct err
 	struct str section, rest, name, member;
 	size_t s = 0;
 	str_cut(str_of(text), '.', &section, &rest);
-	while (s < ARRAY_LEN(section_names) && !str_is(section, section_names[s]))
+	while (s < KUBECONFIG_SECTIONS && !str_is(section, kubeconfig_names[s].list))
 		s++;
-	if (s == ARRAY_LEN(section_names))
+	if (s == KUBECONFIG_SECTIONS)
 		return err_set(err, RC_BAD_REQUEST,
 			       "unable to parse %s after [] at api.Config: it begins with none of "
 			       "current-context, clusters, users, contexts",
@@ -271,7 +259,7 @@ static enum rc set_body(struct config *c, struct err *err)
 			return err_set(err, RC_BAD_REQUEST,
 				       "unable to parse one or more field values of %s: its last "
 				       "part is no member of %s",
-				       words->at[0], section_names[place.section]);
+				       words->at[0], kubeconfig_names[place.section].list);
 		TRY(property_value(c, place.member, words->at[1], &value, err));
 		json_set(c->arena, kubeconfig_set_need(&c->set, place.section, place.name),
 			 str_of(place.member->name), value);

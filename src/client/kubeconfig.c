@@ -25,11 +25,14 @@ static struct json *one(struct arena *a, struct json *entry)
 	return list;
 }
 
-static void set_data(struct arena *a, struct json *object, const char *key, struct str pem)
+enum rc kubeconfig_put_data(struct arena *a, struct json *value, const char *member,
+			    struct str bytes, struct err *err)
 {
 	CLEANUP_BUF text = BUF_INIT(FILE_MAX_BYTES);
-	base64_add(&text, pem);
-	json_set_str(a, object, str_of(key), arena_str(a, buf_str(&text)));
+	base64_add(&text, bytes);
+	TRY(buf_check(&text, member, err));
+	json_set_str(a, value, str_of(member), arena_str(a, buf_str(&text)));
+	return RC_OK;
 }
 
 static struct json *empty_config(struct arena *a)
@@ -58,9 +61,9 @@ enum rc kubeconfig_write(const char *path, const struct kubeconfig_admin *admin,
 	struct str name = STR(KUBECONFIG_NAME);
 	json_set(a, cluster, STR("server"),
 		 json_printf(a, "https://%s:%u", admin->host, admin->port));
-	set_data(a, cluster, "certificate-authority-data", admin->ca_pem);
-	set_data(a, user, "client-certificate-data", admin->cert_pem);
-	set_data(a, user, "client-key-data", admin->key_pem);
+	TRY(kubeconfig_put_data(a, cluster, "certificate-authority-data", admin->ca_pem, err));
+	TRY(kubeconfig_put_data(a, user, "client-certificate-data", admin->cert_pem, err));
+	TRY(kubeconfig_put_data(a, user, "client-key-data", admin->key_pem, err));
 	json_set_str(a, context, STR("cluster"), name);
 	json_set_str(a, context, STR("user"), name);
 	json_set(a, t, STR("clusters"), one(a, named(a, name, "cluster", cluster)));
@@ -97,16 +100,23 @@ struct json *kubeconfig_find(const struct json *list, struct str name)
 	return NULL;
 }
 
-static void drop_named(struct json *list, struct str name)
+bool kubeconfig_drop(struct json *list, struct str name)
 {
-	for (size_t i = json_count(list); i > 0; i--)
-		if (str_eq(json_path_str(json_at(list, i - 1), "name"), name))
-			json_remove_at(list, i - 1);
+	bool is_dropped = false;
+	for (size_t i = json_count(list); i > 0; i--) {
+		if (!str_eq(json_path_str(json_at(list, i - 1), "name"), name))
+			continue;
+		json_remove_at(list, i - 1);
+		is_dropped = true;
+	}
+	return is_dropped;
 }
 
-static const struct {
-	const char *list, *key;
-} sections[] = {{"clusters", "cluster"}, {"users", "user"}, {"contexts", "context"}};
+const struct kubeconfig_names kubeconfig_names[] = {
+	[KUBECONFIG_CLUSTERS] = {"clusters", "cluster"},
+	[KUBECONFIG_USERS] = {"users", "user"},
+	[KUBECONFIG_CONTEXTS] = {"contexts", "context"},
+};
 
 static struct json *need_list(struct arena *a, struct json *tree, const char *key)
 {
@@ -121,13 +131,13 @@ static struct json *need_list(struct arena *a, struct json *tree, const char *ke
 static struct json *renamed(struct arena *a, const struct json *source, size_t section,
 			    struct str name)
 {
-	struct json *entry = json_at(json_get(source, str_of(sections[section].list)), 0);
-	struct json *value = json_get(entry, str_of(sections[section].key));
+	struct json *entry = json_at(json_get(source, str_of(kubeconfig_names[section].list)), 0);
+	struct json *value = json_get(entry, str_of(kubeconfig_names[section].key));
 	if (json_get(value, STR("cluster"))) {
 		json_set_str(a, value, STR("cluster"), name);
 		json_set_str(a, value, STR("user"), name);
 	}
-	return named(a, name, sections[section].key, value);
+	return named(a, name, kubeconfig_names[section].key, value);
 }
 
 /* ---- which context was current before ours: an extension of our context remembers it ---- */
@@ -166,9 +176,9 @@ enum rc kubeconfig_merge(const char *path, const char *source, const char *conte
 	struct str former = json_path_str(into, "current-context");
 	if (str_eq(former, name))
 		former = former_context(into, name);
-	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
-		struct json *list = need_list(&a, into, sections[i].list);
-		drop_named(list, name);
+	for (size_t i = 0; i < KUBECONFIG_SECTIONS; i++) {
+		struct json *list = need_list(&a, into, kubeconfig_names[i].list);
+		kubeconfig_drop(list, name);
 		json_append(&a, list, renamed(&a, from, i, name));
 	}
 	struct json *contexts = json_get(into, STR("contexts"));
@@ -191,9 +201,9 @@ enum rc kubeconfig_remove(const char *path, const char *context, struct err *err
 	TRY(rc);
 	struct str former = former_context(tree, name);
 	size_t left = 0;
-	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
-		struct json *list = need_list(&a, tree, sections[i].list);
-		drop_named(list, name);
+	for (size_t i = 0; i < KUBECONFIG_SECTIONS; i++) {
+		struct json *list = need_list(&a, tree, kubeconfig_names[i].list);
+		kubeconfig_drop(list, name);
 		left += json_count(list);
 	}
 	if (left == 0 && unlink(path) == 0)

@@ -33,6 +33,23 @@ struct kubeconfig_admin {
 /* The entry of that name in a list of clusters, users or contexts; NULL when there is none. */
 struct json *kubeconfig_find(const struct json *list, struct str name);
 
+/* Takes the entries of that name out; were there any? */
+bool kubeconfig_drop(struct json *list, struct str name);
+/* The member holds the bytes in base64. */
+[[nodiscard]] enum rc kubeconfig_put_data(struct arena *a, struct json *value, const char *member,
+					  struct str bytes, struct err *err);
+
+enum kubeconfig_section {
+	KUBECONFIG_CLUSTERS,
+	KUBECONFIG_USERS,
+	KUBECONFIG_CONTEXTS,
+	KUBECONFIG_SECTIONS
+};
+extern const struct kubeconfig_names {
+	const char *list; /* "clusters" */
+	const char *key;  /* "cluster": what an entry holds, besides its name */
+} kubeconfig_names[KUBECONFIG_SECTIONS];
+
 /* What a client needs to talk to the current context. */
 struct kubeconfig_target {
 	struct str server, namespace, ca_pem, cert_pem, key_pem, token;

@@ -1,16 +1,7 @@
 #include "client/kubeconfig_set.h"
 
-#include "client/kubeconfig.h"
 #include "client/object_output.h"
 #include "io/file.h"
-
-static const struct {
-	const char *list, *key;
-} sections[] = {
-	[KUBECONFIG_CLUSTERS] = {"clusters", "cluster"},
-	[KUBECONFIG_USERS] = {"users", "user"},
-	[KUBECONFIG_CONTEXTS] = {"contexts", "context"},
-};
 
 /* Members that name files; a name that is not absolute counts from the kubeconfig's folder. */
 static const char *const file_keys[] = {"certificate-authority", "client-certificate", "client-key",
@@ -66,7 +57,7 @@ enum rc kubeconfig_set_load(struct arena *a, const char *path, struct kubeconfig
 
 static struct json *list_of(const struct kubeconfig_file *f, enum kubeconfig_section section)
 {
-	struct json *list = json_get(f->tree, str_of(sections[section].list));
+	struct json *list = json_get(f->tree, str_of(kubeconfig_names[section].list));
 	return list && list->type == JSON_ARRAY ? list : NULL;
 }
 
@@ -87,7 +78,8 @@ struct json *kubeconfig_set_get(const struct kubeconfig_set *s, enum kubeconfig_
 				struct str name)
 {
 	size_t file;
-	struct json *value = json_get(find(s, section, name, &file), str_of(sections[section].key));
+	struct json *value =
+		json_get(find(s, section, name, &file), str_of(kubeconfig_names[section].key));
 	return value && value->type == JSON_OBJECT ? value : NULL;
 }
 
@@ -104,31 +96,21 @@ struct json *kubeconfig_set_need(struct kubeconfig_set *s, enum kubeconfig_secti
 		json_set_str(s->arena, entry, STR("name"), name);
 		if (!list)
 			list = json_array(s->arena);
-		json_set(s->arena, f->tree, str_of(sections[section].list), list);
+		json_set(s->arena, f->tree, str_of(kubeconfig_names[section].list), list);
 		json_append(s->arena, list, entry);
 	}
-	return json_need_object(s->arena, entry, str_of(sections[section].key));
-}
-
-static bool drop_in(struct kubeconfig_file *f, enum kubeconfig_section section, struct str name)
-{
-	struct json *list = list_of(f, section);
-	bool is_dropped = false;
-	for (size_t i = json_count(list); i > 0; i--) {
-		if (!str_eq(json_path_str(json_at(list, i - 1), "name"), name))
-			continue;
-		json_remove_at(list, i - 1);
-		is_dropped = true;
-	}
-	f->is_changed |= is_dropped;
-	return is_dropped;
+	return json_need_object(s->arena, entry, str_of(kubeconfig_names[section].key));
 }
 
 bool kubeconfig_set_drop(struct kubeconfig_set *s, enum kubeconfig_section section, struct str name)
 {
 	bool is_dropped = false;
-	for (size_t i = 0; i < s->count; i++)
-		is_dropped |= drop_in(&s->files[i], section, name);
+	for (size_t i = 0; i < s->count; i++) {
+		struct kubeconfig_file *f = &s->files[i];
+		bool had_it = kubeconfig_drop(list_of(f, section), name);
+		f->is_changed |= had_it;
+		is_dropped |= had_it;
+	}
 	return is_dropped;
 }
 
@@ -209,7 +191,7 @@ static void make_absolute(struct arena *a, struct json *value, struct str folder
 static struct json *merged_list(const struct kubeconfig_set *s, enum kubeconfig_section section)
 {
 	struct json *list = json_array(s->arena);
-	struct str key = str_of(sections[section].key);
+	struct str key = str_of(kubeconfig_names[section].key);
 	size_t count, file = 0;
 	const struct str *names = kubeconfig_set_names(s, section, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -243,8 +225,8 @@ struct json *kubeconfig_set_merged(const struct kubeconfig_set *s)
 	json_set_str(a, t, STR("kind"), STR("Config"));
 	json_set(a, t, STR("preferences"), json_object(a));
 	json_set_str(a, t, STR("current-context"), kubeconfig_set_current(s));
-	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
-		json_set(a, t, str_of(sections[i].list), merged_list(s, i));
+	for (size_t i = 0; i < KUBECONFIG_SECTIONS; i++)
+		json_set(a, t, str_of(kubeconfig_names[i].list), merged_list(s, i));
 	fill(a, json_get(t, STR("clusters")), "cluster", "server");
 	fill(a, json_get(t, STR("contexts")), "context", "cluster");
 	fill(a, json_get(t, STR("contexts")), "context", "user");
@@ -263,10 +245,11 @@ static int by_name(const void *a, const void *b)
 static enum rc save_file(struct kubeconfig_set *s, struct kubeconfig_file *f, struct err *err)
 {
 	struct str folder, name;
-	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+	for (size_t i = 0; i < KUBECONFIG_SECTIONS; i++) {
 		struct json *list = list_of(f, i);
 		if (!list)
-			json_set(s->arena, f->tree, str_of(sections[i].list), json_array(s->arena));
+			json_set(s->arena, f->tree, str_of(kubeconfig_names[i].list),
+				 json_array(s->arena));
 		else if (list->array.count)
 			qsort(list->array.items, list->array.count, sizeof(*list->array.items),
 			      by_name);

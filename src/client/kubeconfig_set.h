@@ -9,13 +9,9 @@
 #ifndef SKEG_CLIENT_KUBECONFIG_SET_H
 #define SKEG_CLIENT_KUBECONFIG_SET_H
 
-#include "base/arena.h"
-#include "base/err.h"
-#include "codec/json.h"
+#include "client/kubeconfig.h"
 
 #define KUBECONFIG_FILES_MAX 32
-
-enum kubeconfig_section { KUBECONFIG_CLUSTERS, KUBECONFIG_USERS, KUBECONFIG_CONTEXTS };
 
 struct kubeconfig_file {
 	const char *path;
