@@ -103,12 +103,9 @@ static struct json *exec_environment(struct arena *a, const struct text_list *pa
 {
 	struct json *list = json_array(a);
 	for (size_t i = 0; i < pairs->count; i++) {
-		struct json *one = json_object(a);
 		struct str name, value;
 		str_cut(str_of(pairs->at[i]), '=', &name, &value);
-		json_set_str(a, one, STR("name"), name);
-		json_set_str(a, one, STR("value"), value.at ? value : STR(""));
-		json_append(a, list, one);
+		json_append(a, list, create_variable(a, name, value));
 	}
 	return list;
 }

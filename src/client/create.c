@@ -61,6 +61,22 @@ struct json *create_texts(struct arena *a, const struct text_list *texts)
 	return list;
 }
 
+struct json *create_words(struct arena *a, const struct text_list *words)
+{
+	struct json *list = json_array(a);
+	for (size_t i = 0; i < words->count; i++)
+		json_append(a, list, json_cstring(a, words->at[i]));
+	return list;
+}
+
+struct json *create_variable(struct arena *a, struct str name, struct str value)
+{
+	struct json *variable = json_object(a);
+	json_set_str(a, variable, STR("name"), name);
+	json_set_str(a, variable, STR("value"), value.at ? value : STR(""));
+	return variable;
+}
+
 struct json *create_app_labels(struct arena *a, const char *name)
 {
 	struct json *labels = json_object(a);
@@ -82,9 +98,10 @@ enum rc create_containers(struct create *c, struct json *pod_spec, struct err *e
 {
 	struct arena *a = c->arena;
 	struct json *images = create_texts(a, &c->options->images), *list = json_array(a);
+	const struct text_list command = {.at = c->words.at + 1, .count = c->words.count - 1};
 	if (json_count(images) == 0)
 		return err_set(err, RC_BAD_REQUEST, "required flag(s) \"image\" not set");
-	if (c->words.count > 1 && json_count(images) > 1)
+	if (command.count && json_count(images) > 1)
 		return err_set(err, RC_BAD_REQUEST,
 			       "cannot specify multiple --image options and command");
 	for (size_t i = 0; i < json_count(images); i++) {
@@ -92,12 +109,8 @@ enum rc create_containers(struct create *c, struct json *pod_spec, struct err *e
 		struct str image = json_str(json_at(images, i));
 		json_set_str(a, container, STR("name"), container_name(image));
 		json_set_str(a, container, STR("image"), image);
-		if (c->words.count > 1) {
-			struct json *command = json_array(a);
-			for (size_t k = 1; k < c->words.count; k++)
-				json_append(a, command, json_cstring(a, c->words.at[k]));
-			json_set(a, container, STR("command"), command);
-		}
+		if (command.count)
+			json_set(a, container, STR("command"), create_words(a, &command));
 		json_append(a, list, container);
 	}
 	json_set(a, pod_spec, STR("containers"), list);

@@ -50,6 +50,15 @@ void create_number_or_text(struct arena *a, struct json *object, struct str key,
 /* "a,b,c" as a list. */
 struct json *create_list(struct arena *a, const char *commas);
 struct json *create_texts(struct arena *a, const struct text_list *list); /* each may have commas */
+struct json *create_words(struct arena *a, const struct text_list *list); /* as they are */
+/* An entry of an environment. */
+struct json *create_variable(struct arena *a, struct str name, struct str value);
+/* A subject of a binding; namespace absent: a user or a group. */
+struct json *create_subject(struct arena *a, const char *kind, struct str name,
+			    struct str namespace);
+/* "namespace:name" */
+[[nodiscard]] enum rc create_account(struct arena *a, struct str text, struct json **ret_subject,
+				     struct err *err);
 /* metadata.labels.app of the object's name, as kubectl gives it. */
 struct json *create_app_labels(struct arena *a, const char *name);
 /* "deployment", "image=…" … */

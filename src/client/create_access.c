@@ -59,8 +59,8 @@ static enum rc build_role(struct create *c, struct json *tree, struct err *err)
 	return RC_OK;
 }
 
-static void add_subject(struct arena *a, struct json *list, const char *kind, struct str name,
-			struct str namespace)
+struct json *create_subject(struct arena *a, const char *kind, struct str name,
+			    struct str namespace)
 {
 	struct json *s = json_object(a);
 	if (!namespace.len)
@@ -69,7 +69,25 @@ static void add_subject(struct arena *a, struct json *list, const char *kind, st
 	json_set_str(a, s, STR("name"), name);
 	if (namespace.len)
 		json_set_str(a, s, STR("namespace"), namespace);
-	json_append(a, list, s);
+	return s;
+}
+
+enum rc create_account(struct arena *a, struct str text, struct json **ret_subject, struct err *err)
+{
+	struct str namespace, name;
+	if (!str_cut(text, ':', &namespace, &name) || !namespace.len || !name.len)
+		return err_set(err, RC_BAD_REQUEST, "serviceaccount must be <namespace>:<name>");
+	*ret_subject = create_subject(a, "ServiceAccount", name, namespace);
+	return RC_OK;
+}
+
+static void add_subjects(struct arena *a, struct json *list, const char *kind,
+			 const struct text_list *names)
+{
+	const struct json *texts = create_texts(a, names);
+	for (size_t i = 0; i < json_count(texts); i++)
+		json_append(a, list,
+			    create_subject(a, kind, json_str(json_at(texts, i)), (struct str){}));
 }
 
 static enum rc build_binding(struct create *c, struct json *tree, struct err *err)
@@ -77,21 +95,16 @@ static enum rc build_binding(struct create *c, struct json *tree, struct err *er
 	const struct create_options *o = c->options;
 	struct arena *a = c->arena;
 	struct json *subjects = json_array(a), *ref = json_object(a);
-	struct json *users = create_texts(a, &o->users), *groups = create_texts(a, &o->groups);
 	struct json *accounts = create_texts(a, &o->service_accounts);
 	if ((o->role != NULL) + (o->cluster_role != NULL) != 1)
 		return err_set(err, RC_BAD_REQUEST,
 			       "exactly one of clusterrole or role must be specified");
-	for (size_t i = 0; i < json_count(users); i++)
-		add_subject(a, subjects, "User", json_str(json_at(users, i)), (struct str){});
-	for (size_t i = 0; i < json_count(groups); i++)
-		add_subject(a, subjects, "Group", json_str(json_at(groups, i)), (struct str){});
+	add_subjects(a, subjects, "User", &o->users);
+	add_subjects(a, subjects, "Group", &o->groups);
 	for (size_t i = 0; i < json_count(accounts); i++) {
-		struct str namespace, name;
-		if (!str_cut(json_str(json_at(accounts, i)), ':', &namespace, &name))
-			return err_set(err, RC_BAD_REQUEST,
-				       "serviceaccount must be <namespace>:<name>");
-		add_subject(a, subjects, "ServiceAccount", name, namespace);
+		struct json *one;
+		TRY(create_account(a, json_str(json_at(accounts, i)), &one, err));
+		json_append(a, subjects, one);
 	}
 	json_set_str(a, ref, STR("apiGroup"), STR("rbac.authorization.k8s.io"));
 	json_set_str(a, ref, STR("kind"), o->role ? STR("Role") : STR("ClusterRole"));

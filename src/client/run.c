@@ -55,13 +55,10 @@ static enum rc add_env(struct run *r, struct json *container, struct err *err)
 	const struct text_list *list = &r->options->env;
 	struct json *env = json_array(r->arena);
 	for (size_t i = 0; i < list->count; i++) {
-		struct json *one = json_object(r->arena);
 		struct str name, value;
 		if (!str_cut(str_of(list->at[i]), '=', &name, &value) || !name.len)
 			return err_set(err, RC_BAD_REQUEST, "invalid env: %s", list->at[i]);
-		json_set_str(r->arena, one, STR("name"), name);
-		json_set_str(r->arena, one, STR("value"), value.at ? value : STR(""));
-		json_append(r->arena, env, one);
+		json_append(r->arena, env, create_variable(r->arena, name, value));
 	}
 	if (list->count)
 		json_set(r->arena, container, STR("env"), env);
@@ -71,12 +68,9 @@ static enum rc add_env(struct run *r, struct json *container, struct err *err)
 static void add_words(struct run *r, struct json *container)
 {
 	struct text_list words = verb_words(r->verb, 1);
-	struct json *list = json_array(r->arena);
-	for (size_t i = 0; i < words.count; i++)
-		json_append(r->arena, list, json_cstring(r->arena, words.at[i]));
 	if (words.count)
 		json_set(r->arena, container, r->options->is_command ? STR("command") : STR("args"),
-			 list);
+			 create_words(r->arena, &words));
 }
 
 static enum rc add_port(struct run *r, struct json *container, struct err *err)

@@ -21,11 +21,8 @@ static enum rc add_words(struct setting *s, struct wanted *w, const struct text_
 {
 	for (size_t i = 0; i < words->count; i++) {
 		struct str text = str_of(words->at[i]), name, value;
-		struct json *entry = json_object(s->arena);
 		if (str_cut(text, '=', &name, &value) && name.len) {
-			json_set_str(s->arena, entry, STR("name"), name);
-			json_set_str(s->arena, entry, STR("value"), value.at ? value : STR(""));
-			json_append(s->arena, w->set, entry);
+			json_append(s->arena, w->set, create_variable(s->arena, name, value));
 		} else if (text.len > 1 && str_has_suffix(text, STR("-"))) {
 			json_append(s->arena, w->unset,
 				    json_string(s->arena, str_n(text.at, text.len - 1)));

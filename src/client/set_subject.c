@@ -15,21 +15,13 @@ static void add_once(struct arena *a, struct json *list, struct json *subject)
 	json_append(a, list, subject);
 }
 
-static struct json *subject(struct arena *a, const char *kind, struct str name)
-{
-	struct json *one = json_object(a);
-	create_set(a, one, "kind", kind);
-	create_set(a, one, "apiGroup", "rbac.authorization.k8s.io");
-	json_set_str(a, one, STR("name"), name);
-	return one;
-}
-
 static void add_names(struct arena *a, struct json *list, const char *kind,
 		      const struct text_list *names)
 {
 	const struct json *texts = create_texts(a, names);
 	for (size_t i = 0; i < json_count(texts); i++)
-		add_once(a, list, subject(a, kind, json_str(json_at(texts, i))));
+		add_once(a, list,
+			 create_subject(a, kind, json_str(json_at(texts, i)), (struct str){}));
 }
 
 static enum rc add_accounts(struct arena *a, struct json *list, const struct text_list *names,
@@ -37,14 +29,8 @@ static enum rc add_accounts(struct arena *a, struct json *list, const struct tex
 {
 	const struct json *texts = create_texts(a, names);
 	for (size_t i = 0; i < json_count(texts); i++) {
-		struct str text = json_str(json_at(texts, i)), namespace, name;
-		struct json *one = json_object(a);
-		if (!str_cut(text, ':', &namespace, &name) || !namespace.len || !name.len)
-			return err_set(err, RC_BAD_REQUEST,
-				       "serviceaccount must be <namespace>:<name>");
-		create_set(a, one, "kind", "ServiceAccount");
-		json_set_str(a, one, STR("name"), name);
-		json_set_str(a, one, STR("namespace"), namespace);
+		struct json *one;
+		TRY(create_account(a, json_str(json_at(texts, i)), &one, err));
 		add_once(a, list, one);
 	}
 	return RC_OK;
