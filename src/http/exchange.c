@@ -47,10 +47,12 @@ void exchange_unlink(struct http_exchange *x)
 void exchange_settle(struct http_exchange *x)
 {
 	ASSERT(x->magic == EXCHANGE_MAGIC);
-	if (!x->is_sent || (x->is_asked && !x->is_handled) || x->is_listed_done || x->is_held)
+	if (!x->is_sent || (x->is_asked && !x->is_handled) || x->is_listed_done)
+		return;
+	exchange_unlink(x); /* a held one is none of the connection's either */
+	if (x->is_held)
 		return;
 	x->is_listed_done = true;
-	exchange_unlink(x);
 	server_exchange_over(x->server, x);
 }
 

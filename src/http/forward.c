@@ -214,7 +214,9 @@ static void reply_bytes(struct forward *f, struct str bytes)
 	}
 	CLEANUP_BUF out = BUF_INIT(FILTERED_MAX);
 	f->ops->filter(bytes, &out, f->ctx);
-	if (out.len > 0)
+	if (out.is_full)
+		broken_for(f, "a piece of the reply grew beyond %u bytes", FILTERED_MAX);
+	else if (out.len > 0)
 		client_write(f, buf_str(&out));
 }
 

@@ -10,11 +10,13 @@
  *       http_upgrade() or http_abort().  Exactly one of these ends its part, always, also after
  *       on_gone.
  *   on_gone     at most once, before the handler ended: the peer went away, stop what you do;
- * whatever is replied from now on is dropped on_done     last: everything is sent or dropped; free
- * `user`; x is gone when it returns on_request may be followed by a reply in the same call.  A
- * With HTTP_BODY_STREAMED on_request comes at the head, and http_body_receive() gives the body.  A
- * reply from another thread is posted to this loop (loop_post).  on_gone may come before on_request
- * (then on_request never comes, and nothing needs to be replied).
+ *       whatever is replied from now on is dropped
+ *   on_done     last: everything is sent or dropped; free `user`; x is gone when it returns
+ *
+ * on_request may be followed by a reply in the same call.  A reply from another thread is posted
+ * to this loop (loop_post).  With HTTP_BODY_STREAMED on_request comes at the head, and
+ * http_body_receive() gives the body.  on_gone may come before on_request (then on_request never
+ * comes, and nothing needs to be replied).
  *
  * Threads: the loop's for every call.
  * Limits: struct http_limits.  Requests that are ambiguous (request smuggling, RFC 9112 §6.3,
