@@ -3,7 +3,9 @@
  * A pod's ports are rules like those of a node port with one endpoint and without masquerade of
  * clients from outside: on every address of the node, or on hostIP only.  Not on loopback
  * addresses, as for node ports.  Of two that claim the same port the scheduler lets one onto a node
- * only. Owns: copies of what it is told.  Threads: one. */
+ * only.
+ *
+ * Owns: copies of what it is told.  Threads: one. */
 #ifndef SKEG_NET_HOST_PORTS_H
 #define SKEG_NET_HOST_PORTS_H
 

@@ -3,10 +3,12 @@
  * Every five minutes: when the file system of the images is full to 85 %, images that no container
  * uses and that are older than two minutes go until it is full to 80 %, the longest unused first;
  * loaded ones stay, because no registry has them.  Too little found: Event FreeDiskSpaceFailed
- * about the node.  The list is read again then, and after each pull. Source: kubelet's defaults
- * (imageGCHighThresholdPercent, imageGCLowThresholdPercent, imageMinimumGCAge) and
- * nodeStatusMaxImages. Owns: the list.  Threads: the agent's loop.  Limits: NODE_IMAGES_MAX in the
- * status. */
+ * about the node.  The list is read again then, and after each pull.
+ *
+ * Source: kubelet's defaults (imageGCHighThresholdPercent, imageGCLowThresholdPercent,
+ * imageMinimumGCAge) and nodeStatusMaxImages.
+ *
+ * Owns: the list.  Threads: the agent's loop.  Limits: NODE_IMAGES_MAX in the status. */
 #ifndef SKEG_NODE_NODE_IMAGES_H
 #define SKEG_NODE_NODE_IMAGES_H
 

@@ -38,18 +38,22 @@ static enum container_role init_role(const struct container *spec)
 /* A container that is new here has what it asks for. */
 static void allocate(struct pod_container *c)
 {
+	struct object *owner = c->worker->object;
 	if (!c->allocated.amounts)
-		allotment_set(&c->allocated, c->worker->object, &c->spec->resources);
+		allotment_set(&c->allocated, owner, &c->spec->resources);
+	else
+		allotment_renew(&c->allocated, owner, &c->spec->resources);
+	allotment_renew(&c->actual, owner, &c->spec->resources);
 }
 
-static void add_ephemeral(struct pod_worker *w)
+static bool add_ephemeral(struct pod_worker *w)
 {
 	const struct ephemeral_container_array *list = &w->pod->spec.ephemeral_containers;
 	size_t wanted = w->count;
 	for (uint32_t i = 0; i < list->count; i++)
 		wanted += !pod_container_find(w, list->at[i].name);
 	if (wanted == w->count)
-		return;
+		return false;
 	struct pod_container **old = w->containers;
 	w->containers = ARENA_ARRAY(&w->arena, struct pod_container *, wanted);
 	for (size_t i = 0; i < w->count; i++)
@@ -57,6 +61,7 @@ static void add_ephemeral(struct pod_worker *w)
 	for (uint32_t i = 0; i < list->count; i++)
 		if (!pod_container_find(w, list->at[i].name))
 			add(w, list->at[i].name, CONTAINER_EPHEMERAL);
+	return true;
 }
 
 static void bind_list(struct pod_worker *w, const struct container_array *list)
@@ -80,15 +85,16 @@ static void bind_ephemeral(struct pod_worker *w)
 	}
 }
 
-void pod_members_bind(struct pod_worker *w)
+bool pod_members_bind(struct pod_worker *w)
 {
-	add_ephemeral(w);
+	bool has_more = add_ephemeral(w);
 	bind_list(w, &w->pod->spec.init_containers);
 	bind_list(w, &w->pod->spec.containers);
 	bind_ephemeral(w);
 	for (size_t i = 0; i < w->count; i++)
 		if (w->containers[i]->role != CONTAINER_EPHEMERAL)
 			allocate(w->containers[i]);
+	return has_more;
 }
 
 void pod_members_make(struct pod_worker *w)
@@ -100,7 +106,7 @@ void pod_members_make(struct pod_worker *w)
 		add(w, init->at[i].name, init_role(&init->at[i]));
 	for (uint32_t i = 0; i < others->count; i++)
 		add(w, others->at[i].name, CONTAINER_MAIN);
-	pod_members_bind(w);
+	(void)pod_members_bind(w);
 }
 
 /* ---- what the API remembers of them ---- */

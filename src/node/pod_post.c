@@ -83,8 +83,7 @@ static void posted(void *ctx, const struct client_reply *reply)
 static bool are_all_up(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++)
-		if ((w->containers[i]->role == CONTAINER_MAIN ||
-		     w->containers[i]->role == CONTAINER_SIDECAR) &&
+		if (container_is_lasting(w->containers[i]) &&
 		    w->containers[i]->stage < CONTAINER_RUNNING)
 			return false;
 	return true;

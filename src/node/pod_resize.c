@@ -18,14 +18,9 @@ struct resize_job {
 
 /* ---- what differs ---- */
 
-static bool is_resizable(const struct pod_container *c)
-{
-	return c->role == CONTAINER_MAIN || c->role == CONTAINER_SIDECAR;
-}
-
 static bool differs(const struct pod_container *c, enum pod_amounts a, enum pod_amounts b)
 {
-	return is_resizable(c) &&
+	return container_is_lasting(c) &&
 	       !requirements_equal(container_requirements(c, a), container_requirements(c, b));
 }
 
@@ -159,7 +154,7 @@ static void grant(struct pod_worker *w)
 {
 	struct pod_resize *r = &w->resize;
 	for (size_t i = 0; i < w->count; i++)
-		if (is_resizable(w->containers[i]))
+		if (container_is_lasting(w->containers[i]))
 			allotment_set(&w->containers[i]->allocated, w->object,
 				      &w->containers[i]->spec->resources);
 	r->pending = NULL;
@@ -225,11 +220,14 @@ static void restart(struct pod_container *c)
 static struct runtime_resources group_wanted(const struct pod_worker *w)
 {
 	struct runtime_resources after = pod_group_resources(w, POD_ALLOCATED);
-	struct runtime_resources before = pod_group_resources(w, POD_ACTUAL);
+	bool has_wider = false;
 	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i]->stage == CONTAINER_RUNNING && w->containers[i]->is_resized)
-			return runtime_resources_widest(&before, &after);
-	return after;
+		has_wider |= w->containers[i]->stage == CONTAINER_RUNNING &&
+			     w->containers[i]->is_resized;
+	if (!has_wider)
+		return after;
+	struct runtime_resources before = pod_group_resources(w, POD_ACTUAL);
+	return runtime_resources_widest(&before, &after);
 }
 
 static void job_free(struct resize_job *job)

@@ -3,8 +3,9 @@
  *   the spec asks ──▶ the node grants (allocated) ──▶ control groups are written, or the container
  *                     or says why not               is restarted (actual)
  *
- *   condition PodResizePending     Infeasible: never on this node; Deferred: not while others need
- * it condition PodResizeInProgress  granted, not in force yet; reason Error: it is tried again
+ *   condition PodResizePending      Infeasible: never on this node
+ *                                   Deferred: not while others need it
+ *   condition PodResizeInProgress   granted, not in force yet; reason Error: it is tried again
  *
  * A resize is granted as a whole.  A restarted agent takes for granted what the containers ran with
  * and decides anew.  Events ResizeStarted, ResizeCompleted, ResizeDeferred, ResizeInfeasible,

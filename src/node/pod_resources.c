@@ -14,6 +14,13 @@ void allotment_set(struct allotment *a, struct object *owner,
 	*a = (struct allotment){owner, amounts};
 }
 
+void allotment_renew(struct allotment *a, struct object *owner,
+		     const struct resource_requirements *amounts)
+{
+	if (a->amounts && requirements_equal(a->amounts, amounts))
+		allotment_set(a, owner, amounts);
+}
+
 void allotment_done(struct allotment *a)
 {
 	object_unref(a->owner);
@@ -44,13 +51,10 @@ struct runtime_resources runtime_resources_of(const struct resource_requirements
 bool requirements_equal(const struct resource_requirements *a,
 			const struct resource_requirements *b)
 {
+	if (a == b)
+		return true;
 	struct runtime_resources x = runtime_resources_of(a), y = runtime_resources_of(b);
 	return runtime_resources_equal(&x, &y);
-}
-
-static bool is_accounted(const struct pod_container *c)
-{
-	return c->role == CONTAINER_SIDECAR || c->role == CONTAINER_MAIN;
 }
 
 struct runtime_resources pod_group_resources(const struct pod_worker *w, enum pod_amounts which)
@@ -64,7 +68,7 @@ struct runtime_resources pod_group_resources(const struct pod_worker *w, enum po
 			continue;
 		is_cpu_limited &= r.cpu_limit_milli > 0;
 		is_memory_limited &= r.memory_limit_bytes > 0;
-		if (!is_accounted(c)) {
+		if (!container_is_lasting(c)) {
 			init.cpu_limit_milli = MAX(init.cpu_limit_milli, r.cpu_limit_milli);
 			init.memory_limit_bytes =
 				MAX(init.memory_limit_bytes, r.memory_limit_bytes);
@@ -88,7 +92,7 @@ void pod_requests(const struct pod_worker *w, enum pod_amounts which, int64_t *r
 	for (size_t i = 0; i < w->count; i++) {
 		const struct pod_container *c = w->containers[i];
 		struct runtime_resources r = runtime_resources_of(container_requirements(c, which));
-		if (is_accounted(c)) {
+		if (container_is_lasting(c)) {
 			cpu += r.cpu_request_milli;
 			memory += r.memory_request_bytes;
 		} else if (c->role == CONTAINER_INIT) {

@@ -20,6 +20,9 @@ struct allotment {
 
 void allotment_set(struct allotment *a, struct object *owner,
 		   const struct resource_requirements *amounts);
+/* The same amounts in a newer object, so that the older one can go; others stay. */
+void allotment_renew(struct allotment *a, struct object *owner,
+		     const struct resource_requirements *amounts);
 void allotment_done(struct allotment *a);
 bool requirements_equal(const struct resource_requirements *a,
 			const struct resource_requirements *b);

@@ -153,8 +153,7 @@ static struct pod_network_pod network_pod(struct arena *a, const struct pod_work
 		most += w->containers[i]->spec->ports.count;
 	struct pod_host_port *list = ARENA_ARRAY(a, struct pod_host_port, most + 1);
 	for (size_t i = 0; i < w->count; i++)
-		if (w->containers[i]->role == CONTAINER_MAIN ||
-		    w->containers[i]->role == CONTAINER_SIDECAR)
+		if (container_is_lasting(w->containers[i]))
 			add_ports(&pod, list, w->containers[i]->spec);
 	pod.ports = list;
 	return pod;

@@ -78,6 +78,11 @@ bool container_is_init(const struct pod_container *c)
 	return c->role == CONTAINER_INIT || c->role == CONTAINER_SIDECAR;
 }
 
+bool container_is_lasting(const struct pod_container *c)
+{
+	return c->role == CONTAINER_SIDECAR || c->role == CONTAINER_MAIN;
+}
+
 bool container_is_started(const struct pod_container *c)
 {
 	return c->stage == CONTAINER_RUNNING && c->is_started;
@@ -322,8 +327,8 @@ void pod_worker_saw(struct pod_worker *w, struct object *pod)
 	if (pod->revision <= w->object->revision)
 		return;
 	worker_take(w, pod);
-	pod_members_bind(w);
-	pod_sources_extend(w);
+	if (pod_members_bind(w))
+		pod_sources_extend(w);
 	watch_deadline(w);
 	end_hurry(w);
 	pod_volumes_refresh(w);
@@ -367,10 +372,10 @@ bool pod_worker_is_quiet(const struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		const struct pod_container *c = w->containers[i];
-		if (w->resize.job || c->job || c->is_killing || c->is_removing)
+		if (c->job || c->is_killing || c->is_removing)
 			return false;
 	}
-	return !w->is_busy;
+	return !w->is_busy && !w->resize.job;
 }
 
 struct pod_worker *pod_worker_new(struct node_agent *agent, struct str uid, struct object *pod)

@@ -170,13 +170,14 @@ bool pod_worker_is_over(const struct pod_worker *w); /* no container runs or wil
 int64_t pod_grace_s(const struct pod_worker *w);
 bool container_is_restartable(const struct pod_container *c); /* after its exit */
 bool container_is_init(const struct pod_container *c);	      /* sidecars included */
+bool container_is_lasting(const struct pod_container *c);     /* sidecars and main ones */
 bool container_is_started(const struct pod_container *c);     /* what comes after it may start */
 const char *container_field_path(const struct pod_container *c, char out[128]);
 
 /* pod_members.c */
 struct pod_container *pod_container_find(struct pod_worker *w, struct str name);
 void pod_members_make(struct pod_worker *w);	 /* once, from w->pod */
-void pod_members_bind(struct pod_worker *w);	 /* w->pod is a newer one */
+bool pod_members_bind(struct pod_worker *w);	 /* w->pod is a newer one; true: some joined */
 void pod_members_remember(struct pod_worker *w); /* from its status, after making them */
 
 /* pod_container.c */
