@@ -263,17 +263,19 @@ enum rc image_store_config(struct image_store *store, struct str image_id, struc
 
 /* --- removing --- */
 
-static enum rc names_remove(struct image_store *store, const struct wanted *wanted, struct err *err)
+enum rc store_names_remove(struct image_store *store, struct str ref, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	CLEANUP(close_fd_p) int lock = -1;
+	struct wanted wanted;
 	struct json *index;
+	TRY(wanted_parse(ref, &wanted, err));
 	TRY(store_lock(store->dir_fd, "lock", LOCK_EX, &lock, err));
 	TRY(store_index_read(store, &arena, &index, err));
 	struct json *entries = json_get(index, STR("manifests"));
 	size_t before = json_count(entries);
 	for (size_t i = before; i-- > 0;) {
-		if (entry_fits(json_at(entries, i), wanted))
+		if (entry_fits(json_at(entries, i), &wanted))
 			json_remove_at(entries, i);
 	}
 	return json_count(entries) == before ? RC_OK : index_write(store, index, err);
@@ -281,8 +283,6 @@ static enum rc names_remove(struct image_store *store, const struct wanted *want
 
 enum rc image_store_remove(struct image_store *store, struct str ref, struct err *err)
 {
-	struct wanted wanted;
-	TRY(wanted_parse(ref, &wanted, err));
-	TRY(names_remove(store, &wanted, err));
+	TRY(store_names_remove(store, ref, err));
 	return image_store_collect(store, err);
 }

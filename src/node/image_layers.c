@@ -178,9 +178,9 @@ static enum rc mark_entry(struct image_store *store, struct marks *m, const stru
 /* fn for each name in a folder but those that begin with a dot; a fresh descriptor each time, since
  * the position of a shared one is shared too. */
 static enum rc names_visit(struct image_store *store, const char *folder,
-			   enum rc (*fn)(struct image_store *, struct marks *, const char *name,
+			   enum rc (*fn)(struct image_store *, void *ctx, const char *name,
 					 struct err *),
-			   struct marks *m, struct err *err)
+			   void *ctx, struct err *err)
 {
 	int fd = -1;
 	TRY(file_open_beneath(store->dir_fd, folder, O_RDONLY | O_DIRECTORY, 0, &fd, err));
@@ -192,31 +192,31 @@ static enum rc names_visit(struct image_store *store, const char *folder,
 	enum rc rc = RC_OK;
 	for (struct dirent *d = readdir(dir); d && rc == RC_OK; d = readdir(dir)) {
 		if (d->d_name[0] != '.')
-			rc = fn(store, m, d->d_name, err);
+			rc = fn(store, ctx, d->d_name, err);
 	}
 	closedir(dir);
 	return rc;
 }
 
-static enum rc mark_user(struct image_store *store, struct marks *m, const char *name,
-			 struct err *err)
+static enum rc mark_user(struct image_store *store, void *marks, const char *name, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	struct str id;
-	return user_read(store, name, &arena, &id) ? mark_config(store, m, id, err) : RC_OK;
+	return user_read(store, name, &arena, &id) ? mark_config(store, marks, id, err) : RC_OK;
 }
 
-static enum rc sweep_blob(struct image_store *store, struct marks *m, const char *name,
-			  struct err *err)
+static enum rc sweep_blob(struct image_store *store, void *marks, const char *name, struct err *err)
 {
+	const struct marks *m = marks;
 	if (!map_has(&m->blobs, str_of(name)))
 		unlinkat(store->blobs_fd, name, 0);
 	return RC_OK;
 }
 
-static enum rc sweep_layer(struct image_store *store, struct marks *m, const char *name,
+static enum rc sweep_layer(struct image_store *store, void *marks, const char *name,
 			   struct err *err)
 {
+	const struct marks *m = marks;
 	return map_has(&m->layers, str_of(name)) ? RC_OK
 						 : dir_remove_at(store->layers_fd, name, err);
 }
@@ -232,6 +232,14 @@ static enum rc mark_all(struct image_store *store, struct marks *m, struct err *
 	return names_visit(store, "inuse", mark_user, m, err);
 }
 
+enum rc store_sweep(struct image_store *store, struct err *err)
+{
+	CLEANUP(marks_done) struct marks m = {};
+	TRY(mark_all(store, &m, err));
+	TRY(names_visit(store, "blobs/sha256", sweep_blob, &m, err));
+	return names_visit(store, "layers", sweep_layer, &m, err);
+}
+
 enum rc image_store_collect(struct image_store *store, struct err *err)
 {
 	CLEANUP(close_fd_p) int lock = -1;
@@ -239,26 +247,21 @@ enum rc image_store_collect(struct image_store *store, struct err *err)
 	if (rc == RC_CONFLICT)
 		return RC_OK;
 	TRY(rc);
-	CLEANUP(marks_done) struct marks m = {};
-	TRY(mark_all(store, &m, err));
-	TRY(names_visit(store, "blobs/sha256", sweep_blob, &m, err));
-	return names_visit(store, "layers", sweep_layer, &m, err);
+	return store_sweep(store, err);
 }
 
-enum rc store_users_read(struct image_store *store, struct arena *a, struct map *ret_ids,
-			 struct err *err)
+/* --- users --- */
+
+static enum rc user_add(struct image_store *store, void *ids, const char *name, struct err *err)
 {
-	int fd = -1;
+	CLEANUP_ARENA arena = {};
 	struct str id;
-	TRY(file_open_beneath(store->dir_fd, "inuse", O_RDONLY | O_DIRECTORY, 0, &fd, err));
-	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_sys(err, RC_IO, errno, "list %s/inuse", store->dir);
-	}
-	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
-		if (d->d_name[0] != '.' && user_read(store, d->d_name, a, &id))
-			map_set(ret_ids, id, store);
-	closedir(dir);
+	if (user_read(store, name, &arena, &id))
+		map_set(ids, id, store);
 	return RC_OK;
+}
+
+enum rc store_users_read(struct image_store *store, struct map *ret_ids, struct err *err)
+{
+	return names_visit(store, "inuse", user_add, ret_ids, err);
 }

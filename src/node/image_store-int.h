@@ -26,9 +26,14 @@ void store_ingest_name(char out[STORE_NAME_MAX]);
 				       struct json **ret_index, struct err *err);
 /* The image is used now. */
 void store_touch(struct image_store *store, struct str image_id);
-/* The ids that containers use, as keys; strings in a. */
-[[nodiscard]] enum rc store_users_read(struct image_store *store, struct arena *a,
-				       struct map *ret_ids, struct err *err);
+/* Adds the ids that containers use, as keys. */
+[[nodiscard]] enum rc store_users_read(struct image_store *store, struct map *ret_ids,
+				       struct err *err);
+/* As image_store_remove() without collecting. */
+[[nodiscard]] enum rc store_names_remove(struct image_store *store, struct str ref,
+					 struct err *err);
+/* Deletes blobs and layers that nothing names or uses.  The caller has gc.lock for itself. */
+[[nodiscard]] enum rc store_sweep(struct image_store *store, struct err *err);
 /* The hexadecimal part of a digest. */
 static inline const char *digest_hex(const char *digest)
 {

@@ -49,7 +49,7 @@ struct image_trim_policy {
 	int high_percent, low_percent; /* of the file system: begin, and be content */
 	int64_t min_age_us;	       /* since it was used last */
 };
-/* Removes images that are neither pinned nor used. */
+/* Removes images that are neither pinned nor used; none while a pull runs. */
 [[nodiscard]] enum rc image_store_trim(struct image_store *store,
 				       const struct image_trim_policy *policy,
 				       struct runtime_trim_result *ret_result, struct err *err);

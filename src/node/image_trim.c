@@ -2,6 +2,7 @@
  * last is the time of its config's blob. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -56,7 +57,7 @@ static enum rc candidates_find(struct image_store *store, struct arena *a, int64
 	size_t count = 0;
 	TRY(image_store_list(store, a, &images, err));
 	struct candidate *list = ARENA_ARRAY(a, struct candidate, images.count + 1);
-	TRY(store_users_read(store, a, &users, err));
+	TRY(store_users_read(store, &users, err));
 	for (size_t i = 0; i < images.count; i++) {
 		const struct runtime_image_info *info = &images.items[i];
 		int64_t us = used_us(store, info->id);
@@ -72,27 +73,41 @@ static enum rc candidates_find(struct image_store *store, struct arena *a, int64
 	return RC_OK;
 }
 
-enum rc image_store_trim(struct image_store *store, const struct image_trim_policy *policy,
-			 struct runtime_trim_result *ret_result, struct err *err)
+static enum rc remove_some(struct image_store *store, const struct image_trim_policy *policy,
+			   int64_t free_before, struct runtime_trim_result *result, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
 	struct candidate *list;
 	size_t count;
-	int64_t size, free_before, free_now;
+	int64_t size = 0, free_now = 0;
+	TRY(candidates_find(store, &arena, policy->min_age_us, &list, &count, err));
+	for (size_t i = 0; i < count && result->freed_bytes < result->wanted_bytes; i++) {
+		TRY(store_names_remove(store, list[i].id, err));
+		TRY(store_sweep(store, err));
+		log_info("runtime", "image %.*s is unused and goes: the disk is full to %d %%",
+			 STR_FMT(list[i].id), policy->high_percent);
+		result->image_count++;
+		TRY(space_read(store, &size, &free_now, err));
+		result->freed_bytes = MAX(free_now - free_before, INT64_C(0));
+	}
+	return RC_OK;
+}
+
+enum rc image_store_trim(struct image_store *store, const struct image_trim_policy *policy,
+			 struct runtime_trim_result *ret_result, struct err *err)
+{
+	CLEANUP(close_fd_p) int lock = -1;
+	int64_t size = 0, free_before = 0;
 	*ret_result = (struct runtime_trim_result){};
 	TRY(space_read(store, &size, &free_before, err));
 	if (size <= 0 || 100 - free_before * 100 / size < policy->high_percent)
 		return RC_OK;
+	/* While a pull runs no blob goes, so one image after the other would, and free nothing. */
+	enum rc rc = store_lock(store->dir_fd, "gc.lock", LOCK_EX | LOCK_NB, &lock, err);
+	if (rc == RC_CONFLICT)
+		return RC_OK;
+	TRY(rc);
 	ret_result->wanted_bytes =
 		MAX(size / 100 * (100 - policy->low_percent) - free_before, INT64_C(0));
-	TRY(candidates_find(store, &arena, policy->min_age_us, &list, &count, err));
-	for (size_t i = 0; i < count && ret_result->freed_bytes < ret_result->wanted_bytes; i++) {
-		TRY(image_store_remove(store, list[i].id, err));
-		log_info("runtime", "image %.*s is unused and goes: the disk is full to %d %%",
-			 STR_FMT(list[i].id), policy->high_percent);
-		ret_result->image_count++;
-		TRY(space_read(store, &size, &free_now, err));
-		ret_result->freed_bytes = MAX(free_now - free_before, INT64_C(0));
-	}
-	return RC_OK;
+	return remove_some(store, policy, free_before, ret_result, err);
 }
