@@ -177,14 +177,15 @@ static void start_http(struct pod_check *k, struct pod_container *c,
 static void dialled(struct stream *own_stream, const struct err *err, void *ctx)
 {
 	struct pod_check *k = ctx;
-	struct str message = STR("");
 	k->dial = NULL;
-	if (own_stream)
+	if (own_stream) {
 		stream_close(own_stream);
-	else
-		message = arena_printf(&k->arena, "dial tcp %.*s: %s", STR_FMT(k->command),
-				       err->rc == RC_TIMEOUT ? "i/o timeout" : err->text);
-	tell(k, own_stream ? CHECK_SUCCESS : CHECK_FAILURE, message.at);
+		tell(k, CHECK_SUCCESS, "");
+		return;
+	}
+	struct str late =
+		arena_printf(&k->arena, "dial tcp %.*s: i/o timeout", STR_FMT(k->command));
+	tell(k, CHECK_FAILURE, err->rc == RC_TIMEOUT ? late.at : err->text);
 }
 
 static void start_tcp(struct pod_check *k, struct pod_container *c,
@@ -199,7 +200,8 @@ static void start_tcp(struct pod_check *k, struct pod_container *c,
 		tell_later(k, CHECK_UNKNOWN, "couldn't find port: %.*s", STR_FMT(tcp->port.text));
 		return;
 	}
-	k->command = arena_printf(&k->arena, "%s:%u", opts.host, opts.port);
+	k->command = arena_printf(&k->arena, strchr(opts.host, ':') ? "[%s]:%u" : "%s:%u",
+				  opts.host, opts.port);
 	k->dial = dial_start(k->loop, &opts, dialled, k);
 }
 
