@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import base64
 import http.client
 import json
@@ -18,6 +17,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 WAIT_S = 10
@@ -67,17 +67,6 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-class Checks:
-    def __init__(self):
-        self.passed, self.wrong = 0, []
-
-    def __call__(self, name, got, want):
-        if got == want:
-            self.passed += 1
-        else:
-            self.wrong.append(f"{name}: got {got}, want {want}")
-
-
 BUILDER = "system:serviceaccount:default:builder"
 
 
@@ -97,24 +86,24 @@ def bound(client, check):
     uid = make_pod(client, "p")
     pod = {"kind": "Pod", "apiVersion": "v1", "name": "p"}
     token = client.token(bound=pod)["status"]["token"]
-    check("bound to a pod", client.who(token), BUILDER)
-    check("claims name it", claims(token)["kubernetes.io"]["pod"], {"name": "p", "uid": uid})
-    check("another uid", client.token(bound=pod | {"uid": "x"})["code"], 409)
+    check.same("bound to a pod", client.who(token), BUILDER)
+    check.same("claims name it", claims(token)["kubernetes.io"]["pod"], {"name": "p", "uid": uid})
+    check.same("another uid", client.token(bound=pod | {"uid": "x"})["code"], 409)
     client.ask("DELETE", PODS + "/p?gracePeriodSeconds=0")
-    check("the pod has gone", client.who(token), 401)
+    check.same("the pod has gone", client.who(token), 401)
     make_pod(client, "p")
-    check("another pod of that name", client.who(token), 401)
+    check.same("another pod of that name", client.who(token), 401)
     client.ask("POST", SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}})
     token = client.token(bound={"kind": "Secret", "apiVersion": "v1", "name": "s"})["status"]["token"]
-    check("bound to a Secret", client.who(token), BUILDER)
+    check.same("bound to a Secret", client.who(token), BUILDER)
     client.ask("DELETE", SECRETS + "/s")
-    check("the Secret has gone", client.who(token), 401)
+    check.same("the Secret has gone", client.who(token), 401)
     client.ask("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})
     token = client.token(bound={"kind": "Node", "apiVersion": "v1", "name": "n"})["status"]["token"]
-    check("bound to a node", client.who(token), BUILDER)
+    check.same("bound to a node", client.who(token), BUILDER)
     client.ask("DELETE", "/api/v1/nodes/n")
-    check("the node has gone", client.who(token), 401)
-    check("bound to something else", client.token(bound={"kind": "Service", "apiVersion": "v1", "name": "x"})["code"], 400)
+    check.same("the node has gone", client.who(token), 401)
+    check.same("bound to something else", client.token(bound={"kind": "Service", "apiVersion": "v1", "name": "x"})["code"], 400)
 
 
 def in_secret(client, check):
@@ -122,31 +111,31 @@ def in_secret(client, check):
               "metadata": {"name": "old", "annotations": {"kubernetes.io/service-account.name": "builder"}}}
     client.ask("POST", SECRETS, secret)
     filled = client.until(SECRETS + "/old", lambda o: "token" in o.get("data", {}))
-    check("a Secret is filled", sorted(filled.get("data", {})), ["ca.crt", "namespace", "token"])
+    check.same("a Secret is filled", sorted(filled.get("data", {})), ["ca.crt", "namespace", "token"])
     token = base64.b64decode(filled["data"]["token"]).decode()
     label = "kubernetes.io/legacy-token-last-used"
-    check("its token is good", client.who(token), BUILDER)
+    check.same("its token is good", client.who(token), BUILDER)
     used = client.until(SECRETS + "/old", lambda o: label in o["metadata"].get("labels", {}))
-    check("its use is noted", used["metadata"].get("labels", {}).get(label), time.strftime("%Y-%m-%d", time.gmtime()))
+    check.same("its use is noted", used["metadata"].get("labels", {}).get(label), time.strftime("%Y-%m-%d", time.gmtime()))
     patch = {"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": "2026-01-01"}}}
     client.ask("PATCH", SECRETS + "/old", patch, kind="application/merge-patch+json")
-    check("marked invalid", client.who(token), 401)
+    check.same("marked invalid", client.who(token), 401)
     patch["metadata"]["labels"]["kubernetes.io/legacy-token-invalid-since"] = None
     client.ask("PATCH", SECRETS + "/old", patch, kind="application/merge-patch+json")
-    check("no longer marked", client.who(token), BUILDER)
+    check.same("no longer marked", client.who(token), BUILDER)
     client.ask("DELETE", SECRETS + "/old")
-    check("its Secret has gone", client.who(token), 401)
+    check.same("its Secret has gone", client.who(token), 401)
 
 
 def account(client, check):
     token = client.token()["status"]["token"]
-    check("a token", client.who(token), BUILDER)
-    check("for others", client.who(client.token(audiences=["vault"])["status"]["token"]), 401)
-    check("too short a life", client.token(seconds=60)["code"], 422)
+    check.same("a token", client.who(token), BUILDER)
+    check.same("for others", client.who(client.token(audiences=["vault"])["status"]["token"]), 401)
+    check.same("too short a life", client.token(seconds=60)["code"], 422)
     client.ask("DELETE", ACCOUNT)
-    check("the account has gone", client.who(token), 401)
+    check.same("the account has gone", client.who(token), 401)
     make_account(client)
-    check("another account of that name", client.who(token), 401)
+    check.same("another account of that name", client.who(token), 401)
 
 
 def options(build, check, folder):
@@ -161,25 +150,25 @@ def options(build, check, folder):
         client = Client(control)
         make_account(client)
         answer = client.token(seconds=7300)
-        check("shortened", answer["spec"]["expirationSeconds"], 7200)
-        check("with a warning", "shortened to 7200 seconds" in client.headers.get("Warning", ""), True)
+        check.same("shortened", answer["spec"]["expirationSeconds"], 7200)
+        check.same("with a warning", "shortened to 7200 seconds" in client.headers.get("Warning", ""), True)
         said = claims(answer["status"]["token"])
-        check("issuer and audiences", (said["iss"], said["aud"]), ("https://issuer.example", ["skeg", "also"]))
-        check("life", said["exp"] - said["iat"], 7200)
-        check("one of the audiences", client.who(client.token(audiences=["also"])["status"]["token"]), BUILDER)
-        check("an issuer is no audience", client.who(client.token(audiences=["https://issuer.example"])["status"]["token"]), 401)
+        check.same("issuer and audiences", (said["iss"], said["aud"]), ("https://issuer.example", ["skeg", "also"]))
+        check.same("life", said["exp"] - said["iat"], 7200)
+        check.same("one of the audiences", client.who(client.token(audiences=["also"])["status"]["token"]), BUILDER)
+        check.same("an issuer is no audience", client.who(client.token(audiences=["https://issuer.example"])["status"]["token"]), 401)
         make_pod(client, "p")
         usual = client.token(seconds=3607, bound={"kind": "Pod", "apiVersion": "v1", "name": "p"})
         said = claims(usual["status"]["token"])
-        check("extended", (said["exp"] - said["iat"], said["kubernetes.io"].get("warnafter", 0) - said["iat"]), (365 * 86400, 3607))
-        check("the pod is told the nominal end", usual["spec"]["expirationSeconds"], 3607)
+        check.same("extended", (said["exp"] - said["iat"], said["kubernetes.io"].get("warnafter", 0) - said["iat"]), (365 * 86400, 3607))
+        check.same("the pod is told the nominal end", usual["spec"]["expirationSeconds"], 3607)
         status, document = client.ask("GET", "/.well-known/openid-configuration")
-        check("discovery", (status, document["issuer"], document["jwks_uri"]),
+        check.same("discovery", (status, document["issuer"], document["jwks_uri"]),
               (200, "https://issuer.example", "https://keys.example/jwks"))
-        check("discovery may be kept", client.headers.get("Cache-Control"), "public, max-age=3600")
+        check.same("discovery may be kept", client.headers.get("Cache-Control"), "public, max-age=3600")
         status, document = client.ask("GET", "/openid/v1/jwks")
-        check("keys", (status, document["keys"][0]["alg"], client.headers.get("Content-Type")), (200, "ES256", "application/jwk-set+json"))
-        check("keys may be kept", client.headers.get("Cache-Control"), "public, max-age=3600")
+        check.same("keys", (status, document["keys"][0]["alg"], client.headers.get("Content-Type")), (200, "ES256", "application/jwk-set+json"))
+        check.same("keys may be kept", client.headers.get("Cache-Control"), "public, max-age=3600")
         control.stop()
     flags = ["--service-account-extend-token-expiration=false"]
     with OwnControl(build, simulated_nodes=0, is_memory=True, options=flags) as control:
@@ -187,7 +176,7 @@ def options(build, check, folder):
         make_account(client)
         make_pod(client, "p")
         said = claims(client.token(seconds=3607, bound={"kind": "Pod", "apiVersion": "v1", "name": "p"})["status"]["token"])
-        check("not extended", (said["exp"] - said["iat"], "warnafter" in said["kubernetes.io"]), (3607, False))
+        check.same("not extended", (said["exp"] - said["iat"], "warnafter" in said["kubernetes.io"]), (3607, False))
         control.stop()
 
 
@@ -199,14 +188,12 @@ def refused(build, check, folder):
             ("is not a duration", ["--cluster-signing-duration", "1s"])):
         command = [os.path.join(os.path.abspath(build), "src", "skeg"), "control", "--data-dir", os.path.join(folder, "no")]
         done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30)
-        check(f"refused: {words}", (done.returncode, words in done.stderr), (1, True))
+        check.same(f"refused: {words}", (done.returncode, words in done.stderr), (1, True))
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Tokens of service accounts.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
-    check = Checks()
+    args = option_parser("Tokens of service accounts.").parse_args()
+    check = Outcomes()
     with tempfile.TemporaryDirectory(prefix="skeg-tokens-") as folder:
         with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
             client = Client(control)
@@ -214,13 +201,10 @@ def main():
             bound(client, check)
             in_secret(client, check)
             account(client, check)
-            control.stop()
+            check.stop(control)
         options(args.build, check, folder)
         refused(args.build, check, folder)
-    for line in check.wrong:
-        print("FAIL", line)
-    print(f"{check.passed} passed, {len(check.wrong)} failed, 0 skipped")
-    return 1 if check.wrong else 0
+    return check.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -129,22 +129,16 @@ def mended(cluster):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Objects that every cluster has.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("Objects that every cluster has.").parse_args()
+    outcomes = Outcomes()
     with OwnControl(args.build, simulated_nodes=0) as control:
-        wrong = {"at the first start": compare(control.cluster())}
+        outcomes.add("at the first start", "\n".join(compare(control.cluster())))
         damage(control.cluster())
-        control.stop()
+        outcomes.stop(control)
         control.start()
-        wrong["after a restart"] = mended(control.cluster())
-        control.stop()
-    for when, lines in wrong.items():
-        for line in lines:
-            print(f"FAIL {when}: {line}")
-    failed = sum(1 for lines in wrong.values() if lines)
-    print(f"{len(wrong) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+        outcomes.add("after a restart", "\n".join(mended(control.cluster())))
+        outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.  Needs the program openssl, which makes keys and signatures.
 """
-import argparse
 import base64
 import http.client
 import http.server
@@ -22,6 +21,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 from own_server import free_port  # noqa: E402
 
@@ -160,16 +160,11 @@ def review(control, token, audiences=()):
 class Run:
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
-        self.passed, self.wrong = 0, []
+        self.outcomes = Outcomes()
+        self.check = self.outcomes.same
         self.first, self.second = Key(folder, "first", "RSA"), Key(folder, "second", "RSA")
         self.curve, self.stranger = Key(folder, "curve", "EC"), Key(folder, "stranger", "RSA")
         self.issuer = Issuer(folder, [self.first.public(), self.curve.public()])
-
-    def check(self, name, got, want):
-        if got == want:
-            self.passed += 1
-        else:
-            self.wrong.append(f"{name}: got {got}, want {want}")
 
     def claims(self, **more):
         claims = {"iss": self.issuer.url, "aud": "skeg", "sub": "u-1", "name": "jane", "groups": ["dev", "ops"],
@@ -257,7 +252,7 @@ class Run:
             self.issuer.stop()
             self.check("issuer went", who(control, token), self.jane)
             self.check("unknown key while it is gone", who(control, self.stranger.token(self.claims())), 401)
-            self.check("stops", control.stop(), 0)
+            self.outcomes.stop(control)
 
     def names(self):
         """How names are made without the options."""
@@ -358,7 +353,7 @@ class Run:
             wait_for(control, self.first.token(self.claims()), self.jane)
             self.tokens(control)
             self.rotation(control)
-            self.check("stops", control.stop(), 0)
+            self.outcomes.stop(control)
         self.issuer.stop()
         self.late()
         self.names()
@@ -367,23 +362,14 @@ class Run:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="ID tokens of an issuer.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("ID tokens of an issuer.").parse_args()
     if not shutil.which("openssl"):
-        print("0 passed, 0 failed, 1 skipped")
-        return 77
-    folder = tempfile.mkdtemp(prefix="skeg-oidc-")
-    try:
+        return skipped(1, "openssl is not installed")
+    with tempfile.TemporaryDirectory(prefix="skeg-oidc-") as folder:
         make_certificates(folder)
         run = Run(args.build, folder)
         run.everything()
-    finally:
-        shutil.rmtree(folder)
-    for line in run.wrong:
-        print("FAIL", line)
-    print(f"{run.passed} passed, {len(run.wrong)} failed, 0 skipped")
-    return 1 if run.wrong else 0
+    return run.outcomes.end()
 
 
 if __name__ == "__main__":

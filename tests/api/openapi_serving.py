@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import gzip
 import hashlib
 import http.client
@@ -16,6 +15,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 APPS = "/openapi/v3/apis/apps/v1"
@@ -86,21 +86,16 @@ def every_document(server, index):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Serving of OpenAPI documents.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("Serving of OpenAPI documents.").parse_args()
+    outcomes = Outcomes()
     with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
         server = Server(control)
         index = json.loads(server.ask("/openapi/v3")[2])
-        outcomes = {name: fault(server, *row) for name, *row in rows(index)}
-        outcomes["every document"] = every_document(server, index)
-        control.stop()
-    for name, text in outcomes.items():
-        if text:
-            print(f"FAIL {name}: {text}")
-    failed = sum(1 for text in outcomes.values() if text)
-    print(f"{len(outcomes) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+        for name, *row in rows(index):
+            outcomes.add(name, fault(server, *row))
+        outcomes.add("every document", every_document(server, index))
+        outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Discovery (legacy and aggregated), Status, PartialObjectMetadata and its list, S
 Message numbers are those of k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto and k8s.io/api/apidiscovery/v2/generated.proto.
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import datetime
 import http.client
 import json
@@ -17,6 +16,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -241,30 +241,24 @@ def prepare(server):
             raise RuntimeError(f"{path}: {status} {body}")
 
 
-def run(server):
-    """What is wrong, None where nothing is, by name."""
+def run(server, outcomes):
     prepare(server)
     partial = ";g=meta.k8s.io;v=v1;as=PartialObjectMetadata"
-    outcomes = {f"{path} {form}": same(server, path, form) for path, form in SAME}
-    outcomes |= {f"{row[0]} as {row[1]}": head(server, *row) for row in HEADS}
-    outcomes["watch, metadata only"] = events(server, partial)
-    outcomes["aggregated discovery is not sent twice"] = etag(server)
-    return outcomes
+    for path, form in SAME:
+        outcomes.add(f"{path} {form}", same(server, path, form))
+    for row in HEADS:
+        outcomes.add(f"{row[0]} as {row[1]}", head(server, *row))
+    outcomes.add("watch, metadata only", events(server, partial))
+    outcomes.add("aggregated discovery is not sent twice", etag(server))
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Documents in protobuf.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("Documents in protobuf.").parse_args()
+    outcomes = Outcomes()
     with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
-        outcomes = run(Server(control))
-        control.stop()
-    for name, fault in outcomes.items():
-        if fault:
-            print(f"FAIL {name}: {fault}")
-    failed = sum(1 for fault in outcomes.values() if fault)
-    print(f"{len(outcomes) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+        run(Server(control), outcomes)
+        outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 Ends with `N passed, N failed, N skipped`.  The servers listen on this machine's own address, since loopback addresses are never
 dialled; without another address everything is skipped.
 """
-import argparse
 import base64
 import hashlib
 import http.server
@@ -20,12 +19,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
 from cluster_api import wait_for  # noqa: E402
+from outcomes import Missing, Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 from raw_http import Raw  # noqa: E402
 
@@ -270,7 +269,7 @@ def test_large_upload(w):
 def test_http2(w):
     """What kubectl speaks: a body in, a body out, and one that is refused before it was sent."""
     if not shutil.which("curl"):
-        return
+        raise Missing("curl is not installed")
     data = os.urandom(3 << 20).hex().encode()
     with tempfile.NamedTemporaryFile() as body:
         body.write(data)
@@ -361,34 +360,21 @@ TESTS = [test_methods, test_headers, test_names, test_unreachable, test_root, te
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default="build")
+    parser = option_parser("The proxy subresources.")
     parser.add_argument("--only")
     args = parser.parse_args()
     address = own_address()
     if not address:
-        print(f"0 passed, 0 failed, {len(TESTS)} skipped: this machine has no address but loopback")
-        return 77
+        return skipped(len(TESTS), "this machine has no address but loopback")
     server = Server((address, 0), Backend)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    failed = 0
+    outcomes = Outcomes()
     with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
         wait_for("the account", lambda: control.cluster().get("/api/v1/namespaces/default/serviceaccounts/default"), 10)
         world = World(control, address, server.server_address[1])
-        for test in TESTS:
-            if args.only and args.only not in test.__name__:
-                continue
-            try:
-                test(world)
-            except Exception:  # noqa: BLE001
-                failed += 1
-                print(f"{test.__name__}: FAILED\n{traceback.format_exc()}")
-        code = control.stop()
-        if code != 0:
-            failed += 1
-            print(f"control ended with {code}: {control.log()}")
-    print(f"{len(TESTS) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+        outcomes.each([test for test in TESTS if (args.only or "") in test.__name__], world)
+        outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

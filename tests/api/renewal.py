@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import http.client
 import json
 import os
@@ -17,6 +16,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 LIFE_S = 20
@@ -52,17 +52,6 @@ def changed(look, before, within_s):
     return look() != before
 
 
-class Checks:
-    def __init__(self):
-        self.passed, self.wrong = 0, []
-
-    def __call__(self, name, good, detail=""):
-        if good:
-            self.passed += 1
-        else:
-            self.wrong.append(f"{name} {detail}")
-
-
 def begin_watch(control):
     connection = http.client.HTTPSConnection("127.0.0.1", control.port, context=control.tls(), timeout=30)
     connection.request("GET", WATCH, headers={"Authorization": "Bearer " + control.token()})
@@ -84,16 +73,16 @@ def by_themselves(build, check):
     with OwnControl(build, simulated_nodes=0, is_memory=True, options=options) as control:
         first, kubeconfig = serving(control), read(control, "admin.kubeconfig")
         _, watch = begin_watch(control)
-        check("new serving certificate before the end", changed(lambda: serving(control), first, LIFE_S))
-        check("new kubeconfig", changed(lambda: read(control, "admin.kubeconfig"), kubeconfig, LIFE_S))
+        check.same("new serving certificate before the end", changed(lambda: serving(control), first, LIFE_S), True)
+        check.same("new kubeconfig", changed(lambda: read(control, "admin.kubeconfig"), kubeconfig, LIFE_S), True)
         second = serving(control)
-        check("and again", changed(lambda: serving(control), second, LIFE_S))
-        check("admin's certificate is good", as_admin(control) == 200)
-        check("a write", make_config_map(control, "later") == 201)
+        check.same("and again", changed(lambda: serving(control), second, LIFE_S), True)
+        check.same("admin's certificate is good", as_admin(control), 200)
+        check.same("a write", make_config_map(control, "later"), 201)
         while json.loads(line := watch.readline())["object"]["metadata"]["name"] != "later":
             pass
-        check("a watch has outlived them", b"later" in line)
-        check("stops", control.stop() == 0)
+        check.same("a watch has outlived them", b"later" in line, True)
+        check.stop(control)
 
 
 def at_sighup(build, check):
@@ -101,25 +90,20 @@ def at_sighup(build, check):
         before = serving(control)
         control.process.send_signal(signal.SIGHUP)
         time.sleep(1)
-        check("nothing is due", serving(control) == before)
+        check.same("nothing is due", serving(control) == before, True)
         for end in ("crt", "key"):
             os.remove(os.path.join(control.data_dir, "tls", "serving." + end))
         control.process.send_signal(signal.SIGHUP)
-        check("files that are gone are made", changed(lambda: serving(control), before, 10))
-        check("stops", control.stop() == 0)
+        check.same("files that are gone are made", changed(lambda: serving(control), before, 10), True)
+        check.stop(control)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Certificates that end soon.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
-    check = Checks()
+    args = option_parser("Certificates that end soon.").parse_args()
+    check = Outcomes()
     by_themselves(args.build, check)
     at_sighup(args.build, check)
-    for line in check.wrong:
-        print("FAIL", line)
-    print(f"{check.passed} passed, {len(check.wrong)} failed, 0 skipped")
-    return 1 if check.wrong else 0
+    return check.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.  Needs the program openssl, which makes the proxy's certificates.
 """
-import argparse
 import http.client
 import json
 import os
@@ -17,6 +16,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -52,7 +52,7 @@ def who(control, folder, certificate, headers, token=None):
     return answer.status, body.get("status", {}).get("userInfo") if answer.status == 201 else None
 
 
-def run(control, folder):
+def run(control, folder, outcomes):
     jane = {"username": "jane", "uid": "7", "groups": ["team", "system:authenticated"], "extra": {"acme.com/project": ["one"]}}
     admin = os.path.relpath(os.path.join(control.data_dir, "tls", "admin"), folder)
     cases = [
@@ -61,38 +61,26 @@ def run(control, folder):
         ("proxy without a user is nobody", ("front", {"X-Remote-Group": "system:masters"}), (403, None)),
         ("nobody's headers are not heeded", (None, HEADERS), (403, None)),
     ]
-    wrong = []
     for name, (certificate, headers), want in cases:
-        got = who(control, folder, certificate, headers)
-        wrong.append(None if got == want else f"{name}: {got}")
+        outcomes.same(name, who(control, folder, certificate, headers), want)
     status, user = who(control, folder, admin, HEADERS)
-    wrong.append(None if user and user["username"] != "jane" else f"another authority's certificate: {status} {user}")
+    outcomes.add("another authority's certificate", None if user and user["username"] != "jane" else f"{status} {user}")
     status, user = who(control, folder, None, HEADERS, control.token())
-    wrong.append(None if user and user["username"] == "admin" else f"a bearer token beside the headers: {status} {user}")
-    return wrong
+    outcomes.add("a bearer token beside the headers", None if user and user["username"] == "admin" else f"{status} {user}")
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Authenticating proxies.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("Authenticating proxies.").parse_args()
     if not shutil.which("openssl"):
-        print("0 passed, 0 failed, 1 skipped")
-        return 77
-    folder = tempfile.mkdtemp(prefix="skeg-proxy-")
-    try:
+        return skipped(1, "openssl is not installed")
+    outcomes = Outcomes()
+    with tempfile.TemporaryDirectory(prefix="skeg-proxy-") as folder:
         make_certificates(folder)
         options = ["--requestheader-client-ca-file", os.path.join(folder, "ca.crt"), "--requestheader-allowed-names", "front"]
         with OwnControl(args.build, simulated_nodes=0, is_memory=True, options=options) as control:
-            wrong = run(control, folder)
-            control.stop()
-    finally:
-        shutil.rmtree(folder)
-    for line in filter(None, wrong):
-        print("FAIL", line)
-    failed = sum(1 for line in wrong if line)
-    print(f"{len(wrong) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+            run(control, folder, outcomes)
+            outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.
 """
-import argparse
 import glob
 import os
 import sys
@@ -13,6 +12,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
+from outcomes import Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 
@@ -26,10 +26,8 @@ def threads(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="The control plane's privileges.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
-    wrong, passed = [], 0
+    args = option_parser("The control plane's privileges.").parse_args()
+    outcomes = Outcomes()
     want = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16, "CapInh": "0" * 16}
     if os.geteuid() == 0:
         want["CapBnd"] = "0" * 16
@@ -38,20 +36,12 @@ def main():
             control.cluster().get("/api/v1/nodes")
             all_threads = threads(control.process.pid)
             if is_on and any(t["Seccomp"] == "0" for t in all_threads) and "sanitizers" in control.log():
-                print("0 passed, 0 failed, 1 skipped")  # a build for finding faults has none
-                return 77
+                return skipped(1, "a build for finding faults has none")
             for thread in all_threads:
                 for key, value in want.items() if is_on else [("Seccomp", "0")]:
-                    if thread[key] == value:
-                        passed += 1
-                    else:
-                        wrong.append(f"thread {thread['Name']}: {key} is {thread[key]}")
-            if control.stop() != 0:
-                wrong.append("does not stop")
-    for line in wrong:
-        print("FAIL", line)
-    print(f"{passed} passed, {len(wrong)} failed, 0 skipped")
-    return 1 if wrong else 0
+                    outcomes.same(f"thread {thread['Name']}: {key}", thread[key], value)
+            outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`.  Needs the program openssl, which makes the signing requests.
 """
-import argparse
 import base64
 import os
 import shutil
@@ -17,6 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
 from cluster_api import Cluster, wait_for  # noqa: E402
+from outcomes import Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
@@ -62,27 +62,20 @@ def run(control, folder, case):
 
     wait_for(f"{name} is settled", is_settled, 10)
     got = "certificate" in status, status["conditions"][-1]["reason"]
-    return None if got == want else f"{name}: {got}, {status['conditions']}"
+    return None if got == want else f"{got}, {status['conditions']}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Signers.")
-    parser.add_argument("--build", default=os.path.join(TOP, "build"))
-    args = parser.parse_args()
+    args = option_parser("Signers.").parse_args()
     if not shutil.which("openssl"):
-        print(f"0 passed, 0 failed, {len(CASES)} skipped")
-        return 77
-    folder = tempfile.mkdtemp(prefix="skeg-signer-")
-    try:
+        return skipped(len(CASES), "openssl is not installed")
+    outcomes = Outcomes()
+    with tempfile.TemporaryDirectory(prefix="skeg-signer-") as folder:
         with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
-            wrong = [line for line in (run(control, folder, case) for case in CASES) if line]
-            control.stop()
-    finally:
-        shutil.rmtree(folder)
-    for line in wrong:
-        print("FAIL", line)
-    print(f"{len(CASES) - len(wrong)} passed, {len(wrong)} failed, 0 skipped")
-    return 1 if wrong else 0
+            for case in CASES:
+                outcomes.add(case[0], run(control, folder, case))
+            outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Ends with `N passed, N failed, N skipped`; everything is skipped where ptrace is not allowed.
 """
-import argparse
 import contextlib
 import ctypes
 import glob
@@ -15,12 +14,12 @@ import re
 import sys
 import threading
 import time
-import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
 from cluster_api import wait_for  # noqa: E402
+from outcomes import Outcomes, option_parser, skipped  # noqa: E402
 from own_control import OwnControl  # noqa: E402
 
 PATH = "/api/v1/namespaces/default/configmaps"
@@ -150,29 +149,17 @@ TESTS = [test_not_begun, test_begun, test_default, test_client_gone, test_refuse
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default="build")
-    args = parser.parse_args()
-    failed = 0
+    args = option_parser("Time-outs of requests.").parse_args()
+    outcomes = Outcomes()
     with OwnControl(args.build, simulated_nodes=0, options=["--request-timeout", "2s", "--min-request-timeout", "3"]) as control:
         try:
             with frozen(control, "store"):
                 pass
         except PermissionError as error:
-            print(f"0 passed, 0 failed, {len(TESTS)} skipped: {error}")
-            return 77
-        for test in TESTS:
-            try:
-                test(control)
-            except Exception:  # noqa: BLE001
-                failed += 1
-                print(f"{test.__name__}: FAILED\n{traceback.format_exc()}")
-        code = control.stop()
-        if code != 0:
-            failed += 1
-            print(f"control ended with {code}: {control.log()}")
-    print(f"{len(TESTS) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+            return skipped(len(TESTS), error)
+        outcomes.each(TESTS, control)
+        outcomes.stop(control)
+    return outcomes.end()
 
 
 if __name__ == "__main__":
