@@ -1,5 +1,7 @@
 /* Discovery, legacy and aggregated, from the kind tables.
  * Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
+#include <pthread.h>
+
 #include "base/encode.h"
 #include "http/pki.h"
 #include "server/documents.h"
@@ -293,19 +295,8 @@ static bool wants_aggregated(struct request *r)
 	return r->accept.len && negotiate(&r->arena, r->accept, &offers, &r->output);
 }
 
-/* Of the document in JSON, in whatever form it is sent. */
-static struct str etag_of(struct arena *a, const struct json *tree)
+static struct json *aggregated_list(struct arena *a, bool is_core)
 {
-	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
-	char hash[OPENAPI_HASH_CHARS + 1];
-	json_write(&text, tree);
-	openapi_hash(buf_str(&text), hash);
-	return arena_printf(a, "\"%s\"", hash);
-}
-
-static enum step serve_aggregated(struct request *r, bool is_core)
-{
-	struct arena *a = &r->arena;
 	const struct api *api = api_builtin();
 	struct json *t = document(a, "APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"),
 		    *list = json_array(a);
@@ -314,12 +305,36 @@ static enum step serve_aggregated(struct request *r, bool is_core)
 		if (is_first_of_group(api, i) && (api->kinds[i].group.len == 0) == is_core)
 			json_append(a, list, aggregated_group(a, i));
 	json_set(a, t, STR("items"), list);
-	r->reply.etag = etag_of(a, t);
+	return t;
+}
+
+/* Of the documents in JSON, in whatever form they are sent; by is_core.  Made once: the kind tables
+ * do not change. */
+static char etags[2][OPENAPI_HASH_CHARS + 3];
+static pthread_once_t etags_once = PTHREAD_ONCE_INIT;
+
+static void make_etags(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(etags); i++) {
+		CLEANUP_ARENA a = {};
+		CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
+		char hash[OPENAPI_HASH_CHARS + 1];
+		json_write(&text, aggregated_list(&a, i));
+		openapi_hash(buf_str(&text), hash);
+		snprintf(etags[i], sizeof(etags[i]), "\"%s\"", hash);
+	}
+}
+
+static enum step serve_aggregated(struct request *r, bool is_core)
+{
+	struct arena *a = &r->arena;
+	pthread_once(&etags_once, make_etags);
+	r->reply.etag = str_of(etags[is_core]);
 	if (request_has_etag(r, r->reply.etag)) {
 		r->reply.status = 304;
 		return STEP_DONE;
 	}
-	r->reply.tree = t;
+	r->reply.tree = aggregated_list(a, is_core);
 	r->reply.content_type =
 		arena_printf(a, "%.*s;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
 			     STR_FMT(r->output.content_type));
