@@ -17,12 +17,16 @@
 #define AUDIT_RETRY_MS	    1000 /* doubled with each try */
 #define AUDIT_COMPLAINT_MS  60000
 
-/* A place for events, with a queue and a thread of its own, so that a slow one holds up no other.
- */
-struct sink {
+struct sink_kind {
 	const char *name;
 	bool may_lose; /* what does not fit is lost, else waited for */
 	void (*write)(struct audit *t, struct str lines);
+};
+
+/* A place for events, with a queue and a thread of its own, so that a slow one holds up no other.
+ */
+struct sink {
+	const struct sink_kind *kind;
 	struct audit *audit;
 	pthread_t thread;
 	bool has_thread;
@@ -56,7 +60,8 @@ static void complain(struct sink *k, const char *text)
 	k->lost = 0;
 	pthread_mutex_unlock(&k->lock);
 	k->complained_ms = now_ms;
-	log_error("audit", "%s: %s; %llu events lost", k->name, text, (unsigned long long)lost);
+	log_error("audit", "%s: %s; %llu events lost", k->kind->name, text,
+		  (unsigned long long)lost);
 }
 
 static void lose(struct sink *k, size_t count)
@@ -76,7 +81,7 @@ static void write_file(struct audit *t, struct str lines)
 /* False when it is ending: then nobody waits for another try. */
 static bool wait_before_retry(struct sink *k, int64_t delay_ms)
 {
-	int64_t until_ms = world_wall_us() / 1000 + delay_ms;
+	int64_t until_ms = world_mono_ms() + delay_ms;
 	struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
 	pthread_mutex_lock(&k->lock);
 	while (!k->is_ending && pthread_cond_timedwait(&k->changed, &k->lock, &until) == 0)
@@ -152,7 +157,7 @@ static void *run(void *arg)
 	struct sink *k = arg;
 	struct buf lines;
 	while (lines_take(k, &lines)) {
-		k->write(k->audit, buf_str(&lines));
+		k->kind->write(k->audit, buf_str(&lines));
 		buf_done(&lines);
 	}
 	return NULL;
@@ -163,7 +168,7 @@ static void sink_add(struct sink *k, struct str line)
 	if (!k->has_thread)
 		return;
 	pthread_mutex_lock(&k->lock);
-	while (k->lines.len + line.len > AUDIT_QUEUE_BYTES && !k->may_lose)
+	while (k->lines.len + line.len > AUDIT_QUEUE_BYTES && !k->kind->may_lose)
 		pthread_cond_wait(&k->drained, &k->lock);
 	if (k->lines.len + line.len > AUDIT_QUEUE_BYTES)
 		k->lost++;
@@ -173,20 +178,34 @@ static void sink_add(struct sink *k, struct str line)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static enum rc sink_start(struct audit *t, int which, const char *name, struct err *err)
+static const struct sink_kind sink_kinds[SINK_COUNT] = {
+	[SINK_FILE] = {"audit log", false, write_file},
+	[SINK_WEBHOOK] = {"audit webhook", true, write_webhook},
+};
+
+/* Waits on it are not to last longer because somebody sets the clock. */
+static void cond_init_monotonic(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static enum rc sink_start(struct audit *t, int which, struct err *err)
 {
 	struct sink *k = &t->sinks[which];
-	k->name = name;
+	k->kind = &sink_kinds[which];
 	k->audit = t;
-	k->may_lose = which == SINK_WEBHOOK;
-	k->write = which == SINK_WEBHOOK ? write_webhook : write_file;
 	k->lines = (struct buf)BUF_INIT(AUDIT_QUEUE_BYTES + AUDIT_EVENT_MAX);
 	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->changed, NULL);
+	cond_init_monotonic(&k->changed);
 	pthread_cond_init(&k->drained, NULL);
 	k->has_thread = pthread_create(&k->thread, NULL, run, k) == 0;
 	if (!k->has_thread)
-		return err_set(err, RC_INTERNAL, "cannot start the thread of the %s", name);
+		return err_set(err, RC_INTERNAL, "cannot start the thread of the %s",
+			       k->kind->name);
 	pthread_setname_np(k->thread, "audit");
 	return RC_OK;
 }
@@ -219,7 +238,7 @@ static enum rc open_file(struct audit *t, const struct audit_options *o, struct 
 		.fd = -1,
 	};
 	TRY(audit_file_open(&t->file, err));
-	return sink_start(t, SINK_FILE, "audit log", err);
+	return sink_start(t, SINK_FILE, err);
 }
 
 static enum rc open_webhook(struct audit *t, const struct audit_options *o, struct err *err)
@@ -232,7 +251,7 @@ static enum rc open_webhook(struct audit *t, const struct audit_options *o, stru
 	};
 	t->webhook_url = str_of(mem_strndup(o->webhook_url.at, o->webhook_url.len));
 	TRY(http_session_new(&opts, &t->webhook, err));
-	return sink_start(t, SINK_WEBHOOK, "audit webhook", err);
+	return sink_start(t, SINK_WEBHOOK, err);
 }
 
 static enum rc open_all(struct audit *t, const struct audit_options *o, struct err *err)
