@@ -61,11 +61,30 @@ static void show_sent_revision(struct request *r, struct str revision)
 	r->reply.tree_kind = r->route.kind;
 }
 
+/* STEP_DONE: refused; addresses and ports that were assigned are the caller's to release. */
+static enum step judge(struct request *r, const struct api_kind *storage, struct json *tree,
+		       bool is_revised)
+{
+	struct field_errors errors = {.arena = &r->arena};
+	struct str name = json_path_str(tree, "metadata.name");
+	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) == RC_OK)
+		api_validate_create(r->route.kind, tree, &errors);
+	if (errors.count)
+		return request_invalid(r, storage->group, storage->kind, name, &errors);
+	if (admit(r, ADMIT_JUDGE_CREATE, NULL, tree) == STEP_DONE)
+		return STEP_DONE;
+	write_warn(r, NULL, tree);
+	if (is_revised)
+		return refuse_revision(r);
+	struct object *there = store_pending_get(r->server->store, storage->stored_id,
+						 json_path_str(tree, "metadata.namespace"), name);
+	return there ? refuse_existing(r, there) : STEP_NEXT;
+}
+
 enum step write_create(struct request *r)
 {
 	struct arena *a = &r->arena;
 	const struct api_kind *storage = write_storage_kind(r);
-	struct field_errors errors = {.arena = a};
 	bool is_revised = has_revision(r);
 	struct str revision = json_path_str(r->tree, "metadata.resourceVersion");
 	if (!write_meta_create(r, r->tree))
@@ -87,27 +106,9 @@ enum step write_create(struct request *r)
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, NULL);
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
 		certificate_stamp(r, tree);
-	struct str name = json_path_str(tree, "metadata.name");
-	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) == RC_OK)
-		api_validate_create(r->route.kind, tree, &errors);
-	if (errors.count) {
-		allocator_release(r->server->allocator, r);
-		return request_invalid(r, storage->group, storage->kind, name, &errors);
-	}
-	if (admit(r, ADMIT_JUDGE_CREATE, NULL, tree) == STEP_DONE) {
+	if (judge(r, storage, tree, is_revised) == STEP_DONE) {
 		allocator_release(r->server->allocator, r);
 		return STEP_DONE;
-	}
-	write_warn(r, NULL, tree);
-	if (is_revised) {
-		allocator_release(r->server->allocator, r);
-		return refuse_revision(r);
-	}
-	struct object *there = store_pending_get(r->server->store, storage->stored_id,
-						 json_path_str(tree, "metadata.namespace"), name);
-	if (there) {
-		allocator_release(r->server->allocator, r);
-		return refuse_existing(r, there);
 	}
 	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
 	enum step step = write_commit(r, tree, NULL, 201);
