@@ -199,6 +199,18 @@ static bool is_connect(struct str subresource)
 	return false;
 }
 
+/* With the kind known: does it connect, and which verb must rules allow? */
+static void settle_verb(struct request *r)
+{
+	struct route *route = &r->route;
+	if (is_connect(route->subresource) && route->kind)
+		route->verb = DO_CONNECT;
+	enum verb asked = route->verb == DO_CONNECT ? verb_of(r, true) : route->verb;
+	/* OPTIONS is no verb that a rule names, but for "*". */
+	bool is_named = route->verb != DO_CONNECT || !str_is(r->method, "OPTIONS");
+	route->authz_verb = str_of(is_named ? verb_name(asked) : "");
+}
+
 /* segments: [namespaces ns] resource [name [subresource [rest…]]] */
 static void route_resource(struct request *r, const struct str *segments, int count)
 {
@@ -246,12 +258,7 @@ static void route_resource(struct request *r, const struct str *segments, int co
 		    is_watch_prefix)
 			route->kind = NULL;
 	}
-	if (is_connect(route->subresource) && route->kind)
-		route->verb = DO_CONNECT;
-	enum verb asked = route->verb == DO_CONNECT ? verb_of(r, true) : route->verb;
-	/* OPTIONS is no verb that a rule names, but for "*". */
-	bool is_named = route->verb != DO_CONNECT || !str_is(r->method, "OPTIONS");
-	route->authz_verb = str_of(is_named ? verb_name(asked) : "");
+	settle_verb(r);
 }
 
 /* "/api/v1/" {"nodes/X" | "namespaces/N/" ("pods" | "services") "/X"} "/proxy" ["/" …] */
