@@ -87,6 +87,8 @@ bool check_count(struct check *v, const struct path *at, const struct json *list
 /* ---- checks; an absent value counts as "" or 0 as it does in Go ---- */
 void check_name(struct check *v, const struct path *at, enum name_rule rule, struct str text);
 void check_required(struct check *v, const struct path *at, struct str text);
+/* The string that s has under name. */
+void check_member(struct check *v, const struct path *at, const struct json *s, const char *name);
 void check_required_name(struct check *v, const struct path *at, enum name_rule rule,
 			 struct str text);
 /* "" is unsupported, too */
@@ -188,6 +190,11 @@ void check_tolerations(struct check *v, const struct path *at, const struct json
 void check_spread(struct check *v, const struct path *at, const struct json *list);
 void check_claim_spec(struct check *v, const struct path *at, const struct json *spec);
 void check_claim_template_spec(struct check *v, const struct path *at, const struct json *template);
+/* Volume sources that are made of objects. */
+void check_secret_volume(struct check *v, const struct path *at, const struct json *s);
+void check_config_map_volume(struct check *v, const struct path *at, const struct json *s);
+void check_downward_volume(struct check *v, const struct path *at, const struct json *s);
+void check_projected_volume(struct check *v, const struct path *at, const struct json *s);
 /* One volume source of a PersistentVolume; the others are checked with their volume. */
 void check_persistent_source(struct check *v, const struct path *at, const struct json *spec);
 /* A volume that is described where it is attached, without an object of its own. */

@@ -113,6 +113,11 @@ void check_required(struct check *v, const struct path *at, struct str text)
 		required(v, at, "%s", "");
 }
 
+void check_member(struct check *v, const struct path *at, const struct json *s, const char *name)
+{
+	check_required(v, MEMBER(at, name), json_str(json_get(s, str_of(name))));
+}
+
 void check_required_name(struct check *v, const struct path *at, enum name_rule rule,
 			 struct str text)
 {

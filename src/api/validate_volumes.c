@@ -22,25 +22,6 @@ void check_descending_path(struct check *v, const struct path *at, struct str te
 	check_no_backsteps(v, at, text);
 }
 
-static void check_volume_path(struct check *v, const struct path *at, struct str text)
-{
-	check_descending_path(v, at, text);
-	if (str_has_prefix(text, STR("..")) && !str_has_prefix(text, STR("../")) &&
-	    !str_is(text, ".."))
-		bad_text(v, at, text, "must not start with '..'");
-}
-
-static void check_mode(struct check *v, const struct path *at, const struct json *mode)
-{
-	if (mode && (json_i64(mode) < 0 || json_i64(mode) > 0777))
-		bad(v, at, mode, "must be a number between 0 and 0777 (octal), both inclusive");
-}
-
-static void need(struct check *v, const struct path *at, const struct json *s, const char *name)
-{
-	check_required(v, MEMBER(at, name), json_str(json_get(s, str_of(name))));
-}
-
 static void check_empty_dir(struct check *v, const struct path *at, const struct json *s)
 {
 	struct quantity q;
@@ -63,14 +44,14 @@ static void check_host_path(struct check *v, const struct path *at, const struct
 
 static void check_git(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "repository");
+	check_member(v, at, s, "repository");
 	check_descending_path(v, MEMBER(at, "directory"), TEXT(s, "directory"));
 }
 
 static void check_gce(struct check *v, const struct path *at, const struct json *s)
 {
 	int64_t partition = INT(s, "partition");
-	need(v, at, s, "pdName");
+	check_member(v, at, s, "pdName");
 	if (partition < 0 || partition > 255)
 		bad(v, MEMBER(at, "partition"), GET(s, "partition"),
 		    "must be between 0 and 255, inclusive");
@@ -79,44 +60,16 @@ static void check_gce(struct check *v, const struct path *at, const struct json 
 static void check_aws(struct check *v, const struct path *at, const struct json *s)
 {
 	int64_t partition = INT(s, "partition");
-	need(v, at, s, "volumeID");
+	check_member(v, at, s, "volumeID");
 	if (partition < 0 || partition > 255)
 		bad(v, MEMBER(at, "partition"), GET(s, "partition"),
 		    "must be between 0 and 255, inclusive");
 }
 
-static void check_key_to_path(struct check *v, const struct path *at, const struct json *items)
-{
-	FOR_ITEMS(i, item, items)
-	{
-		const struct path *here = ITEM(at, i);
-		need(v, here, item, "key");
-		if (TEXT(item, "path").len == 0)
-			need(v, here, item, "path");
-		else
-			check_volume_path(v, MEMBER(here, "path"), TEXT(item, "path"));
-		check_mode(v, MEMBER(here, "mode"), GET(item, "mode"));
-	}
-}
-
-static void check_secret(struct check *v, const struct path *at, const struct json *s)
-{
-	need(v, at, s, "secretName");
-	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
-	check_key_to_path(v, MEMBER(at, "items"), GET(s, "items"));
-}
-
-static void check_config_map(struct check *v, const struct path *at, const struct json *s)
-{
-	need(v, at, s, "name");
-	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
-	check_key_to_path(v, MEMBER(at, "items"), GET(s, "items"));
-}
-
 static void check_nfs(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "server");
-	need(v, at, s, "path");
+	check_member(v, at, s, "server");
+	check_member(v, at, s, "path");
 	if (!str_has_prefix(TEXT(s, "path"), STR("/")))
 		bad_text(v, MEMBER(at, "path"), TEXT(s, "path"), "must be an absolute path");
 }
@@ -169,9 +122,9 @@ static void check_iscsi(struct check *v, const struct path *at, const struct jso
 {
 	struct str iqn = TEXT(s, "iqn");
 	int64_t lun = INT(s, "lun");
-	need(v, at, s, "targetPortal");
+	check_member(v, at, s, "targetPortal");
 	if (iqn.len == 0)
-		need(v, at, s, "iqn");
+		check_member(v, at, s, "iqn");
 	else
 		check_iscsi_name(v, MEMBER(at, "iqn"), iqn);
 	if (lun < 0 || lun > 255)
@@ -184,8 +137,8 @@ static void check_iscsi(struct check *v, const struct path *at, const struct jso
 
 static void check_glusterfs(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "endpoints");
-	need(v, at, s, "path");
+	check_member(v, at, s, "endpoints");
+	check_member(v, at, s, "path");
 }
 
 static void check_flocker(struct check *v, const struct path *at, const struct json *s)
@@ -203,19 +156,19 @@ static void check_flocker(struct check *v, const struct path *at, const struct j
 
 static void check_claim_ref(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "claimName");
+	check_member(v, at, s, "claimName");
 }
 
 static void check_rbd(struct check *v, const struct path *at, const struct json *s)
 {
 	if (COUNT(s, "monitors") == 0)
 		required(v, MEMBER(at, "monitors"), "%s", "");
-	need(v, at, s, "image");
+	check_member(v, at, s, "image");
 }
 
 static void check_cinder(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "volumeID");
+	check_member(v, at, s, "volumeID");
 }
 
 static void check_cephfs(struct check *v, const struct path *at, const struct json *s)
@@ -239,37 +192,7 @@ static void check_quobyte(struct check *v, const struct path *at, const struct j
 	else if (!is_host_port(registry))
 		bad_text(v, MEMBER(at, "registry"), registry,
 			 "must be a host:port pair or multiple pairs separated by commas");
-	need(v, at, s, "volume");
-}
-
-static void check_downward_item(struct check *v, const struct path *at, const struct json *item)
-{
-	if (TEXT(item, "path").len == 0)
-		need(v, at, item, "path");
-	else
-		check_volume_path(v, MEMBER(at, "path"), TEXT(item, "path"));
-	if (GET(item, "fieldRef")) {
-		check_field_ref(v, MEMBER(at, "fieldRef"), GET(item, "fieldRef"), true);
-		if (GET(item, "resourceFieldRef"))
-			bad_text(v, at, STR("resource"),
-				 "fieldRef and resourceFieldRef can not be specified "
-				 "simultaneously");
-	} else if (GET(item, "resourceFieldRef")) {
-		check_resource_ref(v, MEMBER(at, "resourceFieldRef"), GET(item, "resourceFieldRef"),
-				   true);
-	} else {
-		required(v, at, "one of fieldRef and resourceFieldRef is required");
-	}
-	check_mode(v, MEMBER(at, "mode"), GET(item, "mode"));
-}
-
-static void check_downward(struct check *v, const struct path *at, const struct json *s)
-{
-	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
-	FOR_ITEMS(i, item, GET(s, "items"))
-	{
-		check_downward_item(v, at, item);
-	}
+	check_member(v, at, s, "volume");
 }
 
 static void check_fc(struct check *v, const struct path *at, const struct json *s)
@@ -291,7 +214,7 @@ static void check_fc(struct check *v, const struct path *at, const struct json *
 static void check_flex(struct check *v, const struct path *at, const struct json *s)
 {
 	const struct json *options = GET(s, "options");
-	need(v, at, s, "driver");
+	check_member(v, at, s, "driver");
 	for (size_t i = 0; i < json_count(options); i++) {
 		struct str key = options->object.members[i].key, domain, rest;
 		str_cut(key, '/', &domain, &rest);
@@ -305,16 +228,16 @@ static void check_flex(struct check *v, const struct path *at, const struct json
 
 static void check_azure_file(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "secretName");
-	need(v, at, s, "shareName");
+	check_member(v, at, s, "secretName");
+	check_member(v, at, s, "shareName");
 }
 
 static void check_azure_disk(struct check *v, const struct path *at, const struct json *s)
 {
 	struct str uri = TEXT(s, "diskURI"), kind = TEXT(s, "kind");
 	bool is_managed = str_is(kind, "Managed");
-	need(v, at, s, "diskName");
-	need(v, at, s, "diskURI");
+	check_member(v, at, s, "diskName");
+	check_member(v, at, s, "diskURI");
 	check_optional_enum(v, MEMBER(at, "cachingMode"), GET(s, "cachingMode"),
 			    "None,ReadOnly,ReadWrite");
 	check_optional_enum(v, MEMBER(at, "kind"), GET(s, "kind"), "Dedicated,Managed,Shared");
@@ -331,114 +254,29 @@ static void check_azure_disk(struct check *v, const struct path *at, const struc
 static void check_storageos(struct check *v, const struct path *at, const struct json *s)
 {
 	if (TEXT(s, "volumeName").len == 0)
-		need(v, at, s, "volumeName");
-}
-
-static void check_token(struct check *v, const struct path *at, const struct json *token)
-{
-	int64_t seconds = INT(token, "expirationSeconds");
-	if (seconds < 600)
-		bad(v, MEMBER(at, "expirationSeconds"), json_int(v->arena, seconds),
-		    "may not specify a duration less than 10 minutes");
-	else if (seconds > (1ll << 32))
-		bad(v, MEMBER(at, "expirationSeconds"), json_int(v->arena, seconds),
-		    "may not specify a duration larger than 2^32 seconds");
-	need(v, at, token, "path");
-}
-
-struct projected {
-	struct str paths[256];
-	size_t count;
-	const struct path *at;
-};
-
-/* shown: what upstream names as the culprit */
-static void projected_path(struct check *v, struct projected *p, struct str path, struct str shown)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (str_eq(p->paths[i], path)) {
-			bad_text(v, p->at, shown, "conflicting duplicate paths");
-			return;
-		}
-	if (path.len > 0 && p->count < ARRAY_LEN(p->paths))
-		p->paths[p->count++] = path;
-}
-
-static void projected_paths(struct check *v, struct projected *p, const struct json *items,
-			    struct str name)
-{
-	FOR_ITEMS(i, item, items)
-	{
-		projected_path(v, p, TEXT(item, "path"), name.at ? name : TEXT(item, "path"));
-	}
-}
-
-static void check_projected_source(struct check *v, struct projected *p, const struct path *at,
-				   const struct json *source)
-{
-	static const char *const names[] = {"secret",
-					    "configMap",
-					    "downwardAPI",
-					    "serviceAccountToken",
-					    "clusterTrustBundle",
-					    "podCertificate"};
-	size_t count = 0;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct json *s = json_get(source, str_of(names[i]));
-		const struct path *here = MEMBER(at, names[i]);
-		if (!s)
-			continue;
-		if (count++ > 0) {
-			forbidden(v, at, "may not specify more than 1 volume type per source");
-			continue;
-		}
-		if (i < 2) {
-			need(v, here, s, "name");
-			check_key_to_path(v, MEMBER(here, "items"), GET(s, "items"));
-			projected_paths(v, p, GET(s, "items"), TEXT(s, "name"));
-		} else if (i == 2) {
-			FOR_ITEMS(k, item, GET(s, "items"))
-			{
-				check_downward_item(v, here, item);
-			}
-			projected_paths(v, p, GET(s, "items"), (struct str){});
-		} else if (i == 3) {
-			check_token(v, here, s);
-			projected_path(v, p, TEXT(s, "path"), TEXT(s, "path"));
-		}
-	}
-}
-
-static void check_projected(struct check *v, const struct path *at, const struct json *s)
-{
-	struct projected p = {.at = at};
-	check_mode(v, MEMBER(at, "defaultMode"), GET(s, "defaultMode"));
-	FOR_ITEMS(i, source, GET(s, "sources"))
-	{
-		check_projected_source(v, &p, ITEM(MEMBER(at, "sources"), i), source);
-	}
+		check_member(v, at, s, "volumeName");
 }
 
 static void check_vsphere(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "volumePath");
+	check_member(v, at, s, "volumePath");
 }
 
 static void check_photon(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "pdID");
+	check_member(v, at, s, "pdID");
 }
 
 static void check_portworx(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "volumeID");
+	check_member(v, at, s, "volumeID");
 }
 
 static void check_scaleio(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "gateway");
-	need(v, at, s, "system");
-	need(v, at, s, "volumeName");
+	check_member(v, at, s, "gateway");
+	check_member(v, at, s, "system");
+	check_member(v, at, s, "volumeName");
 }
 
 void check_driver_name(struct check *v, const struct path *at, struct str driver)
@@ -464,7 +302,7 @@ static void check_csi(struct check *v, const struct path *at, const struct json 
 	check_driver_name(v, MEMBER(at, "driver"), TEXT(s, "driver"));
 	const struct json *ref = GET(s, "nodePublishSecretRef");
 	if (ref)
-		need(v, MEMBER(at, "nodePublishSecretRef"), ref, "name");
+		check_member(v, MEMBER(at, "nodePublishSecretRef"), ref, "name");
 }
 
 static void check_csi_persistent(struct check *v, const struct path *at, const struct json *s)
@@ -473,14 +311,14 @@ static void check_csi_persistent(struct check *v, const struct path *at, const s
 					   "controllerExpandSecretRef", "nodePublishSecretRef",
 					   "nodeExpandSecretRef"};
 	check_driver_name(v, MEMBER(at, "driver"), TEXT(s, "driver"));
-	need(v, at, s, "volumeHandle");
+	check_member(v, at, s, "volumeHandle");
 	for (size_t i = 0; i < ARRAY_LEN(refs); i++) {
 		const struct json *ref = json_get(s, str_of(refs[i]));
 		const struct path *here = MEMBER(at, refs[i]);
 		if (!ref)
 			continue;
-		need(v, here, ref, "name");
-		need(v, here, ref, "namespace");
+		check_member(v, here, ref, "name");
+		check_member(v, here, ref, "namespace");
 	}
 }
 
@@ -495,14 +333,14 @@ static void check_ephemeral(struct check *v, const struct path *at, const struct
 
 static void check_image(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "reference");
+	check_member(v, at, s, "reference");
 	check_required_enum(v, MEMBER(at, "pullPolicy"), TEXT(s, "pullPolicy"),
 			    "Always,IfNotPresent,Never");
 }
 
 static void check_local(struct check *v, const struct path *at, const struct json *s)
 {
-	need(v, at, s, "path");
+	check_member(v, at, s, "path");
 	if (TEXT(s, "path").len > 0)
 		check_no_backsteps(v, MEMBER(at, "path"), TEXT(s, "path"));
 }
@@ -518,7 +356,7 @@ static const struct source pod_sources[] = {
 	{"gitRepo", NULL, check_git},
 	{"gcePersistentDisk", "persistentDisk", check_gce},
 	{"awsElasticBlockStore", NULL, check_aws},
-	{"secret", NULL, check_secret},
+	{"secret", NULL, check_secret_volume},
 	{"nfs", NULL, check_nfs},
 	{"iscsi", NULL, check_iscsi},
 	{"glusterfs", NULL, check_glusterfs},
@@ -528,17 +366,17 @@ static const struct source pod_sources[] = {
 	{"cinder", NULL, check_cinder},
 	{"cephfs", NULL, check_cephfs},
 	{"quobyte", NULL, check_quobyte},
-	{"downwardAPI", NULL, check_downward},
+	{"downwardAPI", NULL, check_downward_volume},
 	{"fc", NULL, check_fc},
 	{"flexVolume", NULL, check_flex},
-	{"configMap", NULL, check_config_map},
+	{"configMap", NULL, check_config_map_volume},
 	{"azureFile", NULL, check_azure_file},
 	{"vsphereVolume", NULL, check_vsphere},
 	{"photonPersistentDisk", NULL, check_photon},
 	{"portworxVolume", NULL, check_portworx},
 	{"azureDisk", NULL, check_azure_disk},
 	{"storageos", NULL, check_storageos},
-	{"projected", NULL, check_projected},
+	{"projected", NULL, check_projected_volume},
 	{"scaleIO", NULL, check_scaleio},
 	{"csi", NULL, check_csi},
 	{"ephemeral", NULL, check_ephemeral},
