@@ -118,7 +118,6 @@ void check_cidr_strictly(struct check *v, const struct path *at, struct str text
 void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule);
 void check_meta_path_segment(struct check *v, const struct json *tree);
 void check_meta_update(struct check *v, const struct json *old, const struct json *tree);
-void check_template_meta(struct check *v, const struct path *at, const struct json *metadata);
 void check_labels(struct check *v, const struct path *at, const struct json *labels);
 void check_annotations(struct check *v, const struct path *at, const struct json *annotations);
 void check_label_selector(struct check *v, const struct path *at, const struct json *selector);
@@ -139,8 +138,6 @@ void check_resource_name(struct check *v, const struct path *at, struct str name
 void check_container_resources(struct check *v, const struct path *at, const struct json *resources,
 			       const struct json *pod_claims);
 void check_pod_resources(struct check *v, const struct path *at, const struct json *resources);
-bool is_extended_resource(struct str name);
-bool is_integer_resource(struct str name);
 
 /* ---- pods ---- */
 struct pod_check {
@@ -148,8 +145,6 @@ struct pod_check {
 	struct json *volumes;		/* the valid ones, that mounts may name */
 	bool shares_users;		/* hostUsers is not false */
 };
-void check_pod_spec(struct check *v, const struct path *at, const struct json *spec,
-		    const struct json *meta);
 void check_pod_template(struct check *v, const struct path *at, const struct json *template);
 /* Those of a pod or of a template that have a form of their own. */
 void check_pod_annotations(struct check *v, const struct path *at, const struct json *annotations,
@@ -176,7 +171,6 @@ void check_mounts(struct check *v, const struct path *at, const struct json *con
 void check_devices(struct check *v, const struct path *at, const struct json *container,
 		   const struct pod_check *pod);
 void check_descending_path(struct check *v, const struct path *at, struct str text);
-void check_no_backsteps(struct check *v, const struct path *at, struct str text);
 void check_container_security(struct check *v, const struct path *at, const struct json *context,
 			      const struct pod_check *pod);
 void check_pod_security(struct check *v, const struct path *spec_at, const struct json *spec);
@@ -185,10 +179,8 @@ void check_host_process(struct check *v, const struct path *at, const struct jso
 void check_os(struct check *v, const struct path *spec_at, const struct json *spec);
 void check_affinity(struct check *v, const struct path *at, const struct json *affinity);
 void check_node_selector(struct check *v, const struct path *at, const struct json *selector);
-void check_node_selector_term(struct check *v, const struct path *at, const struct json *term);
 void check_tolerations(struct check *v, const struct path *at, const struct json *tolerations);
 void check_spread(struct check *v, const struct path *at, const struct json *list);
-void check_claim_spec(struct check *v, const struct path *at, const struct json *spec);
 void check_claim_template_spec(struct check *v, const struct path *at, const struct json *template);
 /* Volume sources that are made of objects. */
 void check_secret_volume(struct check *v, const struct path *at, const struct json *s);
@@ -258,8 +250,6 @@ void autoscaler_rules(struct check *v, const struct json *tree);
 void autoscaler_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void check_schedule(struct check *v, const struct path *at, struct str schedule);
 void check_time_zone(struct check *v, const struct path *at, const struct json *zone);
-void check_int_or_percent(struct check *v, const struct path *at, const struct json *value);
-void check_not_over_100(struct check *v, const struct path *at, const struct json *value);
 int64_t int_or_percent(const struct json *value); /* its number, without the sign */
 void pod_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void pod_template_rules(struct check *v, const struct json *tree);

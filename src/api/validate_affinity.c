@@ -49,7 +49,8 @@ static void check_field_requirement(struct check *v, const struct path *at, cons
 	}
 }
 
-void check_node_selector_term(struct check *v, const struct path *at, const struct json *term)
+static void check_node_selector_term(struct check *v, const struct path *at,
+				     const struct json *term)
 {
 	FOR_ITEMS(i, r, GET(term, "matchExpressions"))
 	{

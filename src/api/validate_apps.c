@@ -1,7 +1,7 @@
 /* Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, PodDisruptionBudget. */
 #include "api/validate-int.h"
 
-void check_int_or_percent(struct check *v, const struct path *at, const struct json *value)
+static void check_int_or_percent(struct check *v, const struct path *at, const struct json *value)
 {
 	struct faults f;
 	if (!value || value->type == JSON_NULL)
@@ -24,7 +24,7 @@ int64_t int_or_percent(const struct json *value)
 	return text.len > 1 && str_to_i64(str_n(text.at, text.len - 1), &number) ? number : 0;
 }
 
-void check_not_over_100(struct check *v, const struct path *at, const struct json *value)
+static void check_not_over_100(struct check *v, const struct path *at, const struct json *value)
 {
 	if (value && value->type == JSON_STRING && name_is(NAME_PERCENT, value->string) &&
 	    int_or_percent(value) > 100)

@@ -49,7 +49,7 @@ static bool has_same_source(const struct json *spec)
 	return true;
 }
 
-void check_claim_spec(struct check *v, const struct path *at, const struct json *spec)
+static void check_claim_spec(struct check *v, const struct path *at, const struct json *spec)
 {
 	const struct json *storage = GET(GET(GET(spec, "resources"), "requests"), "storage");
 	if (COUNT(spec, "accessModes") == 0)

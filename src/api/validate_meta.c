@@ -237,14 +237,6 @@ void check_meta_update(struct check *v, const struct json *old_tree, const struc
 	check_managers(v, MEMBER(at, "managedFields"), GET(meta, "managedFields"));
 }
 
-void check_template_meta(struct check *v, const struct path *at, const struct json *meta)
-{
-	check_labels(v, MEMBER(at, "labels"), GET(meta, "labels"));
-	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
-	check_finalizers(v, MEMBER(at, "finalizers"), GET(meta, "finalizers"));
-	check_finalizer_domains(v, MEMBER(at, "finalizers"), GET(meta, "finalizers"));
-}
-
 /* ---- selectors ---- */
 
 static void check_selector_requirement(struct check *v, const struct path *at, const struct json *r)

@@ -168,8 +168,8 @@ static void check_names_and_places(struct check *v, const struct path *at, const
 	check_overhead(v, MEMBER(at, "overhead"), GET(spec, "overhead"));
 }
 
-void check_pod_spec(struct check *v, const struct path *at, const struct json *spec,
-		    const struct json *meta)
+static void check_pod_spec(struct check *v, const struct path *at, const struct json *spec,
+			   const struct json *meta)
 {
 	const struct json *users = GET(spec, "hostUsers");
 	struct pod_check pod = {.spec = spec, .meta = meta};

@@ -26,7 +26,7 @@ static bool is_native(struct str name)
 	return !has_slash(name) || memmem(name.at, name.len, "kubernetes.io/", 14) != NULL;
 }
 
-bool is_extended_resource(struct str name)
+static bool is_extended_resource(struct str name)
 {
 	struct faults f;
 	char quota[512];
@@ -37,7 +37,7 @@ bool is_extended_resource(struct str name)
 	return f.count == 0;
 }
 
-bool is_integer_resource(struct str name)
+static bool is_integer_resource(struct str name)
 {
 	return text_in(name, INTEGER) || is_extended_resource(name);
 }

@@ -3,7 +3,7 @@
 
 typedef void source_check(struct check *v, const struct path *at, const struct json *s);
 
-void check_no_backsteps(struct check *v, const struct path *at, struct str text)
+static void check_no_backsteps(struct check *v, const struct path *at, struct str text)
 {
 	struct str part, rest = text;
 	for (bool more = true; more;) {
