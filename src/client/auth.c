@@ -5,6 +5,7 @@
 #include "client/auth_rules.h"
 #include "client/create.h"
 #include "client/output.h"
+#include "client/policy_rules.h"
 #include "client/resource_types.h"
 #include "client/text_table.h"
 #include "client/verb.h"
@@ -91,11 +92,6 @@ static enum rc can_i_body(struct verb *v, struct err *err)
 
 /* ---- whoami ---- */
 
-static struct str bracketed(struct arena *a, const struct json *list)
-{
-	return arena_printf(a, "[%.*s]", STR_FMT(json_joined(a, list, " ")));
-}
-
 static enum rc whoami_body(struct verb *v, struct err *err)
 {
 	const struct auth_options *o = v->line->values;
@@ -115,7 +111,7 @@ static enum rc whoami_body(struct verb *v, struct err *err)
 		{STR("ATTRIBUTE"), STR("VALUE")},
 		{STR("Username"), json_path_str(user, "username")},
 		{STR("UID"), json_path_str(user, "uid")},
-		{STR("Groups"), bracketed(a, json_get(user, STR("groups")))},
+		{STR("Groups"), policy_list_text(a, json_get(user, STR("groups")))},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i][1].len)
@@ -123,7 +119,7 @@ static enum rc whoami_body(struct verb *v, struct err *err)
 	for (size_t i = 0; i < json_count(extra); i++) {
 		const struct str cells[] = {
 			arena_printf(a, "Extra: %.*s", STR_FMT(extra->object.members[i].key)),
-			bracketed(a, extra->object.members[i].value)};
+			policy_list_text(a, extra->object.members[i].value)};
 		text_table_add(&table, a, cells, 2);
 	}
 	text_table_print(&table);

@@ -5,6 +5,7 @@
 #include "client/api_path.h"
 #include "client/cordon.h"
 #include "client/delete_wait.h"
+#include "client/logs_pod.h"
 #include "client/verb.h"
 #include "client/verbs.h"
 #include "io/loop.h"
@@ -43,8 +44,7 @@ enum fate { FATE_LEAVE, FATE_GO, FATE_DAEMON, FATE_DATA, FATE_ALONE };
 static enum fate fate_of(const struct drain_options *o, const struct json *pod)
 {
 	const struct json *owner = json_controller(pod);
-	struct str phase = json_path_str(pod, "status.phase");
-	bool is_over = str_is(phase, "Succeeded") || str_is(phase, "Failed");
+	bool is_over = logs_pod_has_ended(pod);
 	if (json_get(json_path(pod, "metadata.annotations"), STR("kubernetes.io/config.mirror")))
 		return FATE_LEAVE;
 	if (str_is(json_path_str(owner, "kind"), "DaemonSet"))
