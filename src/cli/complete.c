@@ -156,26 +156,27 @@ static size_t argument_tokens(const struct command *command, struct str *tokens)
 }
 
 static const struct {
-	const char *token; /* what it begins with */
-	const char *type;  /* whose names; NULL: see choices */
-	const char *choices;
+	const char *token;   /* what it begins with */
+	const char *type;    /* whose names; NULL: see choices */
+	const char *choices; /* NULL too: see section */
+	enum kubeconfig_section section;
 } places[] = {
-	{"NODE", "nodes", NULL},
-	{"POD", "pods", NULL},
-	{"SERVICEACCOUNT", "serviceaccounts", NULL},
-	{"VERB", NULL, "get|list|watch|create|update|patch|delete|deletecollection"},
+	{"NODE", .type = "nodes"},
+	{"POD", .type = "pods"},
+	{"SERVICEACCOUNT", .type = "serviceaccounts"},
+	{"VERB", .choices = "get|list|watch|create|update|patch|delete|deletecollection"},
+	{"CLUSTER", .section = KUBECONFIG_CLUSTERS},
+	{"CONTEXT", .section = KUBECONFIG_CONTEXTS},
+	{"USER", .section = KUBECONFIG_USERS},
 };
 
 static void offer_place(struct completion *c, struct str token)
 {
-	bool is_context = strstr(c->command->name, "context") != NULL;
+	if (str_has_prefix(token, STR("[")))
+		token = str_skip(token, 1);
 	if (str_has_prefix(token, STR("TYPE")) || (str_is(token, "POD") && c->current.len &&
 						   memchr(c->current.at, '/', c->current.len))) {
 		offer_types(c);
-		return;
-	}
-	if (is_context) {
-		offer_section(c, KUBECONFIG_CONTEXTS);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
@@ -183,16 +184,14 @@ static void offer_place(struct completion *c, struct str token)
 			continue;
 		if (places[i].type)
 			offer_names(c, resource_type_find(str_of(places[i].type)));
-		else
+		else if (places[i].choices)
 			offer_choices(c, str_of(places[i].choices));
+		else
+			offer_section(c, places[i].section);
 		return;
 	}
 	if (is_literal(token))
 		offer_choices(c, token);
-	else if (strcmp(c->command->name, "config delete-cluster") == 0)
-		offer_section(c, KUBECONFIG_CLUSTERS);
-	else if (strcmp(c->command->name, "config delete-user") == 0)
-		offer_section(c, KUBECONFIG_USERS);
 }
 
 static void offer_word(struct completion *c)

@@ -11,13 +11,12 @@
 
 #define DATA_BYTES_MAX (4u << 20)
 
-enum rc config_name(const struct config *c, const char *usage, struct str *ret_name,
-		    struct err *err)
+enum rc config_name(const struct config *c, struct str *ret_name, struct err *err)
 {
 	const struct text_list *words = &c->line->words;
 	if (words->count != 1 || !*words->at[0])
 		return err_set(err, RC_BAD_REQUEST, "one name is needed: skeg %s %s",
-			       c->line->command->name, usage);
+			       c->line->command->name, c->line->command->arguments);
 	*ret_name = str_of(words->at[0]);
 	return RC_OK;
 }

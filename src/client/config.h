@@ -31,8 +31,7 @@ struct config_detail {
 };
 
 /* The only word; RC_BAD_REQUEST when there are more or none. */
-[[nodiscard]] enum rc config_name(const struct config *c, const char *usage, struct str *ret_name,
-				  struct err *err);
+[[nodiscard]] enum rc config_name(const struct config *c, struct str *ret_name, struct err *err);
 /* Instead of the member that names a file its bytes, as "<member>-data". */
 [[nodiscard]] enum rc config_embed(struct arena *a, struct json *value, const char *member,
 				   const char *path, struct err *err);

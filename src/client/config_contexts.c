@@ -89,7 +89,7 @@ static enum rc current_body(struct config *c, struct err *err)
 static enum rc use_body(struct config *c, struct err *err)
 {
 	struct str name;
-	TRY(config_name(c, "CONTEXT", &name, err));
+	TRY(config_name(c, &name, err));
 	if (!kubeconfig_set_get(&c->set, KUBECONFIG_CONTEXTS, name))
 		return err_set(err, RC_NOT_FOUND, "no context exists with the name: \"%.*s\"",
 			       STR_FMT(name));
@@ -105,7 +105,7 @@ static enum rc rename_body(struct config *c, struct err *err)
 	const struct text_list *words = &c->line->words;
 	if (words->count != 2)
 		return err_set(err, RC_BAD_REQUEST,
-			       "two names are needed: skeg config rename-context OLD NEW");
+			       "two names are needed: skeg config rename-context CONTEXT NEW");
 	struct str from = str_of(words->at[0]), to = str_of(words->at[1]);
 	struct json *context = kubeconfig_set_get(&c->set, KUBECONFIG_CONTEXTS, from);
 	if (!context)
@@ -132,7 +132,7 @@ static enum rc delete_body(struct config *c, struct err *err)
 {
 	const struct section_words *w = c->detail;
 	struct str name;
-	TRY(config_name(c, "NAME", &name, err));
+	TRY(config_name(c, &name, err));
 	if (!kubeconfig_set_drop(&c->set, w->section, name))
 		return err_set(err, RC_NOT_FOUND, "cannot delete %s %.*s, not in %s", w->one,
 			       STR_FMT(name), c->set.path);
@@ -156,7 +156,7 @@ static const struct option list_options[] = {
 	CONFIG_COMMON,
 };
 
-CONFIG_COMMAND(get_contexts, "get-contexts", "[NAME…]", "List contexts", list_options,
+CONFIG_COMMAND(get_contexts, "get-contexts", "[CONTEXT…]", "List contexts", list_options,
 	       get_contexts_body);
 CONFIG_COMMAND(get_clusters, "get-clusters", NULL, "List clusters", common, names_body, &clusters);
 CONFIG_COMMAND(get_users, "get-users", NULL, "List users", common, names_body, &users);
@@ -164,10 +164,10 @@ CONFIG_COMMAND(current_context, "current-context", NULL, "Show which context is 
 	       current_body);
 CONFIG_COMMAND(use_context, "use-context", "CONTEXT", "Make a context the current one", common,
 	       use_body);
-CONFIG_COMMAND(rename_context, "rename-context", "OLD NEW", "Give a context another name", common,
-	       rename_body);
-CONFIG_COMMAND(delete_context, "delete-context", "NAME", "Remove a context", common, delete_body,
+CONFIG_COMMAND(rename_context, "rename-context", "CONTEXT NEW", "Give a context another name",
+	       common, rename_body);
+CONFIG_COMMAND(delete_context, "delete-context", "CONTEXT", "Remove a context", common, delete_body,
 	       &contexts);
-CONFIG_COMMAND(delete_cluster, "delete-cluster", "NAME", "Remove a cluster", common, delete_body,
+CONFIG_COMMAND(delete_cluster, "delete-cluster", "CLUSTER", "Remove a cluster", common, delete_body,
 	       &clusters);
-CONFIG_COMMAND(delete_user, "delete-user", "NAME", "Remove a user", common, delete_body, &users);
+CONFIG_COMMAND(delete_user, "delete-user", "USER", "Remove a user", common, delete_body, &users);

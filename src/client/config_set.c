@@ -58,7 +58,7 @@ static enum rc set_context_body(struct config *c, struct err *err)
 	if (o->is_current && !name.len)
 		return err_set(err, RC_NOT_FOUND, "no current context is set");
 	if (!o->is_current)
-		TRY(config_name(c, "NAME", &name, err));
+		TRY(config_name(c, &name, err));
 	bool is_new = !kubeconfig_set_get(&c->set, KUBECONFIG_CONTEXTS, name);
 	struct json *context = kubeconfig_set_need(&c->set, KUBECONFIG_CONTEXTS, name);
 	set_text(c, context, "cluster", "cluster", o->cluster);
@@ -74,7 +74,7 @@ static enum rc set_cluster_body(struct config *c, struct err *err)
 {
 	const struct config_options *o = c->options;
 	struct str name;
-	TRY(config_name(c, "NAME", &name, err));
+	TRY(config_name(c, &name, err));
 	if (o->embeds && !o->ca_file)
 		return err_set(err, RC_BAD_REQUEST,
 			       "you must specify a --certificate-authority to embed");
@@ -129,7 +129,7 @@ static enum rc set_credentials_body(struct config *c, struct err *err)
 {
 	const struct config_options *o = c->options;
 	struct str name;
-	TRY(config_name(c, "NAME", &name, err));
+	TRY(config_name(c, &name, err));
 	if (o->token && (o->username || o->password))
 		return err_set(err, RC_BAD_REQUEST,
 			       "you cannot specify more than one authentication method at the "
@@ -336,7 +336,7 @@ static const struct option set_options[] = {
 };
 static const struct option unset_options[] = {CONFIG_COMMON};
 
-CONFIG_COMMAND(set_context, "set-context", "NAME | --current", "Make or change a context",
+CONFIG_COMMAND(set_context, "set-context", "CONTEXT | --current", "Make or change a context",
 	       context_options, set_context_body);
 CONFIG_COMMAND(set_cluster, "set-cluster", "NAME", "Make or change a cluster", cluster_options,
 	       set_cluster_body);
