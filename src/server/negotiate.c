@@ -57,15 +57,13 @@ static bool pick_media(struct str base, const struct offers *offers, struct outp
 static bool pick_shape(struct str clause, const struct offers *offers, struct output *out)
 {
 	struct str as = media_parameter(clause, "as");
+	out->shape = offers->is_discovery ? AS_DISCOVERY : AS_OBJECT;
+	if (as.len == 0)
+		return !offers->is_discovery;
 	struct str group = media_parameter(clause, "g"), version = media_parameter(clause, "v");
-	if (offers->is_discovery) {
-		out->shape = AS_DISCOVERY;
+	if (offers->is_discovery)
 		return str_is(as, "APIGroupDiscoveryList") && str_is(version, "v2") &&
 		       str_is(group, "apidiscovery.k8s.io");
-	}
-	out->shape = AS_OBJECT;
-	if (as.len == 0)
-		return true;
 	if (!str_is(group, "meta.k8s.io") ||
 	    (!str_is(version, "v1") && !str_is(version, "v1beta1")))
 		return false;
