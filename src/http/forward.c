@@ -7,6 +7,7 @@
 #define REPLY_HEAD_MAX	 (64u << 10)
 #define REQUEST_HEAD_MAX (128u << 10)
 #define FILTERED_MAX	 (4u << 20) /* that one piece of a body may become */
+#define CHUNK_FRAME_MAX	 32	    /* its length in hexadecimal, two ends of lines */
 #define DRAINED_BYTES	 (FORWARD_HIGH_BYTES / 4)
 
 enum body_form { BODY_NONE, BODY_SIZED, BODY_CHUNKED, BODY_UNTIL_END };
@@ -165,19 +166,23 @@ static void request_head_add(struct forward *f, struct buf *out)
 
 /* ---- the request's body ---- */
 
+/* In one write, as each is a packet of its own.  The empty chunk is the end. */
+static size_t chunk_write(struct stream *s, struct str bytes)
+{
+	CLEANUP_BUF chunk = BUF_INIT(bytes.len + CHUNK_FRAME_MAX);
+	buf_printf(&chunk, "%zx\r\n", bytes.len);
+	buf_add_str(&chunk, bytes);
+	buf_add_cstr(&chunk, "\r\n");
+	return stream_write(s, buf_str(&chunk));
+}
+
 static void request_body_on(struct http_exchange *x, struct str bytes)
 {
 	struct forward *f = x->forward;
-	size_t queued;
-	char line[32];
 	if (!f || !f->server)
 		return;
-	if (f->sends_chunks)
-		stream_write(f->server, str_n(line, (size_t)snprintf(line, sizeof(line), "%zx\r\n",
-								     bytes.len)));
-	queued = stream_write(f->server, bytes);
-	if (f->sends_chunks)
-		queued = stream_write(f->server, STR("\r\n"));
+	size_t queued = f->sends_chunks ? chunk_write(f->server, bytes)
+					: stream_write(f->server, bytes);
 	if (queued > FORWARD_HIGH_BYTES)
 		http_body_pause(x);
 }

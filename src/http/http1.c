@@ -277,7 +277,7 @@ static void preface_switch(struct connection *c)
 static void on_data(struct connection *c, struct str bytes)
 {
 	struct http1 *h = state_of(c);
-	if (h->stage == STAGE_HEAD && h->in.len == 0) {
+	if (h->in.len == 0 && (h->stage != STAGE_BUSY || takes_body(h))) { /* without a copy */
 		h->head_ms = c->active_ms;
 		if (!preface_begins(c, bytes))
 			bytes = str_skip(bytes, process(c, bytes));
