@@ -53,8 +53,8 @@ struct http_request {
 /* Lives until done returns. */
 struct http_response {
 	int status; /* 0 before the head came */
-	const struct http_header
-		*headers; /* names in lower case; of the last head, then trailers */
+	/* Names in lower case; of the last head, then trailers. */
+	const struct http_header *headers;
 	size_t header_count;
 	struct str body; /* when there is no on_data */
 	struct str url;	 /* the effective one, after redirects */

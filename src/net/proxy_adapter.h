@@ -18,8 +18,8 @@
 struct proxy_adapter {
 	struct cache *cache;  /* with KIND_SERVICE and KIND_ENDPOINT_SLICE */
 	struct str node_name; /* of this node; must stay */
-	const struct host_ports
-		*host_ports; /* may be NULL: none; who changes them tells the proxy */
+	/* May be NULL: none.  Who changes them tells the proxy. */
+	const struct host_ports *host_ports;
 	struct service_proxy *proxy;
 	struct cache_listener listener;
 };

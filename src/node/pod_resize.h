@@ -20,6 +20,7 @@
 
 #define POD_RESIZE_RETRY_MS 5000
 
+struct node_agent;
 struct pod_worker;
 
 struct pod_resize {
@@ -39,7 +40,6 @@ struct pod_resize {
 /* What can be done now; called from the worker's step while containers run or will. */
 void pod_resize_step(struct pod_worker *w);
 /* Room became free: deferred ones are looked at again. */
-struct node_agent;
 void pod_resizes_retry(struct node_agent *agent);
 void pod_resize_done(struct pod_worker *w);
 

@@ -139,9 +139,9 @@ struct runtime_container_config {
 	const struct runtime_mount *mounts;
 	size_t mount_count;
 	struct runtime_security security;
-	bool is_host_pid;     /* as the sandbox's */
-	struct str target_id; /* shares the process namespace of this running container; absent:
-				 none */
+	bool is_host_pid; /* as the sandbox's */
+	/* Shares the process namespace of this running container; absent: of none. */
+	struct str target_id;
 	struct runtime_resources resources;
 	int oom_score_adj;
 	struct str log_path; /* absolute; its folder exists; CRI log format */
