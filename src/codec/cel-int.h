@@ -105,6 +105,12 @@ struct reader {
 
 #define T(token) ((token_set)1 << CEL_TOKEN_##token)
 
+#define FIRST_ATOM                                                                                 \
+	(T(LBRACKET) | T(LBRACE) | T(LPAREN) | T(DOT) | T(MINUS) | T(TRUE) | T(FALSE) | T(NULL) |  \
+	 T(FLOAT) | T(INT) | T(UINT) | T(STRING) | T(BYTES) | T(IDENT))
+#define FIRST_EXPR	     (FIRST_ATOM | T(EXCLAM))
+#define FOLLOW(tokens, ends) (&(struct follow){(tokens), (ends), up})
+
 /* Tokens from the next one on; behind the last one is nothing but the last one. */
 enum cel_token_type reader_peek(const struct reader *r, size_t ahead);
 bool reader_is_next(const struct reader *r, token_set set);
@@ -129,6 +135,12 @@ void reader_skip_to(struct reader *r, token_set set);
 /* Counts how deep the rule nests; false: too deep, and reading stops.  The rule counts down. */
 bool reader_enter(struct reader *r, enum rule rule);
 
+/* ---- rules (cel_read.c, cel_member.c) ---- */
+
+[[nodiscard]] struct cel_expr *cel_read_expr(struct reader *r, const struct follow *up);
+/* An operand of operators. */
+[[nodiscard]] struct cel_expr *cel_read_member(struct reader *r, const struct follow *up);
+
 /* ---- functions (cel_library.c) ---- */
 
 struct cel_overload {
@@ -145,6 +157,47 @@ void cel_type_show(struct buf *b, const struct cel_type *type, bool is_for_fault
 const struct cel_type *cel_type_new(struct arena *a, enum cel_kind kind, struct str name,
 				    const struct cel_type *first, const struct cel_type *second);
 
+/* ---- the checker (cel_check.c, cel_unify.c, cel_overload.c) ---- */
+
+/* A change of what is known of a variable. */
+struct binding {
+	uint64_t variable;
+	const struct cel_type *before;
+};
+
+struct scope {
+	struct str name;
+	const struct cel_type *type;
+	const struct scope *up;
+};
+
+struct checker {
+	struct cel *c;
+	struct binding *bindings;
+	size_t binding_count, binding_cap;
+	const struct cel_type **known; /* by number of the variable; NULL: nothing */
+	size_t variable_count, known_cap;
+	const struct scope *scope;
+};
+
+const struct cel_type *checker_new_variable(struct checker *k);
+void checker_undo(struct checker *k, size_t binding_count);
+/* With what is known of its variables; is_final: the others become dyn. */
+const struct cel_type *checker_substitute(struct checker *k, const struct cel_type *t,
+					  bool is_final);
+/* Counts down the parts of a type, with what is known of its variables; false: too many. */
+bool checker_has_at_most(const struct checker *k, const struct cel_type *t, size_t *parts);
+/* May a value of one type stand where the other is wanted?  Binds variables, also when not. */
+bool checker_fits(struct checker *k, const struct cel_type *to, const struct cel_type *from);
+/* The same; binds nothing when not. */
+bool checker_is_assignable(struct checker *k, const struct cel_type *to,
+			   const struct cel_type *from);
+const struct cel_type *cel_more_general(const struct cel_type *a, const struct cel_type *b);
+
+bool cel_has_function(struct str name);
+/* Gives a call its overloads and type; its arguments and the target, if any, have theirs. */
+void checker_resolve(struct checker *k, struct cel_expr *call, const struct cel_expr *target);
+
 void cel_check(struct cel *c);
 /* Literals of durations, times and regular expressions that cannot be read. */
 void cel_check_literals(struct cel *c, struct cel_expr *e);
@@ -152,5 +205,69 @@ void cel_check_literals(struct cel *c, struct cel_expr *e);
 /* Calls visit for each direct part of e. */
 void cel_each_part(const struct cel_expr *e, void (*visit)(struct cel_expr *part, void *data),
 		   void *data);
+
+/* ---- costs (cel_cost.c, cel_size.c, cel_estimate.c) ---- */
+
+typedef struct cel_size range; /* of sizes or of costs */
+
+struct cost_local {
+	struct str name;
+	const struct cel_type *bound;
+	struct cel_size size, key_size, value_size;
+	bool has_size, has_entries, entries_are_list;
+	const struct cost_local *up;
+};
+
+struct coster {
+	struct cel *c;
+	const struct cost_local *locals;
+};
+
+struct entry_sizes {
+	range key, value;
+	bool are_list;
+};
+
+struct cost_estimate {
+	range cost, size;
+	bool has_size;
+};
+
+struct cost_call {
+	struct coster *k;
+	struct cel_expr *e;
+	const char *id; /* of the overload */
+	range args;	/* what they cost together */
+	range *arg_costs;
+};
+
+/* Sums and products stop at the largest number. */
+uint64_t cost_plus(uint64_t x, uint64_t y);
+range range_fixed(uint64_t value);
+range range_add(range a, range b);
+range range_multiply(range a, range b);
+range range_scale(range a, double factor);
+range range_both(range a, range b); /* the smaller minimum, the larger maximum */
+extern const range range_unknown;
+
+const struct cost_local *coster_local(const struct coster *k, const struct cel_expr *e);
+/* The declared type that e, its part (0: keys, 1: values or items) or its field is reached through.
+ */
+const struct cel_type *coster_bound(const struct coster *k, const struct cel_expr *e);
+const struct cel_type *coster_part_bound(const struct coster *k, const struct cel_type *of,
+					 size_t i);
+const struct cel_type *coster_field_bound(const struct coster *k, const struct cel_type *of,
+					  struct str field);
+void cel_set_size(struct cel_expr *e, range size);
+bool coster_find_size(struct coster *k, struct cel_expr *e, range *ret_size);
+range coster_size(struct coster *k, struct cel_expr *e);		   /* unknown: any */
+range coster_item_size(const struct coster *k, const struct cel_expr *of); /* of a declared list */
+void cel_set_entries(struct cel_expr *e, struct entry_sizes entries);
+bool coster_find_entries(const struct coster *k, const struct cel_expr *e, struct entry_sizes *ret);
+bool coster_join_entries(const struct coster *k, const struct cel_expr *a, const struct cel_expr *b,
+			 struct entry_sizes *ret);
+
+/* What the overload costs, its arguments included. */
+struct cost_estimate cost_estimate(const struct cost_call *call);
 
 #endif

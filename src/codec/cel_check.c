@@ -1,232 +1,24 @@
-/* Types of a CEL expression.
- *
- * Every node gets a type.  Overloads have parameters (list(A)); each use of one gets fresh
- * variables, and what they turn out to be is kept in a journal of bindings, the newest valid:
- * a candidate that fails is undone by cutting the journal.  What nobody has bound in the end is
- * dyn.  Source: cel-go's checker, whose order and words the faults follow. */
+/* Types of a CEL expression: every node gets one.  What is not known in the end is dyn.
+ * Source: cel-go's checker, whose order and words the faults follow. */
 #include "codec/cel-int.h"
-
-/* A change of what is known of a variable. */
-struct binding {
-	uint64_t variable;
-	const struct cel_type *before;
-};
-
-struct scope {
-	struct str name;
-	const struct cel_type *type;
-	const struct scope *up;
-};
-
-struct checker {
-	struct cel *c;
-	struct binding *bindings;
-	size_t binding_count, binding_cap;
-	const struct cel_type **known; /* by number of the variable; NULL: nothing */
-	size_t variable_count, known_cap;
-	const struct scope *scope;
-};
 
 static void check(struct checker *k, struct cel_expr *e);
 
-/* ---- bindings ---- */
-
-/* Its number is kept where declared types have their bound. */
-static uint64_t number_of(const struct cel_type *variable)
-{
-	ASSERT(variable->kind == CEL_PARAM);
-	return variable->max_elements;
-}
-
-static const struct cel_type *new_variable(struct checker *k)
-{
-	struct cel_type *t = ARENA_NEW(k->c->arena, struct cel_type);
-	k->known = arena_grow(k->c->arena, k->known, k->variable_count, &k->known_cap,
-			      sizeof(*k->known));
-	k->known[k->variable_count] = NULL;
-	*t = (struct cel_type){.kind = CEL_PARAM,
-			       .name = arena_printf(k->c->arena, "_var%zu", k->variable_count),
-			       .max_elements = k->variable_count};
-	k->variable_count++;
-	return t;
-}
-
-static const struct cel_type *find(const struct checker *k, const struct cel_type *variable)
-{
-	return k->known[number_of(variable)];
-}
-
-static void bind(struct checker *k, const struct cel_type *variable, const struct cel_type *type)
-{
-	uint64_t number = number_of(variable);
-	k->bindings = arena_grow(k->c->arena, k->bindings, k->binding_count, &k->binding_cap,
-				 sizeof(*k->bindings));
-	k->bindings[k->binding_count++] = (struct binding){number, k->known[number]};
-	k->known[number] = type;
-}
-
-static void undo(struct checker *k, size_t binding_count)
-{
-	while (k->binding_count > binding_count) {
-		struct binding last = k->bindings[--k->binding_count];
-		k->known[last.variable] = last.before;
-	}
-}
-
-/* With what is known of its variables; is_final: the others become dyn. */
-static const struct cel_type *substitute(struct checker *k, const struct cel_type *t, bool is_final)
-{
-	if (t->kind == CEL_PARAM) {
-		const struct cel_type *known = find(k, t);
-		if (known)
-			return substitute(k, known, is_final);
-		return is_final ? &cel_dyn : t;
-	}
-	if (!t->of[0] || t->kind == CEL_STRUCT)
-		return t;
-	const struct cel_type *first = substitute(k, t->of[0], is_final);
-	const struct cel_type *second = t->of[1] ? substitute(k, t->of[1], is_final) : NULL;
-	if (first == t->of[0] && second == t->of[1])
-		return t;
-	struct cel_type *copy = arena_copy(k->c->arena, t, sizeof(*t));
-	copy->of[0] = first;
-	copy->of[1] = second;
-	return copy;
-}
-
-/* Counts down the parts of a type, with what is known of its variables; false: too many. */
-static bool has_at_most(const struct checker *k, const struct cel_type *t, size_t *parts)
-{
-	const struct cel_type *known = t->kind == CEL_PARAM ? find(k, t) : NULL;
-	if (*parts == 0)
-		return false;
-	--*parts;
-	if (known)
-		return has_at_most(k, known, parts);
-	for (size_t i = 0; i < ARRAY_LEN(t->of); i++)
-		if (t->of[i] && !has_at_most(k, t->of[i], parts))
-			return false;
-	return true;
-}
+/* ---- faults ---- */
 
 /* A type is a tree: each {x: x} doubles it, and what walks it would never end. */
 static void refuse_large_type(struct checker *k, struct cel_expr *e)
 {
 	size_t parts = CEL_TYPE_MAX;
-	if (has_at_most(k, e->type, &parts))
+	if (checker_has_at_most(k, e->type, &parts))
 		return;
 	cel_fault(k->c, e->at, "type has more than %d parts", CEL_TYPE_MAX);
 	e->type = &cel_error;
 }
 
-static bool is_free_of(const struct checker *k, const struct cel_type *variable,
-		       const struct cel_type *t)
-{
-	if (t->kind == CEL_PARAM) {
-		const struct cel_type *known;
-		if (str_eq(t->name, variable->name))
-			return false;
-		known = find(k, t);
-		return !known || is_free_of(k, variable, known);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(t->of); i++)
-		if (t->of[i] && !is_free_of(k, variable, t->of[i]))
-			return false;
-	return true;
-}
-
-/* ---- assignability ---- */
-
-static bool is_less_specific(const struct cel_type *a, const struct cel_type *b)
-{
-	if (cel_is_dyn(a) || a->kind == CEL_PARAM)
-		return true;
-	if (cel_is_dyn(b) || b->kind == CEL_PARAM || a->kind != b->kind ||
-	    !str_eq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(a->of); i++)
-		if (a->of[i] && b->of[i] && !is_less_specific(a->of[i], b->of[i]))
-			return false;
-	return true;
-}
-
-static const struct cel_type *more_general(const struct cel_type *a, const struct cel_type *b)
-{
-	return is_less_specific(a, b) ? a : b;
-}
-
-static bool fits(struct checker *k, const struct cel_type *to, const struct cel_type *from);
-
-/* May the variable stand for the type?  *ret_known: something is known of it already. */
-static bool fits_variable(struct checker *k, const struct cel_type *t,
-			  const struct cel_type *variable, bool *ret_known)
-{
-	const struct cel_type *known = find(k, variable);
-	*ret_known = true;
-	if (cel_type_equal(t, variable))
-		return true;
-	if (!known) {
-		*ret_known = false;
-		if (!is_free_of(k, variable, t))
-			return false;
-		bind(k, variable, t);
-		return true;
-	}
-	if (cel_type_equal(t, known))
-		return true;
-	if (!fits(k, t, known))
-		return false;
-	const struct cel_type *wider = more_general(t, known);
-	if (is_free_of(k, variable, wider))
-		bind(k, variable, wider);
-	return true;
-}
-
-static bool takes_null(const struct cel_type *t)
-{
-	return t->kind == CEL_NULL || t->kind == CEL_STRUCT || t->kind == CEL_OPAQUE ||
-	       t->kind == CEL_TIMESTAMP || t->kind == CEL_DURATION;
-}
-
-static bool fits(struct checker *k, const struct cel_type *to, const struct cel_type *from)
-{
-	bool is_known;
-	if (from->kind == CEL_PARAM) {
-		if (fits_variable(k, to, from, &is_known))
-			return true;
-		if (is_known)
-			return false;
-	}
-	if (to->kind == CEL_PARAM)
-		return fits_variable(k, from, to, &is_known);
-	if (cel_is_dyn(to) || cel_is_dyn(from))
-		return true;
-	if (to->kind == CEL_NULL || from->kind == CEL_NULL)
-		return takes_null(to->kind == CEL_NULL ? from : to);
-	if (to->kind != from->kind || !str_eq(to->name, from->name))
-		return false;
-	if (to->kind == CEL_TYPE || to->kind == CEL_STRUCT)
-		return true;
-	for (size_t i = 0; i < ARRAY_LEN(to->of); i++)
-		if (to->of[i] && (!from->of[i] || !fits(k, to->of[i], from->of[i])))
-			return false;
-	return true;
-}
-
-static bool is_assignable(struct checker *k, const struct cel_type *to, const struct cel_type *from)
-{
-	size_t before = k->binding_count;
-	if (fits(k, to, from))
-		return true;
-	undo(k, before);
-	return false;
-}
-
-/* ---- faults ---- */
-
 static void show(struct checker *k, struct buf *b, const struct cel_type *t)
 {
-	cel_type_show(b, substitute(k, t, false), true);
+	cel_type_show(b, checker_substitute(k, t, false), true);
 }
 
 static void refuse_type(struct checker *k, const struct cel_expr *e, const struct cel_type *wanted,
@@ -367,7 +159,7 @@ static const struct cel_type *field_of(struct checker *k, struct cel_expr *e,
 			cel_fault(k->c, e->at, "undefined field '%.*s'", STR_FMT(field));
 		return found ? found : &cel_error;
 	case CEL_PARAM:
-		(void)is_assignable(k, &cel_dyn, t);
+		(void)checker_is_assignable(k, &cel_dyn, t);
 		return &cel_dyn;
 	default:
 		if (!cel_is_dyn(t))
@@ -381,7 +173,7 @@ static const struct cel_type *select_field(struct checker *k, struct cel_expr *e
 					   bool makes_optional)
 {
 	check(k, from);
-	const struct cel_type *t = substitute(k, from->type, false);
+	const struct cel_type *t = checker_substitute(k, from->type, false);
 	bool was_optional = is_optional(t);
 	const struct cel_type *result = field_of(k, e, was_optional ? t->of[0] : t, field);
 	return was_optional || makes_optional ? optional_of(k, result) : result;
@@ -406,156 +198,6 @@ static void check_select(struct checker *k, struct cel_expr *e)
 
 /* ---- calls ---- */
 
-/* Names of the parameters of one use of an overload and what stands for them. */
-struct instance {
-	struct str names[4];
-	const struct cel_type *types[4];
-	size_t count;
-};
-
-static const struct cel_type *parameter(struct checker *k, struct instance *in, struct str name)
-{
-	for (size_t i = 0; i < in->count; i++)
-		if (str_eq(in->names[i], name))
-			return in->types[i];
-	ASSERT(in->count < ARRAY_LEN(in->names));
-	in->names[in->count] = name;
-	in->types[in->count] = new_variable(k);
-	return in->types[in->count++];
-}
-
-static const struct cel_type *basic_type(struct str name)
-{
-	static const struct {
-		const char *name;
-		const struct cel_type *type;
-	} rows[] = {
-		{"dyn", &cel_dyn},     {"bool", &cel_bool},	    {"int", &cel_int},
-		{"uint", &cel_uint},   {"double", &cel_double},	    {"string", &cel_string},
-		{"bytes", &cel_bytes}, {"duration", &cel_duration}, {"timestamp", &cel_timestamp}};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (str_is(name, rows[i].name))
-			return rows[i].type;
-	return NULL;
-}
-
-static bool is_object_name(struct str name)
-{
-	return str_has_prefix(name, STR("kubernetes.")) && !str_is(name, "kubernetes.Semver");
-}
-
-/* Reads one type of a signature and moves past it. */
-static const struct cel_type *read_type(struct checker *k, struct instance *in, const char **at)
-{
-	const struct cel_type *of[2] = {};
-	const char *start = *at;
-	while (**at && !strchr("(), ", **at) && !(**at == '.' && (*at)[1] == '('))
-		++*at;
-	struct str name = str_n(start, (size_t)(*at - start));
-	const struct cel_type *basic = basic_type(name);
-	if (basic)
-		return basic;
-	if (name.len == 1)
-		return parameter(k, in, name);
-	if (**at == '(') {
-		for (size_t i = 0; i < ARRAY_LEN(of) && **at != ')'; i++) {
-			*at += i == 0 ? 1 : 2;
-			of[i] = read_type(k, in, at);
-		}
-		++*at;
-	}
-	if (str_is(name, "list"))
-		return cel_list_of(k->c->arena, of[0]);
-	if (str_is(name, "map"))
-		return cel_map_of(k->c->arena, of[0], of[1]);
-	if (str_is(name, "type"))
-		return cel_type_new(k->c->arena, CEL_TYPE, (struct str){}, of[0], NULL);
-	return cel_type_new(k->c->arena, is_object_name(name) ? CEL_STRUCT : CEL_OPAQUE, name,
-			    of[0], NULL);
-}
-
-static bool is_member(const struct cel_overload *o)
-{
-	return o->signature[0] != '(';
-}
-
-/* The result when the target and arguments fit; NULL when not. */
-static const struct cel_type *try_overload(struct checker *k, const struct cel_overload *o,
-					   const struct cel_expr *call,
-					   const struct cel_expr *target)
-{
-	struct instance in = {};
-	const char *at = o->signature;
-	size_t before = k->binding_count, i = 0;
-	bool fits_all = (target != NULL) == is_member(o);
-	if (!fits_all)
-		return NULL;
-	if (target) {
-		fits_all = fits(k, read_type(k, &in, &at), target->type);
-		at++;
-	}
-	for (at++; fits_all && *at != ')'; i++) {
-		if (*at == ',')
-			at += 2;
-		const struct cel_type *wanted = read_type(k, &in, &at);
-		fits_all = i < call->count && fits(k, wanted, call->args[i]->type);
-	}
-	if (!fits_all || i != call->count) {
-		undo(k, before);
-		return NULL;
-	}
-	at += 2;
-	return substitute(k, read_type(k, &in, &at), false);
-}
-
-static bool has_function(struct str name)
-{
-	for (const struct cel_overload *o = cel_overloads; o->function; o++)
-		if (str_is(name, o->function))
-			return true;
-	return false;
-}
-
-static void refuse_arguments(struct checker *k, const struct cel_expr *call,
-			     const struct cel_expr *target)
-{
-	CLEANUP_BUF b = BUF_INIT(CEL_TEXT_MAX);
-	if (target) {
-		cel_type_show(&b, substitute(k, target->type, true), true);
-		buf_add_char(&b, '.');
-	}
-	buf_add_char(&b, '(');
-	for (size_t i = 0; i < call->count; i++) {
-		if (i)
-			buf_add_cstr(&b, ", ");
-		cel_type_show(&b, substitute(k, call->args[i]->type, true), true);
-	}
-	buf_add_char(&b, ')');
-	cel_fault(k->c, call->at, "found no matching overload for '%.*s' applied to '%s'",
-		  STR_FMT(call->name), b.data);
-}
-
-static void resolve(struct checker *k, struct cel_expr *call, const struct cel_expr *target)
-{
-	const struct cel_type *result = NULL;
-	size_t cap = 0;
-	for (const struct cel_overload *o = cel_overloads; o->function; o++) {
-		const struct cel_type *t;
-		if (!str_is(call->name, o->function) || !(t = try_overload(k, o, call, target)))
-			continue;
-		call->overloads = arena_grow(k->c->arena, call->overloads, call->overload_count,
-					     &cap, sizeof(*call->overloads));
-		call->overloads[call->overload_count++] = o;
-		if (!result)
-			result = t;
-		else if (!cel_is_dyn(result) && !cel_type_equal(t, result))
-			result = &cel_dyn;
-	}
-	call->type = result ? result : &cel_error;
-	if (!result)
-		refuse_arguments(k, call, target);
-}
-
 static void check_optional_select(struct checker *k, struct cel_expr *e)
 {
 	e->type = select_field(k, e, e->args[0], e->args[1]->name, true);
@@ -574,7 +216,7 @@ static void check_call(struct checker *k, struct cel_expr *e)
 	if (e->target && qualified_name(k, e->target, &prefix)) {
 		struct str full = arena_printf(k->c->arena, "%.*s.%.*s",
 					       STR_FMT(without_dot(prefix)), STR_FMT(e->name));
-		if (has_function(full)) {
+		if (cel_has_function(full)) {
 			e->name = full;
 			e->target = NULL;
 		}
@@ -583,8 +225,8 @@ static void check_call(struct checker *k, struct cel_expr *e)
 		check(k, e->target);
 	else
 		e->name = without_dot(e->name);
-	if (has_function(e->name)) {
-		resolve(k, e, e->target);
+	if (cel_has_function(e->name)) {
+		checker_resolve(k, e, e->target);
 		return;
 	}
 	e->type = &cel_error;
@@ -598,8 +240,8 @@ static const struct cel_type *join(struct checker *k, const struct cel_expr *e,
 {
 	if (!so_far)
 		return t;
-	if (is_assignable(k, so_far, t))
-		return more_general(so_far, t);
+	if (checker_is_assignable(k, so_far, t))
+		return cel_more_general(so_far, t);
 	refuse_type(k, e, so_far, t);
 	return &cel_error;
 }
@@ -610,7 +252,7 @@ static const struct cel_type *entry_type(struct checker *k, const struct cel_exp
 	const struct cel_type *t = e->type;
 	if (!has_mark)
 		return t;
-	t = substitute(k, t, false);
+	t = checker_substitute(k, t, false);
 	if (is_optional(t))
 		return t->of[0];
 	if (!cel_is_dyn(t))
@@ -625,7 +267,7 @@ static void check_list(struct checker *k, struct cel_expr *e)
 		check(k, e->args[i]);
 		item = join(k, e->args[i], item, entry_type(k, e->args[i], e->is_optional[i]));
 	}
-	e->type = cel_list_of(k->c->arena, item ? item : new_variable(k));
+	e->type = cel_list_of(k->c->arena, item ? item : checker_new_variable(k));
 }
 
 static void check_map(struct checker *k, struct cel_expr *e)
@@ -638,8 +280,8 @@ static void check_map(struct checker *k, struct cel_expr *e)
 		value = join(k, e->values[i], value,
 			     entry_type(k, e->values[i], e->is_optional[i]));
 	}
-	e->type = cel_map_of(k->c->arena, key ? key : new_variable(k),
-			     value ? value : new_variable(k));
+	e->type = cel_map_of(k->c->arena, key ? key : checker_new_variable(k),
+			     value ? value : checker_new_variable(k));
 }
 
 static void check_structure(struct checker *k, struct cel_expr *e)
@@ -660,7 +302,7 @@ static void check_structure(struct checker *k, struct cel_expr *e)
 
 static void require(struct checker *k, const struct cel_expr *e, const struct cel_type *wanted)
 {
-	if (!is_assignable(k, wanted, e->type))
+	if (!checker_is_assignable(k, wanted, e->type))
 		refuse_type(k, e, wanted, e->type);
 }
 
@@ -668,25 +310,25 @@ static void require(struct checker *k, const struct cel_expr *e, const struct ce
 static void item_types(struct checker *k, const struct cel_expr *e, const struct cel_type **ret_one,
 		       const struct cel_type **ret_two)
 {
-	const struct cel_type *range = substitute(k, e->range->type, false);
+	const struct cel_type *walked = checker_substitute(k, e->range->type, false);
 	*ret_one = *ret_two = &cel_dyn;
-	switch (range->kind) {
+	switch (walked->kind) {
 	case CEL_LIST:
-		*ret_one = e->item2.at ? &cel_int : range->of[0];
-		*ret_two = range->of[0];
+		*ret_one = e->item2.at ? &cel_int : walked->of[0];
+		*ret_two = walked->of[0];
 		return;
 	case CEL_MAP:
-		*ret_one = range->of[0];
-		*ret_two = range->of[1];
+		*ret_one = walked->of[0];
+		*ret_two = walked->of[1];
 		return;
 	case CEL_DYN:
 	case CEL_ERROR:
 	case CEL_PARAM:
-		(void)is_assignable(k, &cel_dyn, range);
+		(void)checker_is_assignable(k, &cel_dyn, walked);
 		return;
 	default:
 		*ret_one = *ret_two = &cel_error;
-		refuse_of(k, e->range, range,
+		refuse_of(k, e->range, walked,
 			  "expression of type '%s' cannot be range of a comprehension (must be "
 			  "list, map, or dynamic)");
 	}
@@ -710,7 +352,7 @@ static void check_fold(struct checker *k, struct cel_expr *e)
 	k->scope = &total;
 	check(k, e->result);
 	k->scope = outer;
-	e->type = substitute(k, e->result->type, false);
+	e->type = checker_substitute(k, e->result->type, false);
 }
 
 static void check_literal(struct cel_expr *e)
@@ -758,7 +400,7 @@ static void settle(struct cel_expr *e, void *data)
 	struct checker *k = data;
 	if (e->type) {
 		refuse_large_type(k, e);
-		e->type = substitute(k, e->type, true);
+		e->type = checker_substitute(k, e->type, true);
 	}
 	cel_each_part(e, settle, data);
 }
