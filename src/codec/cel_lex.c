@@ -216,29 +216,29 @@ static void scan_hidden(struct scan *s)
 
 static void scan_sign(struct scan *s)
 {
-	for (size_t len = 2; len > 0; len--) {
-		static const struct {
-			const char *text;
-			enum cel_token_type type;
-		} signs[] = {
-			{"==", CEL_TOKEN_EQUALS},      {"!=", CEL_TOKEN_NOT_EQUALS},
-			{"<=", CEL_TOKEN_LESS_EQUALS}, {">=", CEL_TOKEN_GREATER_EQUALS},
-			{"&&", CEL_TOKEN_AND},	       {"||", CEL_TOKEN_OR},
-			{"<", CEL_TOKEN_LESS},	       {">", CEL_TOKEN_GREATER},
-			{"[", CEL_TOKEN_LBRACKET},     {"]", CEL_TOKEN_RBRACKET},
-			{"{", CEL_TOKEN_LBRACE},       {"}", CEL_TOKEN_RBRACE},
-			{"(", CEL_TOKEN_LPAREN},       {")", CEL_TOKEN_RPAREN},
-			{".", CEL_TOKEN_DOT},	       {",", CEL_TOKEN_COMMA},
-			{"-", CEL_TOKEN_MINUS},	       {"!", CEL_TOKEN_EXCLAM},
-			{"?", CEL_TOKEN_QUESTION},     {":", CEL_TOKEN_COLON},
-			{"+", CEL_TOKEN_PLUS},	       {"*", CEL_TOKEN_STAR},
-			{"/", CEL_TOKEN_SLASH},	       {"%", CEL_TOKEN_PERCENT},
-		};
-		for (size_t i = 0; len <= s->text.len && i < ARRAY_LEN(signs); i++)
-			if (str_is(str_n(s->text.at, len), signs[i].text))
-				accept(s, signs[i].type, len);
-	}
+	static const struct {
+		const char *text;
+		enum cel_token_type type;
+	} signs[] = {
+		{"==", CEL_TOKEN_EQUALS},      {"!=", CEL_TOKEN_NOT_EQUALS},
+		{"<=", CEL_TOKEN_LESS_EQUALS}, {">=", CEL_TOKEN_GREATER_EQUALS},
+		{"&&", CEL_TOKEN_AND},	       {"||", CEL_TOKEN_OR},
+		{"<", CEL_TOKEN_LESS},	       {">", CEL_TOKEN_GREATER},
+		{"[", CEL_TOKEN_LBRACKET},     {"]", CEL_TOKEN_RBRACKET},
+		{"{", CEL_TOKEN_LBRACE},       {"}", CEL_TOKEN_RBRACE},
+		{"(", CEL_TOKEN_LPAREN},       {")", CEL_TOKEN_RPAREN},
+		{".", CEL_TOKEN_DOT},	       {",", CEL_TOKEN_COMMA},
+		{"-", CEL_TOKEN_MINUS},	       {"!", CEL_TOKEN_EXCLAM},
+		{"?", CEL_TOKEN_QUESTION},     {":", CEL_TOKEN_COLON},
+		{"+", CEL_TOKEN_PLUS},	       {"*", CEL_TOKEN_STAR},
+		{"/", CEL_TOKEN_SLASH},	       {"%", CEL_TOKEN_PERCENT},
+	};
 	int c = byte_at(s, 0);
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		const char *sign = signs[i].text;
+		if (c == sign[0] && (!sign[1] || byte_at(s, 1) == sign[1]))
+			accept(s, signs[i].type, sign[1] ? 2 : 1);
+	}
 	if (c == '=' || c == '&' || c == '|')
 		fail(s, 1);
 }

@@ -103,10 +103,15 @@ static const struct cel_type *try_overload(struct checker *k, const struct cel_o
 	return checker_substitute(k, read_type(k, &in, &at), false);
 }
 
+static bool is_named(const struct cel_overload *o, struct str name)
+{
+	return strncmp(o->function, name.at, name.len) == 0 && !o->function[name.len];
+}
+
 bool cel_has_function(struct str name)
 {
 	for (const struct cel_overload *o = cel_overloads; o->function; o++)
-		if (str_is(name, o->function))
+		if (is_named(o, name))
 			return true;
 	return false;
 }
@@ -136,7 +141,7 @@ void checker_resolve(struct checker *k, struct cel_expr *call, const struct cel_
 	size_t cap = 0;
 	for (const struct cel_overload *o = cel_overloads; o->function; o++) {
 		const struct cel_type *t;
-		if (!str_is(call->name, o->function) || !(t = try_overload(k, o, call, target)))
+		if (!is_named(o, call->name) || !(t = try_overload(k, o, call, target)))
 			continue;
 		call->overloads = arena_grow(k->c->arena, call->overloads, call->overload_count,
 					     &cap, sizeof(*call->overloads));
