@@ -7,6 +7,12 @@
 #include "api/validate-int.h"
 #include "codec/cel.h"
 
+#define CEL_OBJECT_MAX 500000 /* bytes of all expressions of an object */
+
+/* Before an expression is compiled: false when those of the object are too long together, which is
+ * told once.  They are compiled on the thread that serves requests. */
+bool may_compile(struct check *v, const struct path *at, struct str text);
+
 enum cel_wanted { CEL_WANT_BOOL, CEL_WANT_STRING, CEL_WANT_STRING_OR_NULL, CEL_WANT_ANY };
 
 #define POLICY_VARIABLES_MAX 12

@@ -24,6 +24,7 @@ struct check {
 	struct arena *arena;
 	const struct api_kind *kind;
 	bool is_update;
+	size_t cel_bytes; /* of the expressions so far */
 };
 
 #define MEMBER(up, member) (&(struct path){.parent = (up), .name = (member), .index = -1})

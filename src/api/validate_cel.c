@@ -108,6 +108,16 @@ static const struct cel_type *type_of(struct check *v, struct str text)
 	return structure_of(v, text);
 }
 
+bool may_compile(struct check *v, const struct path *at, struct str text)
+{
+	bool is_over = v->cel_bytes > CEL_OBJECT_MAX;
+	v->cel_bytes += text.len;
+	if (!is_over && v->cel_bytes > CEL_OBJECT_MAX)
+		forbidden(v, at, "all expressions of an object may have at most %d bytes together",
+			  CEL_OBJECT_MAX);
+	return v->cel_bytes <= CEL_OBJECT_MAX;
+}
+
 /* ---- policies ---- */
 
 static void name_variable(struct policy_cel *p, const char *name, const struct cel_type *type)
@@ -203,6 +213,8 @@ const struct cel_type *check_policy_expression(struct check *v, const struct pat
 	CLEANUP_ARENA scratch = {};
 	struct policy_cel named = *p;
 	struct cel c;
+	if (!may_compile(v, at, text))
+		return &cel_dyn;
 	if (!has_variables)
 		named.count = named.plain_count;
 	if (has_authorizer) {
@@ -266,6 +278,8 @@ void check_device_expression(struct check *v, const struct path *at, struct str 
 		too_long(v, at, DEVICE_EXPRESSION_MAX);
 		return;
 	}
+	if (!may_compile(v, at, text))
+		return;
 	if (!cel_compile(&c, &scratch, &env, text))
 		bad_text(v, at, text, "compilation failed: %.*s", STR_FMT(cel_faults_text(&c)));
 	else if (c.root->type->kind != CEL_BOOL && c.root->type->kind != CEL_DYN)

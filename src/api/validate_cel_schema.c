@@ -316,7 +316,7 @@ static void check_message_expression(struct rules_check *r, const struct path *a
 	struct cel c;
 	struct str text = TEXT(rule, "messageExpression");
 	const struct path *here = MEMBER(at, "messageExpression");
-	if (str_trim(text).len == 0)
+	if (str_trim(text).len == 0 || !may_compile(v, here, text))
 		return;
 	if (!cel_compile(&c, &scratch, env, text))
 		refuse_rule(v, here, rule, "messageExpression compilation failed: ", &c);
@@ -334,6 +334,7 @@ static void check_rule(struct rules_check *r, const struct path *at, const struc
 	struct check *v = r->v;
 	const struct path *here = MEMBER(at, "rule");
 	const struct cel_type *old = p->type;
+	struct str text = TEXT(rule, "rule");
 	struct cel c;
 	if (IS(rule, "optionalOldSelf"))
 		old = arena_copy(v->arena,
@@ -343,7 +344,9 @@ static void check_rule(struct rules_check *r, const struct path *at, const struc
 				 sizeof(*old));
 	struct cel_variable variables[] = {{STR("self"), p->type}, {STR("oldSelf"), old}};
 	struct cel_env env = {.variables = variables, .variable_count = ARRAY_LEN(variables)};
-	if (!cel_compile(&c, &scratch, &env, TEXT(rule, "rule"))) {
+	if (!may_compile(v, here, text))
+		return;
+	if (!cel_compile(&c, &scratch, &env, text)) {
 		refuse_rule(v, here, rule, "compilation failed: ", &c);
 		return;
 	}

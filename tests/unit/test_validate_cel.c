@@ -208,11 +208,29 @@ static void schemas_are_types(void **state)
 	}
 }
 
+/* Six rules of 100,000 bytes: the sixth is not compiled. */
+static void expressions_have_a_total(void **state)
+{
+	CLEANUP_ARENA a = {};
+	CLEANUP_BUF schema = BUF_INIT(1 << 20);
+	struct field_errors errors = {.arena = &a};
+	struct check v = {.errors = &errors, .arena = &a};
+	buf_add_cstr(&schema, "{'type':'object','x-kubernetes-validations':[");
+	for (int i = 0; i < 8; i++)
+		buf_printf(&schema, "%s{'rule':'true%99996s'}", i ? "," : "", "");
+	buf_add_cstr(&schema, "]}");
+	check_schema_rules(&v, NULL, parse(&a, schema.data));
+	assert_int_equal(errors.count, 1);
+	assert_string_equal(errors.items[0].path.at, "x-kubernetes-validations[5].rule");
+	assert_true(str_has_prefix(errors.items[0].detail, STR("all expressions of an object")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(costs_are_upstreams),
 		cmocka_unit_test(schemas_are_types),
+		cmocka_unit_test(expressions_have_a_total),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
