@@ -18,6 +18,8 @@ A kind is served under a plural, `namespaced` or `cluster`; the indented lines a
         select status.phase ...                      fields a field selector may name
         column "Node Selector" string name wide      name, type, format, and `wide` for kubectl -o wide;
                                                      COLUMNS.txt says what it means
+        columns default                              name and age, as of kinds that have no columns of their own
+        update conditional                           an update must name the resourceVersion it rests on
 
 `stored=core.Event` says that the store keeps it as another kind.  A kind with the verb list also has
 a type named <Kind>List.  Names of scalars and of other types:
