@@ -164,4 +164,16 @@ static inline struct answer ask(struct http_client *client, const struct http_re
 	return a;
 }
 
+struct spdy_head {
+	char bytes[8];
+};
+
+/* first: a stream's id, or version and type of a control frame. */
+static inline struct spdy_head spdy_head(uint32_t first, uint8_t flags, size_t len)
+{
+	return (struct spdy_head){{(char)(first >> 24), (char)(first >> 16), (char)(first >> 8),
+				   (char)first, (char)flags, (char)(len >> 16), (char)(len >> 8),
+				   (char)len}};
+}
+
 #endif

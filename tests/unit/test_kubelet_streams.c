@@ -384,15 +384,8 @@ static void test_attach_resize(void **state)
 
 static void spdy_frame(struct end *e, uint32_t first, uint8_t flags, struct str payload)
 {
-	const char head[8] = {(char)(first >> 24),
-			      (char)(first >> 16),
-			      (char)(first >> 8),
-			      (char)first,
-			      (char)flags,
-			      (char)(payload.len >> 16),
-			      (char)(payload.len >> 8),
-			      (char)payload.len};
-	stream_write(e->stream, str_n(head, sizeof(head)));
+	struct spdy_head head = spdy_head(first, flags, payload.len);
+	stream_write(e->stream, str_n(head.bytes, sizeof(head.bytes)));
 	stream_write(e->stream, payload);
 }
 

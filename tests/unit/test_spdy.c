@@ -141,15 +141,8 @@ static void client_close(struct client *c)
 
 static void frame_send(struct client *c, uint32_t first, uint8_t flags, struct str payload)
 {
-	char head[8] = {(char)(first >> 24),
-			(char)(first >> 16),
-			(char)(first >> 8),
-			(char)first,
-			(char)flags,
-			(char)(payload.len >> 16),
-			(char)(payload.len >> 8),
-			(char)payload.len};
-	raw_send(c->fd, str_n(head, 8));
+	struct spdy_head head = spdy_head(first, flags, payload.len);
+	raw_send(c->fd, str_n(head.bytes, sizeof(head.bytes)));
 	raw_send(c->fd, payload);
 }
 
