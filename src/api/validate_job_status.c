@@ -45,17 +45,18 @@ static void check_uncounted(struct check *v, const struct json *status)
 	static const char *const lists[] = {"succeeded", "failed"};
 	const struct json *uncounted = GET(status, "uncountedTerminatedPods");
 	const struct path *at = MEMBER(ROOT("status"), "uncountedTerminatedPods");
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-		FOR_ITEMS(i, uid, json_get(uncounted, str_of(lists[l])))
+	const struct json *first = json_get(uncounted, str_of(lists[0]));
+	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+		const struct json *list = json_get(uncounted, str_of(lists[l]));
+		FOR_ITEMS(i, uid, list)
 		{
 			const struct path *here = ITEM(MEMBER(at, lists[l]), i);
 			if (json_str(uid).len == 0)
 				bad_text(v, here, json_str(uid), "must not be empty");
-			for (size_t k = 0; k < i; k++)
-				if (value_equal(json_at(json_get(uncounted, str_of(lists[l])), k),
-						uid))
-					duplicate(v, here, json_str(uid));
+			else if (is_repeated(list, i) || (l > 0 && has_text(first, json_str(uid))))
+				duplicate(v, here, json_str(uid));
 		}
+	}
 }
 
 static void check_completion_time(struct check *v, const struct job_state *s)

@@ -147,10 +147,39 @@ static void csr_update_rules(struct check *v, const struct json *old, const stru
 
 /* ---- APIService ---- */
 
+static void check_local_service(struct check *v, const struct path *at, const struct json *spec)
+{
+	size_t bundle = TEXT(spec, "caBundle").len / 4 * 3;
+	if (str_has_suffix(TEXT(spec, "caBundle"), STR("==")))
+		bundle -= 2;
+	else if (str_has_suffix(TEXT(spec, "caBundle"), STR("=")))
+		bundle -= 1;
+	if (bundle > 0)
+		bad_text(v, MEMBER(at, "caBundle"), arena_printf(v->arena, "%zu bytes", bundle),
+			 "local APIServices may not have a caBundle");
+	if (IS(spec, "insecureSkipTLSVerify"))
+		bad(v, MEMBER(at, "insecureSkipTLSVerify"), GET(spec, "insecureSkipTLSVerify"),
+		    "local APIServices may not have insecureSkipTLSVerify");
+}
+
+static void check_remote_service(struct check *v, const struct path *at, const struct json *spec,
+				 const struct json *service)
+{
+	const struct path *service_at = MEMBER(at, "service");
+	check_required(v, MEMBER(service_at, "namespace"), TEXT(service, "namespace"));
+	check_required(v, MEMBER(service_at, "name"), TEXT(service, "name"));
+	if (GET(service, "port") && !port_is_valid(INT(service, "port")))
+		bad(v, MEMBER(service_at, "port"), GET(service, "port"), "port is not valid: %s",
+		    PORT_RANGE_TEXT);
+	if (IS(spec, "insecureSkipTLSVerify") && TEXT(spec, "caBundle").len > 0)
+		bad(v, MEMBER(at, "insecureSkipTLSVerify"), GET(spec, "insecureSkipTLSVerify"),
+		    "may not be true if caBundle is present");
+}
+
 static void api_service_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *service = GET(spec, "service");
-	const struct path *at = ROOT("spec"), *service_at = MEMBER(at, "service");
+	const struct path *at = ROOT("spec");
 	struct str name = TEXT(GET(tree, "metadata"), "name");
 	struct str group = TEXT(spec, "group"), version = TEXT(spec, "version");
 	int64_t minimum = INT(spec, "groupPriorityMinimum"),
@@ -173,30 +202,10 @@ static void api_service_rules(struct check *v, const struct json *tree)
 	if (priority <= 0 || priority > 1000)
 		bad(v, MEMBER(at, "versionPriority"), json_int(v->arena, priority),
 		    "must be positive and less than 1000");
-	if (!service) {
-		size_t bundle = TEXT(spec, "caBundle").len / 4 * 3;
-		if (str_has_suffix(TEXT(spec, "caBundle"), STR("==")))
-			bundle -= 2;
-		else if (str_has_suffix(TEXT(spec, "caBundle"), STR("=")))
-			bundle -= 1;
-		if (bundle > 0)
-			bad_text(v, MEMBER(at, "caBundle"),
-				 arena_printf(v->arena, "%zu bytes", bundle),
-				 "local APIServices may not have a caBundle");
-		if (IS(spec, "insecureSkipTLSVerify"))
-			bad(v, MEMBER(at, "insecureSkipTLSVerify"),
-			    GET(spec, "insecureSkipTLSVerify"),
-			    "local APIServices may not have insecureSkipTLSVerify");
-		return;
-	}
-	check_required(v, MEMBER(service_at, "namespace"), TEXT(service, "namespace"));
-	check_required(v, MEMBER(service_at, "name"), TEXT(service, "name"));
-	if (GET(service, "port") && !port_is_valid(INT(service, "port")))
-		bad(v, MEMBER(service_at, "port"), GET(service, "port"), "port is not valid: %s",
-		    PORT_RANGE_TEXT);
-	if (IS(spec, "insecureSkipTLSVerify") && TEXT(spec, "caBundle").len > 0)
-		bad(v, MEMBER(at, "insecureSkipTLSVerify"), GET(spec, "insecureSkipTLSVerify"),
-		    "may not be true if caBundle is present");
+	if (service)
+		check_remote_service(v, at, spec, service);
+	else
+		check_local_service(v, at, spec);
 }
 
 const struct kind_rules validate_other[] = {
