@@ -176,18 +176,3 @@ void pod_network_cni_open(struct pod_network *n, struct cni *own_cni)
 		start(c);
 	}
 }
-
-void pod_network_cni_free(struct pod_network *n)
-{
-	if (!n)
-		return;
-	struct pod_network_cni *network = CONTAINER_OF(n, struct pod_network_cni, base);
-	struct pod_call *c;
-	LIST_FOR_EACH (c, &network->waiting, link) {
-		list_remove(&c->link);
-		arena_done(&c->arena);
-		free(c);
-	}
-	cni_free(network->cni);
-	free(network);
-}

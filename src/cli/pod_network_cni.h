@@ -17,6 +17,5 @@ struct pod_network_cni;
 						      struct host_ports *host_ports);
 /* The node's pod range is known now; owns cni. */
 void pod_network_cni_open(struct pod_network *n, struct cni *own_cni);
-void pod_network_cni_free(struct pod_network *n);
 
 #endif

@@ -192,13 +192,13 @@ static enum rc pass_bytes(struct str bytes, const struct http_response *response
 	return s->write(bytes, s->ctx, err);
 }
 
-enum rc api_client_stream(struct api_client *c, const struct api_request *request,
-			  enum rc (*write)(struct str bytes, void *ctx, struct err *err), void *ctx,
-			  struct err *err)
+static enum rc stream(struct api_client *c, const struct api_request *request,
+		      enum rc (*write)(struct str bytes, void *ctx, struct err *err), void *ctx,
+		      struct err *err)
 {
 	CLEANUP_ARENA a = {};
-	struct byte_stream stream = {write, ctx};
-	const struct http_fetch_ops ops = {.write = pass_bytes, .ctx = &stream};
+	struct byte_stream bytes = {write, ctx};
+	const struct http_fetch_ops ops = {.write = pass_bytes, .ctx = &bytes};
 	struct api_reply reply;
 	return fetch(c, &a, request, &ops, &reply, err);
 }
@@ -213,7 +213,7 @@ static enum rc print_bytes(struct str bytes, void *ctx, struct err *err)
 
 enum rc api_client_print(struct api_client *c, const struct api_request *request, struct err *err)
 {
-	return api_client_stream(c, request, print_bytes, NULL, err);
+	return stream(c, request, print_bytes, NULL, err);
 }
 
 struct line_stream {
@@ -257,7 +257,7 @@ enum rc api_client_lines(struct api_client *c, const struct api_request *request
 			 void *ctx, struct err *err)
 {
 	struct line_stream s = {.each = each, .ctx = ctx, .waiting = BUF_INIT(API_LINE_MAX)};
-	enum rc rc = api_client_stream(c, request, cut_lines, &s, err);
+	enum rc rc = stream(c, request, cut_lines, &s, err);
 	buf_done(&s.waiting);
 	arena_done(&s.arena);
 	return rc;

@@ -100,15 +100,11 @@ struct api_reply {
  * not made here. */
 #define API_IDENTITY_HEADERS 16
 size_t api_client_identity(const struct api_client *c, struct http_header *out);
-/* bytes as they come, until the server ends the reply or write returns an error. */
-[[nodiscard]] enum rc api_client_stream(struct api_client *c, const struct api_request *request,
-					enum rc (*write)(struct str bytes, void *ctx,
-							 struct err *err),
-					void *ctx, struct err *err);
-/* The same to standard output. */
+/* Prints bytes as they come, until the server ends the reply. */
 [[nodiscard]] enum rc api_client_print(struct api_client *c, const struct api_request *request,
 				       struct err *err);
-/* The same for one JSON document a line (watches); the tree lives until each returns. */
+/* Calls each for one JSON document a line, until the server or each ends it (watches); the tree
+ * lives until each returns. */
 [[nodiscard]] enum rc api_client_lines(struct api_client *c, const struct api_request *request,
 				       enum rc (*each)(struct arena *a, struct json *tree,
 						       void *ctx, struct err *err),

@@ -16,7 +16,7 @@ struct create_options {
 		*value, *description, *preemption, *duration, *docker_server, *docker_username,
 		*docker_password, *docker_email, *cert, *key, *ingress_class, *default_backend;
 	int64_t replicas, port;
-	bool is_global_default, appends_hash;
+	bool is_global_default;
 };
 
 struct create {
