@@ -344,7 +344,6 @@ bool runtime_resources_equal(const struct runtime_resources *a, const struct run
 /* Each limit as the more generous one has it; requests as b. */
 struct runtime_resources runtime_resources_widest(const struct runtime_resources *a,
 						  const struct runtime_resources *b);
-const char *runtime_state_name(enum runtime_state state); /* "created", "running", "exited" */
 
 /* For backends, on the loop's thread: done runs once the current callbacks are through. */
 void runtime_call_finish(struct loop *loop, struct runtime_call *call, enum rc rc);
