@@ -347,24 +347,25 @@ void json_remove_at(struct json *array, size_t index)
 	array->array.count--;
 }
 
-struct json *json_need_object(struct arena *a, struct json *object, struct str key)
+static struct json *need(struct arena *a, struct json *object, struct str key, enum json_type type,
+			 struct json *(*make)(struct arena *))
 {
 	struct json *value = json_get(object, key);
-	if (value && value->type == JSON_OBJECT)
+	if (value && value->type == type)
 		return value;
-	value = json_object(a);
+	value = make(a);
 	json_set(a, object, key, value);
 	return value;
 }
 
+struct json *json_need_object(struct arena *a, struct json *object, struct str key)
+{
+	return need(a, object, key, JSON_OBJECT, json_object);
+}
+
 struct json *json_need_array(struct arena *a, struct json *object, struct str key)
 {
-	struct json *value = json_get(object, key);
-	if (value && value->type == JSON_ARRAY)
-		return value;
-	value = json_array(a);
-	json_set(a, object, key, value);
-	return value;
+	return need(a, object, key, JSON_ARRAY, json_array);
 }
 
 size_t json_find(const struct json *array, const struct json *item)
