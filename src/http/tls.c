@@ -154,7 +154,7 @@ enum rc tls_client_new(const struct tls_client_opts *opts, struct tls_context **
 	}
 	if (opts->ca_pem.len > 0)
 		TRY(authorities_load(ssl, opts->ca_pem, false, err));
-	else
+	else if (!opts->skip_verify)
 		SSL_CTX_set_default_verify_paths(ssl);
 	SSL_CTX_set_verify(ssl, opts->skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 	if (opts->offer_http2)

@@ -2,7 +2,8 @@
  * token (join token, admin token, service account, an issuer that is trusted), or nobody.
  *
  * Nobody gets ANONYMOUS_BODY_MAX of body: what is longer is refused (413) before any of it is kept.
- * The same holds for who brings a token that cannot be good, so that a made-up one buys nothing.
+ * The same holds for who brings a token that cannot be good.  One that names a trusted issuer and a
+ * key that is not known yet may be good: keys change, and only its request fetches them.
  * Threads: io. */
 #ifndef SKEG_SERVER_AUTHENTICATE_H
 #define SKEG_SERVER_AUTHENTICATE_H

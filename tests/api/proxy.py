@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import socketserver
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -139,11 +140,23 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = allow_reuse_address = True
 
 
+def tls_server(folder, address):
+    """A Backend behind a certificate that nobody vouches for."""
+    certificate, key = os.path.join(folder, "backend.crt"), os.path.join(folder, "backend.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+                    "-out", certificate, "-subj", "/CN=backend", "-days", "2"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = Server((address, 0), Backend)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
+
+
 class World:
     """A control plane, a pod whose address is the server's, and Services before it."""
 
-    def __init__(self, control, address, port):
-        self.control, self.port = control, port
+    def __init__(self, control, address, port, tls_port):
+        self.control, self.port, self.tls_port = control, port, tls_port
         self.cluster = control.cluster()
         self.cluster.create(PODS, {"metadata": {"name": "web"}, "spec": {"automountServiceAccountToken": False,
                             "schedulerName": "none", "containers": [{"name": "c", "image": "x", "ports": [{"containerPort": port}]}]}})
@@ -207,6 +220,15 @@ def test_names(w):
             (f"{PODS}/absent", 404, 'pods "absent" not found')):
         got = w.ask(path + "/proxy/x")
         same((got[0], got[2]["message"]), (code, message))
+
+
+def test_https(w):
+    code, _, got = w.ask(f"{PODS}/https:web:{w.tls_port}/proxy/a?b=c", "POST", body=b"some bytes")
+    same((code, got["path"], got["body"]), (200, "/a?b=c", "some bytes"))
+    code, _, got = w.ask(f"{PODS}/http:web:{w.tls_port}/proxy/a")
+    same(code, 503)
+    code, _, got = w.ask(f"{PODS}/https:web:{w.port}/proxy/a")
+    same(code, 503)
 
 
 def test_unreachable(w):
@@ -355,7 +377,7 @@ def test_nodes(w):
     same((code, got["message"]), (404, 'nodes "absent" not found'))
 
 
-TESTS = [test_methods, test_headers, test_names, test_unreachable, test_root, test_links, test_both_ways, test_large_upload,
+TESTS = [test_methods, test_headers, test_names, test_https, test_unreachable, test_root, test_links, test_both_ways, test_large_upload,
          test_http2, test_back_pressure, test_broken, test_upgrade, test_rights, test_nodes]
 
 
@@ -366,12 +388,13 @@ def main():
     address = own_address()
     if not address:
         return skipped(len(TESTS), "this machine has no address but loopback")
-    server = Server((address, 0), Backend)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     outcomes = Outcomes()
-    with OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
+    with tempfile.TemporaryDirectory() as folder, OwnControl(args.build, simulated_nodes=0, is_memory=True) as control:
         wait_for("the account", lambda: control.cluster().get("/api/v1/namespaces/default/serviceaccounts/default"), 10)
-        world = World(control, address, server.server_address[1])
+        servers = Server((address, 0), Backend), tls_server(folder, address)
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        world = World(control, address, *(server.server_address[1] for server in servers))
         outcomes.each([test for test in TESTS if (args.only or "") in test.__name__], world)
         outcomes.stop(control)
     return outcomes.end()
