@@ -46,22 +46,32 @@ void lazy_drop(struct lazy *l, const struct entry *e)
 		lazy_write_free(l, map_remove(&l->dirty, entry_key(&key, e)));
 }
 
-struct commit *lazy_flush(struct lazy *l, bool is_all)
+/* A newer write of the key may be with the writer already: its row must not come first. */
+static bool is_due(const struct lazy_write *w, const struct overlay *pending, bool is_all)
 {
-	size_t count = is_all ? l->dirty.count : l->soon_count;
-	if (count == 0 || l->in_flight)
+	const struct object *o = w->entry.object;
+	return (is_all || w->is_soon) &&
+	       !overlay_get(pending, w->entry.stored_id, o->namespace, o->name);
+}
+
+struct commit *lazy_flush(struct lazy *l, const struct overlay *pending, bool is_all)
+{
+	if (l->dirty.count == 0 || l->in_flight)
 		return NULL;
-	struct commit *c = commit_new(count);
+	struct commit *c = commit_new(l->dirty.count);
 	c->is_flush = true;
-	count = 0;
+	c->count = 0;
 	for (struct map_entry *e = map_next(&l->dirty, NULL); e; e = map_next(&l->dirty, e)) {
 		const struct lazy_write *w = e->value;
-		if (!is_all && !w->is_soon)
+		if (!is_due(w, pending, is_all))
 			continue;
-		c->entries[count] = w->entry;
-		object_ref(c->entries[count++].object);
+		c->entries[c->count] = w->entry;
+		object_ref(c->entries[c->count++].object);
 	}
-	ASSERT(count == c->count);
+	if (c->count == 0) {
+		commit_free(c);
+		return NULL;
+	}
 	l->in_flight = c;
 	return c;
 }

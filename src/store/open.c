@@ -105,7 +105,7 @@ enum rc store_open(const struct store_config *config, struct store **ret_store, 
 /* The writer has stopped: the backend is the owner's. */
 static bool write_lazy(struct store *store)
 {
-	struct commit *flush = lazy_flush(&store->lazy, true);
+	struct commit *flush = lazy_flush(&store->lazy, &store->overlay, true);
 	if (!flush)
 		return true;
 	const struct backend_ops *ops = store->writer.ops;

@@ -72,9 +72,7 @@ static enum rc write_entry(struct backend *b, const struct entry *e, uint64_t *b
 	struct str key = str_n(packed, key_pack(packed, e->object->namespace, e->object->name));
 	int64_t id = STATE_ID(e->revision, e->sequence);
 	int64_t prev_id = sqlite_current(b, e->stored_id, key);
-	ASSERT(key.len > 0);
-	if (prev_id > id)
-		return RC_OK; /* lazy, and a durable write of the key overtook it */
+	ASSERT(key.len > 0 && prev_id < id);
 	if (e->is_first_lazy)
 		TRY(mark_lazy(b, e->stored_id, err));
 	sqlite_change_current(b, e->stored_id, key, e->is_delete ? 0 : id);

@@ -84,8 +84,9 @@ struct lazy {
 void lazy_done(struct lazy *l);
 void lazy_put(struct lazy *l, const struct entry *e, bool is_soon);
 void lazy_drop(struct lazy *l, const struct entry *e); /* a durable write of the same key came */
-/* A commit of what is dirty, NULL when nothing is; it stays dirty until lazy_flushed(). */
-struct commit *lazy_flush(struct lazy *l, bool is_all);
+/* A commit of what is dirty and has no newer write pending, NULL when nothing is; it stays dirty
+ * until lazy_flushed(). */
+struct commit *lazy_flush(struct lazy *l, const struct overlay *pending, bool is_all);
 void lazy_flushed(struct lazy *l, const struct commit *flush);
 
 /* --- rings: see ring.c --- */

@@ -270,7 +270,8 @@ void store_turn_on(struct loop_msg *msg)
 static void lazy_timer_on(struct loop_timer *timer)
 {
 	struct store *store = CONTAINER_OF(timer, struct store, lazy_timer);
-	struct commit *flush = store->is_dead ? NULL : lazy_flush(&store->lazy, false);
+	struct commit *flush = store->is_dead ? NULL
+					      : lazy_flush(&store->lazy, &store->overlay, false);
 	if (!flush)
 		return;
 	writer_send(&store->writer, flush);

@@ -620,6 +620,27 @@ static void test_durable_write_overtakes_a_lazy_one(void **state)
 	expect_nothing(f, &c);
 }
 
+static void test_lazy_write_does_not_outlast_a_delete(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+	put_lazy(f, KIND_EVENT, "e", 1, NULL); /* the first lazy one of its kind is durable */
+	put_wait(f, KIND_POD, "n", "a", 1, EXPECT_ANY);
+	for (int i = 0; i < 1024; i++) {
+		snprintf(name, sizeof(name), "e%d", i);
+		put_lazy(f, KIND_EVENT, name, i, NULL);
+	}
+	while (get(f, KIND_EVENT, "n", "e1023") < 0)
+		loop_run_once(f->loop, 0);
+	put_lazy(f, KIND_EVENT, "one-too-many", 1, NULL); /* the next turn writes them */
+	loop_run_once(f->loop, 0);
+	drop_wait(f, KIND_EVENT, "n", "e0", EXPECT_ANY);
+	write_many(f, STORE_RING_EVENTS + 200); /* the delete leaves the disk's history */
+	fixture_restart(f);
+	assert_int_equal(get(f, KIND_EVENT, "n", "e0"), -1);
+	assert_int_equal(get(f, KIND_EVENT, "n", "e1"), 1);
+}
+
 static void test_events_are_written_soon(void **state)
 {
 	struct fixture *f = *state, after;
@@ -846,6 +867,7 @@ int main(void)
 		ON_DISK(test_revision_never_goes_back),
 		ON_DISK(test_lazy_writes_reach_the_disk_at_a_clean_stop),
 		ON_DISK(test_durable_write_overtakes_a_lazy_one),
+		ON_DISK(test_lazy_write_does_not_outlast_a_delete),
 		cmocka_unit_test_setup_teardown(test_events_are_written_soon, set_up_sqlite,
 						tear_down),
 		ON_DISK(test_ring_on_disk_is_compacted),
