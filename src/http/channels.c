@@ -260,11 +260,6 @@ bool channels_has_status(const struct channels *ch)
 	return ch->protocol->has_status;
 }
 
-bool channels_can_half_close(const struct channels *ch)
-{
-	return ch->protocol->can_half_close;
-}
-
 /* --- sending --- */
 
 static size_t base64_send(struct channels *ch, enum channel channel, struct str bytes)
@@ -287,11 +282,6 @@ size_t channels_send(struct channels *ch, enum channel channel, struct str bytes
 	if (ch->protocol->is_base64)
 		return base64_send(ch, channel, bytes);
 	return websocket_send2(ch->ws, true, str_n(&id, 1), bytes);
-}
-
-size_t channels_queued(const struct channels *ch)
-{
-	return ch->ws ? websocket_queued(ch->ws) : spdy_queued(ch->spdy);
 }
 
 void channels_pause(struct channels *ch)

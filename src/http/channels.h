@@ -47,11 +47,9 @@ struct channels_ops {
 				      const struct channels_ops *ops, void *user,
 				      struct channels **ret_channels, struct err *err);
 bool channels_has_status(const struct channels *ch);	 /* the error channel takes a Status */
-bool channels_can_half_close(const struct channels *ch); /* the end of stdin can be told */
 
 /* Returns the bytes that wait to be sent.  A channel that was not wanted takes nothing. */
 size_t channels_send(struct channels *ch, enum channel channel, struct str bytes);
-size_t channels_queued(const struct channels *ch);
 void channels_pause(struct channels *ch);
 void channels_resume(struct channels *ch);
 /* Sends what is queued, says goodbye, and ends; NULL is fine. */

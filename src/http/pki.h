@@ -121,8 +121,6 @@ void pki_key_free(struct pki_key *key);
 					 struct err *err);
 bool pki_key_verify_es256(const struct pki_key *key, struct str bytes,
 			  const unsigned char signature[PKI_ES256_BYTES]);
-/* RS256 (PKCS#1 v1.5, SHA-256) of tokens that others signed. */
-bool pki_key_verify_rs256(const struct pki_key *key, struct str bytes, struct str signature);
 
 /* A P-256 public key as JSON Web Key coordinates (base64url), and the key id that upstream uses:
  * base64url of SHA-256 of the DER SubjectPublicKeyInfo. */

@@ -129,13 +129,6 @@ bool pki_key_verify_es256(const struct pki_key *key, struct str bytes,
 	return is_fine;
 }
 
-bool pki_key_verify_rs256(const struct pki_key *key, struct str bytes, struct str signature)
-{
-	if (EVP_PKEY_get_base_id(key->key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key->key) < 2048)
-		return false;
-	return verify(key->key, bytes, (const unsigned char *)signature.at, signature.len);
-}
-
 enum rc pki_sign_es256(struct str key_pem, struct str bytes,
 		       unsigned char ret_signature[PKI_ES256_BYTES], struct err *err)
 {

@@ -226,11 +226,6 @@ void http_server_adopt(struct http_server *server, struct stream *own_stream)
 		stream_resume(own_stream);
 }
 
-bool http_is_tls(const struct http_exchange *x)
-{
-	return x->is_tls;
-}
-
 void identity_unref(struct identity_holder *holder)
 {
 	if (!holder || --holder->refs > 0)

@@ -129,7 +129,6 @@ bool http_body_is_cut(const struct http_exchange *x); /* it exceeds what on_head
 bool http_expects_upgrade(const struct http_exchange *x); /* HTTP/1.1 with Connection: upgrade */
 
 int http_version(const struct http_exchange *x); /* 10, 11 or 20 */
-bool http_is_tls(const struct http_exchange *x);
 const struct tls_identity *http_identity(struct http_exchange *x);
 const char *http_remote_address(const struct http_exchange *x); /* without the port */
 uint16_t http_remote_port(const struct http_exchange *x);

@@ -198,11 +198,6 @@ uint32_t spdy_stream_id(const struct spdy_stream *stream)
 	return stream->id;
 }
 
-struct spdy *spdy_stream_session(const struct spdy_stream *stream)
-{
-	return stream->session;
-}
-
 void spdy_stream_set_user(struct spdy_stream *stream, void *user)
 {
 	stream->user = user;

@@ -63,7 +63,6 @@ void spdy_close(struct spdy *own_session); /* GOAWAY after what is queued; NULL 
 
 struct str spdy_stream_header(const struct spdy_stream *stream, const char *name); /* lower case */
 uint32_t spdy_stream_id(const struct spdy_stream *stream);
-struct spdy *spdy_stream_session(const struct spdy_stream *stream);
 void spdy_stream_set_user(struct spdy_stream *stream, void *user);
 void *spdy_stream_user(const struct spdy_stream *stream);
 /* Returns the bytes of the session that wait to be sent. */

@@ -237,13 +237,6 @@ size_t websocket_send(struct websocket *ws, bool is_binary, struct str message)
 	return websocket_send2(ws, is_binary, message, (struct str){});
 }
 
-void websocket_ping(struct websocket *ws)
-{
-	const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-	if (wslay_event_queue_msg(ws->frames, &ping) == 0)
-		wslay_event_send(ws->frames);
-}
-
 size_t websocket_queued(const struct websocket *ws)
 {
 	return stream_queued(ws->stream);

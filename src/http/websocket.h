@@ -64,7 +64,6 @@ size_t websocket_ask(struct arena *a, const char *protocols,
 size_t websocket_send(struct websocket *ws, bool is_binary, struct str message);
 /* One message of two parts, without putting them together first. */
 size_t websocket_send2(struct websocket *ws, bool is_binary, struct str first, struct str second);
-void websocket_ping(struct websocket *ws);
 size_t websocket_queued(const struct websocket *ws);
 void websocket_pause(struct websocket *ws); /* what was read already may still come: 4 KiB */
 void websocket_resume(struct websocket *ws);

@@ -331,7 +331,7 @@ enum rc spawn_check(const struct spawn_opts *opts, struct buf *ret_out, struct e
 
 struct watcher {
 	uv_poll_t poll;
-	struct spawn *spawn; /* NULL: abandoned */
+	struct spawn *spawn;
 	enum pipe_end end;
 };
 
@@ -434,10 +434,4 @@ pid_t spawn_pid(const struct spawn *sp)
 void spawn_signal(struct spawn *sp, int signo)
 {
 	child_signal(&sp->child, signo);
-}
-
-void spawn_abandon(struct spawn *sp)
-{
-	if (sp)
-		sp->done = NULL;
 }

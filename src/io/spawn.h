@@ -60,7 +60,5 @@ struct spawn;
 				  void *ctx, struct spawn **ret_spawn, struct err *err);
 pid_t spawn_pid(const struct spawn *sp);
 void spawn_signal(struct spawn *sp, int signo); /* to the process group; race-free before done */
-/* The child runs on, is reaped at its end, and done is not called. */
-void spawn_abandon(struct spawn *sp);
 
 #endif

@@ -1,6 +1,5 @@
 #include "net/cni.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 #include "io/file.h"
@@ -319,28 +318,6 @@ enum rc cni_find(struct cni *cni, struct str sandbox_id, struct cni_result *ret_
 		return err_set(err, RC_NOT_FOUND, "sandbox '%.*s' has no network",
 			       STR_FMT(sandbox_id));
 	return read_result(tree, ret_result, err);
-}
-
-enum rc cni_list(struct cni *cni, struct arena *a, struct str **ret_sandbox_ids, size_t *ret_count,
-		 struct err *err)
-{
-	struct str *ids = NULL;
-	size_t count = 0, cap = 0;
-	DIR *folder = opendir(cni->results_folder);
-	if (!folder)
-		return err_sys(err, RC_IO, errno, "read folder '%s'", cni->results_folder);
-	for (struct dirent *e; (e = readdir(folder));) {
-		struct str name = str_of(e->d_name);
-		if (name.at[0] == '.' || !str_has_suffix(name, STR(RESULT_SUFFIX)))
-			continue;
-		name.len -= sizeof(RESULT_SUFFIX) - 1;
-		ids = arena_grow(a, ids, count, &cap, sizeof(*ids));
-		ids[count++] = arena_str(a, name);
-	}
-	closedir(folder);
-	*ret_sandbox_ids = ids;
-	*ret_count = count;
-	return RC_OK;
 }
 
 /* --- on the loop --- */

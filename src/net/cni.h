@@ -64,9 +64,6 @@ struct cni_result {
 /* What cni_add() returned for a sandbox, also before a restart of the agent; RC_NOT_FOUND. */
 [[nodiscard]] enum rc cni_find(struct cni *cni, struct str sandbox_id,
 			       struct cni_result *ret_result, struct err *err);
-/* Sandboxes that were added and not deleted, so that leases of lost pods can be given back. */
-[[nodiscard]] enum rc cni_list(struct cni *cni, struct arena *a, struct str **ret_sandbox_ids,
-			       size_t *ret_count, struct err *err);
 
 enum cni_verb { CNI_ADD, CNI_DEL, CNI_CHECK };
 

@@ -277,11 +277,6 @@ void client_http_free(struct client *client)
 	free(c);
 }
 
-void client_http_set_token(struct client *client, struct str bearer_token)
-{
-	http_client_set_token(client_http_of(client)->http, bearer_token);
-}
-
 void client_http_set_identity(struct client *client, struct str cert_pem, struct str key_pem)
 {
 	http_client_set_identity(client_http_of(client)->http, cert_pem, key_pem);

@@ -20,7 +20,6 @@ struct http_client_opts; /* http/client.h */
 				      const struct http_client_opts *opts,
 				      struct client **ret_client, struct err *err);
 void client_http_free(struct client *client); /* all watches have to be gone; drops requests */
-void client_http_set_token(struct client *client, struct str bearer_token);
 /* As http_client_set_identity(). */
 void client_http_set_identity(struct client *client, struct str cert_pem, struct str key_pem);
 
