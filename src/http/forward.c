@@ -9,6 +9,7 @@
 #define FILTERED_MAX	 (4u << 20) /* that one piece of a body may become */
 #define CHUNK_FRAME_MAX	 32	    /* its length in hexadecimal, two ends of lines */
 #define DRAINED_BYTES	 (FORWARD_HIGH_BYTES / 4)
+#define INTERIM_MAX	 5 /* replies of 1xx, as Go's client takes */
 
 enum body_form { BODY_NONE, BODY_SIZED, BODY_CHUNKED, BODY_UNTIL_END };
 
@@ -23,6 +24,7 @@ struct forward {
 	size_t scanned;
 	struct http1_head head;
 	struct forward_reply reply;
+	unsigned interim_count;
 	enum body_form form;
 	uint64_t left; /* of a sized body */
 	struct http1_chunked chunked;
@@ -379,6 +381,10 @@ static void head_in(struct forward *f, struct str bytes)
 		f->scanned = 0;
 		if (f->head.status == 101 || f->head.status >= 200)
 			break;
+		if (++f->interim_count > INTERIM_MAX) {
+			broken_for(f, "too many 1xx informational responses");
+			return;
+		}
 	}
 	reply_fields(f);
 	if (f->head.status == 101)

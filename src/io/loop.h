@@ -71,12 +71,13 @@ void loop_work_start(struct loop *loop, struct loop_work *w);
 
 struct world_ops {
 	int64_t (*wall_us)(void);		     /* microseconds since the epoch, UTC */
-	int64_t (*mono_ms)(void);		     /* monotonic milliseconds */
+	int64_t (*mono_us)(void);		     /* monotonic microseconds */
 	void (*random)(void *out, size_t len_bytes); /* cryptographic */
 	void (*sleep_ms)(int64_t ms);		     /* NULL: time does not pass */
 };
 void world_set(const struct world_ops *ops); /* before any thread starts; NULL: the real world */
 int64_t world_wall_us(void);
+int64_t world_mono_us(void); /* durations */
 int64_t world_mono_ms(void);
 /* Blocks the calling thread: commands only, never a loop's callback. */
 void world_sleep_ms(int64_t ms);

@@ -19,9 +19,9 @@ static int64_t real_wall_us(void)
 	return clock_us(CLOCK_REALTIME);
 }
 
-static int64_t real_mono_ms(void)
+static int64_t real_mono_us(void)
 {
-	return clock_us(CLOCK_MONOTONIC) / 1000;
+	return clock_us(CLOCK_MONOTONIC);
 }
 
 static void real_random(void *out, size_t len_bytes)
@@ -44,7 +44,7 @@ static void real_sleep_ms(int64_t ms)
 		;
 }
 
-static const struct world_ops real_world = {real_wall_us, real_mono_ms, real_random, real_sleep_ms};
+static const struct world_ops real_world = {real_wall_us, real_mono_us, real_random, real_sleep_ms};
 static const struct world_ops *world = &real_world;
 
 void world_set(const struct world_ops *ops)
@@ -57,9 +57,14 @@ int64_t world_wall_us(void)
 	return world->wall_us();
 }
 
+int64_t world_mono_us(void)
+{
+	return world->mono_us();
+}
+
 int64_t world_mono_ms(void)
 {
-	return world->mono_ms();
+	return world_mono_us() / 1000;
 }
 
 void world_sleep_ms(int64_t ms)

@@ -36,6 +36,7 @@ struct request *request_new(struct server *server, struct loop *home)
 	r->server = server;
 	r->home = home;
 	r->started_us = world_wall_us();
+	r->began_us = world_mono_us();
 	return r;
 }
 

@@ -159,7 +159,8 @@ struct request {
 	struct object *beside;			/* own: a second write of the same commit */
 	int64_t beside_expect;
 	struct object *pending; /* what the reply will be when the commit is durable */
-	int64_t started_us;	/* when it came */
+	int64_t started_us;	/* when it came, wall clock */
+	int64_t began_us;	/* the same, monotonic */
 	int64_t due_ms;		/* monotonic, see deadline.h; 0: never */
 	struct list deadline_link;
 	bool is_timed_out; /* the client has its answer: 504 */

@@ -136,7 +136,7 @@ void request_metrics_note(struct request_metrics *m, const struct request *r)
 {
 	struct row_key key;
 	key_of(r, &key);
-	int64_t us = MAX(world_wall_us() - r->started_us, 0);
+	int64_t us = world_mono_us() - r->began_us;
 	size_t bucket = bucket_of(us);
 	pthread_mutex_lock(&m->lock);
 	struct row *row = row_get(m, &key);

@@ -120,6 +120,10 @@ class Backend(http.server.BaseHTTPRequestHandler):
         elif path == "/broken":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
             self.close_connection = True
+        elif path.startswith("/early/"):
+            hint = b"HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n"
+            self.wfile.write(hint * int(path[7:]) + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+            self.close_connection = True
         elif path == "/mute":
             self.close_connection = True
         elif path == "/moved":
@@ -340,6 +344,13 @@ def test_broken(w):
             pass
         assert have.endswith(b"short") or b"short" not in have, have
     same(w.ask(PODS + "/web/proxy/x")[0], 200)
+
+
+def test_interim_replies(w):
+    code, _, body = w.ask(PODS + "/web/proxy/early/5")
+    same((code, body), (200, b"late"))
+    code, _, got = w.ask(PODS + "/web/proxy/early/6")
+    same((code, got["message"]), (503, "error trying to reach service: too many 1xx informational responses"))
 
 
 def test_upgrade(w):

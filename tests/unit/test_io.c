@@ -80,11 +80,11 @@ static void tick_on(struct loop_timer *timer)
 		loop_stop(t->loop);
 }
 
-static int64_t stopped_ms;
+static int64_t stopped_us;
 
 static int64_t stopped_clock(void)
 {
-	return stopped_ms;
+	return stopped_us;
 }
 
 static void no_random(void *out, size_t len)
@@ -100,7 +100,7 @@ static void test_timers_by_due_time(void **state)
 	seen_count = 0;
 	/* All start at one moment: what a busy machine does between two starts is not the subject.
 	 */
-	stopped_ms = world_mono_ms();
+	stopped_us = world_mono_us();
 	world_set(&stopped);
 	for (int i = 0; i < 40; i++) {
 		int delay = (i * 7) % 40;
@@ -195,7 +195,7 @@ static void test_world_can_be_replaced(void **state)
 	world_set(&fake);
 	world_uuid(a);
 	assert_string_equal(a, "ffffffff-ffff-4fff-bfff-ffffffffffff");
-	assert_int_equal(world_mono_ms(), 42);
+	assert_int_equal(world_mono_us(), 42);
 	world_set(NULL);
 	assert_true(world_wall_us() > 1600000000000000);
 }
