@@ -47,7 +47,7 @@ const struct prepare_row prepare_rows[] = {
 	{"networking.k8s.io", "Ingress", "spec", HAS_STATUS},
 	{"networking.k8s.io", "IngressClass", "spec", 0},
 	{"networking.k8s.io", "NetworkPolicy", "spec", 0},
-	{"networking.k8s.io", "ServiceCIDR", "", KEEPS_STATUS},
+	{"networking.k8s.io", "ServiceCIDR", "", KEEPS_STATUS | RESETS_METADATA},
 	{"discovery.k8s.io", "EndpointSlice", "*", 0, slice_create, update_slice},
 	{FLOW, "FlowSchema", "spec", HAS_STATUS | RESETS_METADATA},
 	{FLOW, "PriorityLevelConfiguration", "spec", HAS_STATUS | RESETS_METADATA},
@@ -57,7 +57,7 @@ const struct prepare_row prepare_rows[] = {
 	{ADMISSION, "ValidatingAdmissionPolicyBinding", "spec", 0},
 	{"apiextensions.k8s.io", "CustomResourceDefinition", "spec", HAS_STATUS | RESETS_METADATA,
 	 crd_create},
-	{"apiregistration.k8s.io", "APIService", "", HAS_STATUS},
+	{"apiregistration.k8s.io", "APIService", "", HAS_STATUS | RESETS_METADATA},
 	{"certificates.k8s.io", "CertificateSigningRequest", "", HAS_STATUS, csr_create,
 	 update_signing_request, update_condition_times},
 	{"scheduling.k8s.io", "PriorityClass", "-", 0},
@@ -65,7 +65,7 @@ const struct prepare_row prepare_rows[] = {
 	{"storage.k8s.io", "VolumeAttributesClass", "", 0, class_create},
 	{"resource.k8s.io", "DeviceClass", "spec", 0},
 	{"resource.k8s.io", "ResourceSlice", "spec", 0},
-	{"resource.k8s.io", "ResourceClaim", "", HAS_STATUS},
+	{"resource.k8s.io", "ResourceClaim", "", HAS_STATUS | RESETS_METADATA},
 	{},
 };
 

@@ -118,6 +118,8 @@ void check_cidr_strictly(struct check *v, const struct path *at, struct str text
 /* ---- shared structures (validate_meta.c, validate_resources.c) ---- */
 void check_meta_create(struct check *v, const struct json *tree, enum name_rule rule);
 void check_meta_path_segment(struct check *v, const struct json *tree);
+/* What every kind's update is asked; check_meta_update() also asks for domains of finalizers. */
+void check_meta_change(struct check *v, const struct json *old, const struct json *tree);
 void check_meta_update(struct check *v, const struct json *old, const struct json *tree);
 void check_labels(struct check *v, const struct path *at, const struct json *labels);
 void check_annotations(struct check *v, const struct path *at, const struct json *annotations);
@@ -275,7 +277,6 @@ struct kind_rules {
 	void (*create)(struct check *v, const struct json *tree);
 	/* main updates; NULL: create's rules hold again */
 	void (*update)(struct check *v, const struct json *old, const struct json *tree);
-	bool judges_meta_once; /* an update does not repeat the rules of create for metadata */
 	/* "status" and others; NULL: metadata only */
 	void (*part)(struct check *v, const struct json *old, const struct json *tree,
 		     const char *subresource);

@@ -28,6 +28,53 @@ void api_validate_create(const struct api_kind *kind, const struct json *tree,
 		check_meta_path_segment(&v, tree);
 }
 
+/* Which rules an update goes through, after those of all kinds, and in which order: c: metadata as
+ * a create has it judged; u: as an update has; s: the kind's own. */
+static const struct {
+	const char *steps, *kinds;
+} updates[] = {
+	{"us", "PodTemplate,ReplicationController,ResourceQuota,Service,DaemonSet,Deployment,"
+	       "ReplicaSet,StatefulSet,HorizontalPodAutoscaler,CronJob,Job,Event,ServiceCIDR,"
+	       "ResourceSlice,PriorityClass,CSIDriver,Lease"},
+	{"cs", "LimitRange,EndpointSlice,FlowSchema,PriorityLevelConfiguration,"
+	       "MutatingWebhookConfiguration,ValidatingWebhookConfiguration,"
+	       "ValidatingAdmissionPolicy,ValidatingAdmissionPolicyBinding,VolumeAttachment"},
+	{"csu", "Namespace,Node,IPAddress,NetworkPolicy,ResourceClaim,ResourceClaimTemplate,"
+		"StorageClass,CSIStorageCapacity,RuntimeClass"},
+	{"csc", "PersistentVolume,CSINode"},
+	{"uus", "CertificateSigningRequest,DeviceClass,APIService"},
+};
+
+static const char *steps_of(const struct api_kind *kind, const char *subresource)
+{
+	if (str_is(kind->kind, "PodDisruptionBudget") ||
+	    (str_is(kind->kind, "Event") && kind->group.len == 0) ||
+	    (str_is(kind->kind, "CronJob") && *subresource))
+		return "s";
+	if (str_is(kind->kind, "VolumeAttachment") && *subresource)
+		return "cs";
+	if (*subresource)
+		return str_is(kind->kind, "CertificateSigningRequest") ? "uus" : "us";
+	for (size_t i = 0; i < ARRAY_LEN(updates); i++)
+		if (text_in(kind->kind, updates[i].kinds))
+			return updates[i].steps;
+	return "ucs";
+}
+
+static void own_update_rules(struct check *v, const struct kind_rules *rules,
+			     const struct json *old, const struct json *tree,
+			     const char *subresource)
+{
+	if (*subresource) {
+		if (rules->part)
+			rules->part(v, old, tree, subresource);
+	} else if (rules->update) {
+		rules->update(v, old, tree);
+	} else if (rules->create) {
+		rules->create(v, tree);
+	}
+}
+
 void api_validate_update(const struct api_kind *kind, const struct json *old,
 			 const struct json *tree, const char *subresource,
 			 struct field_errors *errors)
@@ -35,22 +82,15 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 	const struct kind_rules *rules = rules_find(kind);
 	struct check v = {
 		.errors = errors, .arena = errors->arena, .kind = kind, .is_update = true};
-	/* once for every kind, then once more as the first of the kind's own rules */
 	check_meta_path_segment(&v, tree);
-	check_meta_update(&v, old, tree);
-	check_meta_update(&v, old, tree);
-	if (!rules || (!rules->judges_meta_once && rules->name != NAME_GENERIC))
-		if (!*subresource)
+	check_meta_change(&v, old, tree);
+	for (const char *step = steps_of(kind, subresource); *step; step++) {
+		if (*step == 'u')
+			check_meta_update(&v, old, tree);
+		else if (*step == 'c')
 			check_meta_create(&v, tree, rules ? rules->name : NAME_PATH_SEGMENT);
-	if (!rules)
-		return;
-	if (*subresource) {
-		if (rules->part)
-			rules->part(&v, old, tree, subresource);
-	} else if (rules->update) {
-		rules->update(&v, old, tree);
-	} else if (rules->create) {
-		rules->create(&v, tree);
+		else if (rules)
+			own_update_rules(&v, rules, old, tree, subresource);
 	}
 }
 

@@ -391,13 +391,11 @@ static void binding_rules(struct check *v, const struct json *tree)
 #define ADMISSION "admissionregistration.k8s.io"
 
 const struct kind_rules validate_admission[] = {
-	{ADMISSION, "MutatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, false,
-	 NULL},
+	{ADMISSION, "MutatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, NULL},
 	{ADMISSION, "ValidatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL,
-	 false, NULL},
-	{ADMISSION, "ValidatingAdmissionPolicy", NAME_DNS_SUBDOMAIN, policy_rules, NULL, false,
 	 NULL},
+	{ADMISSION, "ValidatingAdmissionPolicy", NAME_DNS_SUBDOMAIN, policy_rules, NULL, NULL},
 	{ADMISSION, "ValidatingAdmissionPolicyBinding", NAME_DNS_SUBDOMAIN, binding_rules, NULL,
-	 false, NULL},
+	 NULL},
 	{},
 };

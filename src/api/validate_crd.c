@@ -391,6 +391,6 @@ static void crd_update_rules(struct check *v, const struct json *old_tree, const
 
 const struct kind_rules validate_crd[] = {
 	{"apiextensions.k8s.io", "CustomResourceDefinition", NAME_DNS_SUBDOMAIN, crd_rules,
-	 crd_update_rules, false, NULL},
+	 crd_update_rules, NULL},
 	{},
 };

@@ -291,12 +291,12 @@ void check_allocated_config(struct check *v, const struct path *at, const struct
 #define RESOURCE "resource.k8s.io"
 
 const struct kind_rules validate_device[] = {
-	{RESOURCE, "DeviceClass", NAME_LONG, class_rules, NULL, false, NULL},
+	{RESOURCE, "DeviceClass", NAME_LONG, class_rules, NULL, NULL},
 	{RESOURCE, "ResourceClaim", NAME_DNS_SUBDOMAIN, claim_rules_of_devices,
-	 claim_update_rules_of_devices, false, device_claim_part_rules},
+	 claim_update_rules_of_devices, device_claim_part_rules},
 	{RESOURCE, "ResourceClaimTemplate", NAME_DNS_SUBDOMAIN, template_rules,
-	 template_update_rules, true, NULL},
+	 template_update_rules, NULL},
 	{RESOURCE, "ResourceSlice", NAME_DNS_SUBDOMAIN, device_slice_rules,
-	 device_slice_update_rules, false, NULL},
+	 device_slice_update_rules, NULL},
 	{},
 };

@@ -289,8 +289,7 @@ static void priority_level_rules(struct check *v, const struct json *tree)
 #define FLOW "flowcontrol.apiserver.k8s.io"
 
 const struct kind_rules validate_flow[] = {
-	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, false, NULL},
-	{FLOW, "PriorityLevelConfiguration", NAME_DNS_SUBDOMAIN, priority_level_rules, NULL, false,
-	 NULL},
+	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, NULL},
+	{FLOW, "PriorityLevelConfiguration", NAME_DNS_SUBDOMAIN, priority_level_rules, NULL, NULL},
 	{},
 };

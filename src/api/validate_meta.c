@@ -43,7 +43,8 @@ static void check_owner(struct check *v, const struct path *at, const struct jso
 {
 	struct str version = TEXT(owner, "apiVersion"), group, tail;
 	bool has_group = str_cut(version, '/', &group, &tail);
-	if (version.len == 0 || (has_group && tail.len == 0))
+	bool is_odd = has_group && (tail.len == 0 || memchr(tail.at, '/', tail.len));
+	if (version.len == 0 || is_odd)
 		bad_text(v, MEMBER(at, "apiVersion"), version, "version must not be empty");
 	if (TEXT(owner, "kind").len == 0)
 		bad_text(v, MEMBER(at, "kind"), STR(""), "must not be empty");
@@ -92,20 +93,6 @@ static void check_finalizers(struct check *v, const struct path *at, const struc
 		    "finalizer orphan and foregroundDeletion cannot be both set");
 }
 
-/* Kinds of the core server add their own rule; the generic groups do not. */
-static void check_finalizer_domains(struct check *v, const struct path *at,
-				    const struct json *finalizers)
-{
-	FOR_ITEMS(i, item, finalizers)
-	{
-		struct str name = json_str(item);
-		if (!memchr(name.at, '/', name.len) && !is_plain_standard(name))
-			bad_text(v, ITEM(at, i), name,
-				 "name is neither a standard finalizer name nor is it fully "
-				 "qualified");
-	}
-}
-
 static bool is_generic(const struct api_kind *kind)
 {
 	static const char *const groups[] = {"apiextensions.k8s.io", "coordination.k8s.io",
@@ -115,6 +102,22 @@ static bool is_generic(const struct api_kind *kind)
 		if (str_is(kind->group, groups[i]))
 			return true;
 	return false;
+}
+
+/* Kinds of the core server add their own rule; the generic groups do not. */
+static void check_finalizer_domains(struct check *v, const struct json *meta)
+{
+	const struct path *at = MEMBER(ROOT("metadata"), "finalizers");
+	if (is_generic(v->kind))
+		return;
+	FOR_ITEMS(i, item, GET(meta, "finalizers"))
+	{
+		struct str name = json_str(item);
+		if (!memchr(name.at, '/', name.len) && !is_plain_standard(name))
+			bad_text(v, ITEM(at, i), name,
+				 "name is neither a standard finalizer name nor is it fully "
+				 "qualified");
+	}
 }
 
 static void check_meta_names(struct check *v, const struct path *at, const struct json *meta,
@@ -180,9 +183,7 @@ void check_meta_create(struct check *v, const struct json *tree, enum name_rule 
 {
 	const struct json *meta = GET(tree, "metadata");
 	check_meta(v, meta, rule);
-	if (!is_generic(v->kind))
-		check_finalizer_domains(v, MEMBER(ROOT("metadata"), "finalizers"),
-					GET(meta, "finalizers"));
+	check_finalizer_domains(v, meta);
 }
 
 void check_meta_path_segment(struct check *v, const struct json *tree)
@@ -214,7 +215,7 @@ static void check_no_new_finalizers(struct check *v, const struct json *old,
 		  text.data);
 }
 
-void check_meta_update(struct check *v, const struct json *old_tree, const struct json *tree)
+void check_meta_change(struct check *v, const struct json *old_tree, const struct json *tree)
 {
 	static const char *const fixed[] = {"name",
 					    "namespace",
@@ -235,6 +236,12 @@ void check_meta_update(struct check *v, const struct json *old_tree, const struc
 	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
 	check_owners(v, MEMBER(at, "ownerReferences"), GET(meta, "ownerReferences"));
 	check_managers(v, MEMBER(at, "managedFields"), GET(meta, "managedFields"));
+}
+
+void check_meta_update(struct check *v, const struct json *old, const struct json *tree)
+{
+	check_meta_change(v, old, tree);
+	check_finalizer_domains(v, GET(tree, "metadata"));
 }
 
 /* ---- selectors ---- */

@@ -381,16 +381,16 @@ static void lease_rules(struct check *v, const struct json *tree)
 #define NETWORKING "networking.k8s.io"
 
 const struct kind_rules validate_net[] = {
-	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, NULL, false, ingress_part_rules},
+	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, NULL, ingress_part_rules},
 	{NETWORKING, "IngressClass", NAME_DNS_SUBDOMAIN, ingress_class_rules,
-	 ingress_class_update_rules, true, NULL},
+	 ingress_class_update_rules, NULL},
 	{NETWORKING, "NetworkPolicy", NAME_DNS_SUBDOMAIN, network_policy_rules,
-	 network_policy_update_rules, false, NULL},
-	{NETWORKING, "IPAddress", NAME_NONE, ip_address_rules, ip_address_update_rules, true, NULL},
+	 network_policy_update_rules, NULL},
+	{NETWORKING, "IPAddress", NAME_NONE, ip_address_rules, ip_address_update_rules, NULL},
 	{NETWORKING, "ServiceCIDR", NAME_DNS_SUBDOMAIN, service_cidr_rules,
-	 service_cidr_update_rules, true, NULL},
+	 service_cidr_update_rules, NULL},
 	{"discovery.k8s.io", "EndpointSlice", NAME_DNS_SUBDOMAIN, slice_rules, slice_update_rules,
-	 false, NULL},
-	{"coordination.k8s.io", "Lease", NAME_DNS_SUBDOMAIN, lease_rules, NULL, false, NULL},
+	 NULL},
+	{"coordination.k8s.io", "Lease", NAME_DNS_SUBDOMAIN, lease_rules, NULL, NULL},
 	{},
 };

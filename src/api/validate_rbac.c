@@ -97,10 +97,9 @@ static void binding_update_rules(struct check *v, const struct json *old, const 
 }
 
 const struct kind_rules validate_rbac[] = {
-	{RBAC, "Role", NAME_PATH_SEGMENT, role_rules, NULL, false, NULL},
-	{RBAC, "ClusterRole", NAME_PATH_SEGMENT, role_rules, NULL, false, NULL},
-	{RBAC, "RoleBinding", NAME_PATH_SEGMENT, binding_rules, binding_update_rules, false, NULL},
-	{RBAC, "ClusterRoleBinding", NAME_PATH_SEGMENT, binding_rules, binding_update_rules, false,
-	 NULL},
+	{RBAC, "Role", NAME_PATH_SEGMENT, role_rules, NULL, NULL},
+	{RBAC, "ClusterRole", NAME_PATH_SEGMENT, role_rules, NULL, NULL},
+	{RBAC, "RoleBinding", NAME_PATH_SEGMENT, binding_rules, binding_update_rules, NULL},
+	{RBAC, "ClusterRoleBinding", NAME_PATH_SEGMENT, binding_rules, binding_update_rules, NULL},
 	{},
 };

@@ -252,15 +252,14 @@ static void attributes_class_update_rules(struct check *v, const struct json *ol
 
 const struct kind_rules validate_storage[] = {
 	{STORAGE, "StorageClass", NAME_DNS_SUBDOMAIN, storage_class_rules,
-	 storage_class_update_rules, true, NULL},
-	{STORAGE, "CSIDriver", NAME_DNS_SUBDOMAIN, csi_driver_rules, csi_driver_update_rules, true,
-	 NULL},
-	{STORAGE, "CSINode", NAME_DNS_SUBDOMAIN, csi_node_rules, csi_node_update_rules, true, NULL},
+	 storage_class_update_rules, NULL},
+	{STORAGE, "CSIDriver", NAME_DNS_SUBDOMAIN, csi_driver_rules, csi_driver_update_rules, NULL},
+	{STORAGE, "CSINode", NAME_DNS_SUBDOMAIN, csi_node_rules, csi_node_update_rules, NULL},
 	{STORAGE, "CSIStorageCapacity", NAME_DNS_SUBDOMAIN, capacity_rules, capacity_update_rules,
-	 false, NULL},
+	 NULL},
 	{STORAGE, "VolumeAttachment", NAME_DNS_SUBDOMAIN, attachment_rules, attachment_update_rules,
-	 false, NULL},
+	 NULL},
 	{STORAGE, "VolumeAttributesClass", NAME_DNS_SUBDOMAIN, attributes_class_rules,
-	 attributes_class_update_rules, true, NULL},
+	 attributes_class_update_rules, NULL},
 	{},
 };
