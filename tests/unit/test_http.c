@@ -70,7 +70,11 @@ static void request_on(struct http_exchange *x, void *ctx)
 		http_reply_text(x, http_body_is_cut(x) ? 413 : 200, "text/plain", http_body(x));
 	else if (str_is(path, "/park"))
 		parked = x;
-	else if (str_is(path, "/upgrade"))
+	else if (str_is(path, "/held")) {
+		parked = x;
+		http_hold(x);
+		http_reply_text(x, 200, "text/plain", STR("held"));
+	} else if (str_is(path, "/upgrade"))
 		upgrade(x);
 	else if (str_is(path, "/abort"))
 		http_abort(x);
@@ -532,6 +536,22 @@ static void test_upgrade_gives_the_connection(void **state)
 	server_end();
 }
 
+static void test_held_exchange_outlives_the_upgrade(void **state)
+{
+	server_start(false, NULL);
+	int fd = raw_connect(http_server_port(server));
+	CLEANUP_BUF got = BUF_INIT(1 << 20);
+	raw_send(fd, STR("GET /held HTTP/1.1\r\nHost: x\r\n\r\n"));
+	WAIT_FOR(raw_read(fd, &got) && got.data && strstr(got.data, "held"));
+	raw_send(fd, STR("GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+			 "Upgrade: echo\r\n\r\nearly"));
+	WAIT_FOR(raw_read(fd, &got) && strstr(got.data, "\r\n\r\nearly"));
+	assert_true(str_is(http_path(parked), "/held"));
+	http_release(TAKE_PTR(parked));
+	close(fd);
+	server_end();
+}
+
 /* --- stopping --- */
 
 static void test_stop_waits_for_replies(void **state)
@@ -739,6 +759,7 @@ int main(void)
 		cmocka_unit_test(test_slow_clients_are_cut),
 		cmocka_unit_test(test_too_many_connections_wait),
 		cmocka_unit_test(test_upgrade_gives_the_connection),
+		cmocka_unit_test(test_held_exchange_outlives_the_upgrade),
 		cmocka_unit_test(test_stop_waits_for_replies),
 		cmocka_unit_test(test_grace_ends),
 		cmocka_unit_test(test_port_taken),
