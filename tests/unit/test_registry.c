@@ -518,6 +518,11 @@ static void test_trim(void **state)
 	assert_int_equal(trimmed.image_count, 0);
 	assert_int_equal(image_store_remove(store, id, &err), RC_OK);
 	assert_pulled(pull_with("", "127.0.0.1:%d/app:index", NULL)); /* a pull pins nothing */
+	int pull;
+	assert_int_equal(image_store_hold(store, &pull, &err), RC_OK);
+	assert_int_equal(image_store_trim(store, &now, &trimmed, &err), RC_OK);
+	assert_int_equal(trimmed.image_count, 0);
+	close(pull);
 	assert_int_equal(image_store_trim(store, &now, &trimmed, &err), RC_OK);
 	assert_int_equal(trimmed.image_count, 1);
 	assert_int_equal(image_store_find(store, id, &a, &info, &err), RC_NOT_FOUND);
