@@ -1,8 +1,5 @@
 #include "net/cni_config.h"
 
-#include <dirent.h>
-#include <errno.h>
-
 #include "io/file.h"
 
 #define DEFAULT_MTU	1500
@@ -72,16 +69,16 @@ static bool is_conf_name(const char *name)
 static enum rc first_conf(struct arena *a, const char *folder, struct str *ret_path,
 			  struct err *err)
 {
-	struct str first = {};
-	DIR *dir = opendir(folder);
-	if (!dir && errno != ENOENT)
-		return err_sys(err, RC_IO, errno, "read folder '%s'", folder);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (is_conf_name(e->d_name) && (!first.at || str_cmp(str_of(e->d_name), first) < 0))
-			first = arena_str(a, str_of(e->d_name));
-	if (dir)
-		closedir(dir);
-	*ret_path = first.at ? arena_printf(a, "%s/%.*s", folder, STR_FMT(first)) : first;
+	const char **names;
+	size_t count, i = 0;
+	*ret_path = (struct str){};
+	enum rc rc = dir_list(folder, a, &names, &count, err);
+	if (rc != RC_OK)
+		return rc == RC_NOT_FOUND ? RC_OK : rc;
+	while (i < count && !is_conf_name(names[i]))
+		i++;
+	if (i < count)
+		*ret_path = arena_printf(a, "%s/%s", folder, names[i]);
 	return RC_OK;
 }
 

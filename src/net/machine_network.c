@@ -6,10 +6,8 @@
  */
 #include "net/node_network.h"
 
-#include <dirent.h>
-#include <errno.h>
-
 #include "base/buf.h"
+#include "io/file.h"
 #include "net/machine_network-int.h"
 #include "net/nft.h"
 #include "net/sysctl.h"
@@ -420,18 +418,20 @@ static enum rc close_way_out(struct netlink *nl, const struct machine_network *n
 /* The nodes' namespaces are named skeg-C.NODE; a cluster's name holds no dot. */
 static enum rc release_namespaces(const struct machine_network *net, struct err *err)
 {
-	char prefix[NETNS_NAME_MAX], path[NETNS_PATH_MAX];
+	CLEANUP_ARENA a = {};
+	char path[NETNS_PATH_MAX];
+	const char **names;
+	size_t count;
 	enum rc first = RC_OK;
 	struct err one;
-	DIR *folder = opendir(NETNS_FOLDER);
-	if (!folder)
-		return errno == ENOENT ? RC_OK : err_sys(err, RC_IO, errno, "read " NETNS_FOLDER);
-	snprintf(prefix, sizeof(prefix), "skeg-%s.", net->cluster);
-	for (struct dirent *e; (e = readdir(folder));)
-		if (str_has_prefix(str_of(e->d_name), str_of(prefix)) &&
-		    netns_path(str_of(e->d_name), path, NULL) == RC_OK)
+	struct str prefix = arena_printf(&a, "skeg-%s.", net->cluster);
+	enum rc rc = dir_list(NETNS_FOLDER, &a, &names, &count, err);
+	if (rc != RC_OK)
+		return rc == RC_NOT_FOUND ? RC_OK : rc;
+	for (size_t i = 0; i < count; i++)
+		if (str_has_prefix(str_of(names[i]), prefix) &&
+		    netns_path(str_of(names[i]), path, NULL) == RC_OK)
 			keep_first(netns_release(path, &one), &one, &first, err);
-	closedir(folder);
 	keep_first(netns_release(net->netns_path, &one), &one, &first, err);
 	return first;
 }

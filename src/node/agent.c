@@ -1,10 +1,9 @@
 #include "node/agent.h"
 
-#include <dirent.h>
-
 #include "api/api_ids.h"
 #include "base/log.h"
 #include "http/client.h"
+#include "io/file.h"
 #include "node/agent-int.h"
 #include "node/pod_worker.h"
 #include "node/volumes.h"
@@ -166,13 +165,16 @@ static void adopt_orphan(struct node_agent *agent, struct str uid)
 static void each_name(struct node_agent *agent, const char *below,
 		      void (*fn)(struct node_agent *agent, struct str name))
 {
-	CLEANUP(free_p) char *path = mem_printf("%s/%s", agent->config.folder, below);
-	DIR *dir = opendir(path);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_name[0] != '.')
-			fn(agent, str_of(e->d_name));
-	if (dir)
-		closedir(dir);
+	CLEANUP_ARENA a = {};
+	const char **names;
+	size_t count;
+	struct err err;
+	const char *path = arena_printf(&a, "%s/%s", agent->config.folder, below).at;
+	if (dir_list(path, &a, &names, &count, &err) != RC_OK)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (names[i][0] != '.')
+			fn(agent, str_of(names[i]));
 }
 
 /* "<namespace>_<name>_<uid>" */

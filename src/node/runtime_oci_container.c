@@ -563,24 +563,16 @@ enum rc oci_monitor_tell(const struct runtime_oci *oci, const char *id, const ch
 static enum rc log_prune(const char *log, int64_t keep, struct err *err)
 {
 	CLEANUP_ARENA arena = {};
-	char folder[RUNTIME_PATH_MAX];
 	const char *base = strrchr(log, '/') + 1;
-	snprintf(folder, sizeof(folder), "%.*s", (int)(base - log), log);
-	struct dirent **entries = NULL;
-	int count = scandir(folder, &entries, NULL, alphasort);
-	if (count < 0)
-		return err_sys(err, RC_IO, errno, "list %s", folder);
+	const char *folder = arena_cstr(&arena, str_n(log, (size_t)(base - log)));
+	struct str prefix = arena_printf(&arena, "%s.", base);
+	const char **names;
+	size_t count;
 	int64_t old = 0;
-	for (int i = count; i-- > 0;) {
-		size_t len = strlen(base);
-		const char *name = entries[i]->d_name;
-		bool is_old = strncmp(name, base, len) == 0 && name[len] == '.';
-		if (is_old && ++old > keep)
-			unlink(arena_printf(&arena, "%s%s", folder, name).at);
-	}
-	for (int i = 0; i < count; i++)
-		free(entries[i]);
-	free(entries);
+	TRY(dir_list(folder, &arena, &names, &count, err));
+	for (size_t i = count; i-- > 0;)
+		if (str_has_prefix(str_of(names[i]), prefix) && ++old > keep)
+			unlink(arena_printf(&arena, "%s%s", folder, names[i]).at);
 	return RC_OK;
 }
 

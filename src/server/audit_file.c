@@ -1,6 +1,5 @@
 #include "server/audit_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,9 +7,8 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "io/file.h"
 #include "io/loop.h"
-
-#define BACKUPS_SEEN_MAX 4096
 
 static bool is_standard_output(const struct audit_file *f)
 {
@@ -66,16 +64,6 @@ static char *backup_path(const char *path)
 			  STR_FMT(ending));
 }
 
-struct backups {
-	char *names[BACKUPS_SEEN_MAX];
-	size_t count;
-};
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)b, *(char *const *)a); /* the newest first */
-}
-
 #define WHEN_FORM "dddd-dd-ddTdd-dd-dd.ddd" /* d: a digit */
 
 /* Of "audit.log" only what backup_path() made: other files are not ours to remove. */
@@ -92,20 +80,6 @@ static bool is_backup(struct str name, struct str stem, struct str ending)
 	return true;
 }
 
-static void backups_list(struct backups *b, const char *folder, struct str stem, struct str ending)
-{
-	DIR *d = opendir(folder);
-	struct dirent *entry;
-	while (d && (entry = readdir(d)) && b->count < BACKUPS_SEEN_MAX) {
-		struct str name = str_of(entry->d_name);
-		if (is_backup(name, stem, ending))
-			b->names[b->count++] = mem_strdup(entry->d_name);
-	}
-	if (d)
-		closedir(d);
-	qsort(b->names, b->count, sizeof(b->names[0]), compare_names);
-}
-
 static bool is_too_old(int folder, const char *name, int64_t age_max_us)
 {
 	struct stat st;
@@ -116,21 +90,26 @@ static bool is_too_old(int folder, const char *name, int64_t age_max_us)
 
 static void backups_trim(const struct audit_file *f)
 {
+	CLEANUP_ARENA a = {};
 	struct str stem, ending, folder, name;
+	const char **names;
+	size_t count;
+	int64_t newer = 0;
 	split_path(f->path, &stem, &ending);
 	if (!str_cut_last(stem, '/', &folder, &name)) {
 		name = stem;
 		folder = STR(".");
 	}
-	CLEANUP(free_p) char *path = mem_strndup(folder.len ? folder.at : "/", MAX(folder.len, 1u));
+	const char *path = folder.len ? arena_cstr(&a, folder) : "/";
 	CLEANUP(close_fd_p) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(free_p) struct backups *b = mem_alloc(sizeof(*b));
-	backups_list(b, path, name, ending);
-	for (size_t i = 0; i < b->count; i++) {
-		bool is_one_too_many = f->backups_max && (int64_t)i >= f->backups_max;
-		if (fd >= 0 && (is_one_too_many || is_too_old(fd, b->names[i], f->age_max_us)))
-			unlinkat(fd, b->names[i], 0);
-		free(b->names[i]);
+	if (fd < 0 || dir_list(path, &a, &names, &count, NULL) != RC_OK)
+		return;
+	for (size_t i = count; i-- > 0;) { /* the newest first */
+		if (!is_backup(str_of(names[i]), name, ending))
+			continue;
+		bool is_one_too_many = f->backups_max && newer++ >= f->backups_max;
+		if (is_one_too_many || is_too_old(fd, names[i], f->age_max_us))
+			unlinkat(fd, names[i], 0);
 	}
 }
 

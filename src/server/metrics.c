@@ -1,5 +1,4 @@
 /* The document /metrics: requests, fairness, store, process. */
-#include <dirent.h>
 #include <sys/resource.h>
 
 #include "api/schema.h"
@@ -63,14 +62,13 @@ static void write_objects(struct buf *out, const struct snapshot *s)
 
 static double open_descriptors(void)
 {
-	DIR *folder = opendir("/proc/self/fd");
-	int count = -3; /* ".", ".." and this one */
-	if (!folder)
+	CLEANUP_ARENA a = {};
+	const char **names;
+	size_t count;
+	struct err err;
+	if (dir_list("/proc/self/fd", &a, &names, &count, &err) != RC_OK)
 		return 0;
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
+	return (double)count - 1; /* this one */
 }
 
 /* Resident bytes: the second number of statm, in pages. */
