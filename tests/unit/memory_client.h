@@ -28,6 +28,7 @@ struct memory_client {
 	size_t count;
 	int64_t revision;
 	int requests;
+	char event[512]; /* "<reason>: <message>" of the last Event, which is not kept */
 };
 
 struct memory_answer {
@@ -136,8 +137,12 @@ static inline void memory_serve(struct memory_client *m, const struct client_req
 	CLEANUP_ARENA a = {};
 	size_t i = memory_find(m, q->kind->stored_id, q->namespace, q->name);
 	bool is_create = q->verb == CLIENT_CREATE;
-	if (is_create && q->kind->stored_id == KIND_EVENT)
+	if (is_create && q->kind->stored_id == KIND_EVENT) {
+		snprintf(m->event, sizeof(m->event), "%.*s: %.*s",
+			 STR_FMT(json_str(json_get(q->body, STR("reason")))),
+			 STR_FMT(json_str(json_get(q->body, STR("message")))));
 		return;
+	}
 	if (!is_create && i == m->count) {
 		reply->rc = err_set(&reply->err, RC_NOT_FOUND, "not found");
 	} else if (is_create && i < m->count) {

@@ -401,6 +401,11 @@ static void config_map_is_followed(void **state)
 	teardown(&b);
 }
 
+static bool has_told(struct bench *b, const char *arg, const char *text)
+{
+	return strcmp(b->api.event, text) == 0;
+}
+
 static void probes_decide(void **state)
 {
 	struct bench b;
@@ -412,6 +417,9 @@ static void probes_decide(void **state)
 			 "[x]}, periodSeconds: 1}}, {name: bad, image: x, readinessProbe: "
 			 "{tcpSocket: {host: 127.0.0.1, port: 1}, periodSeconds: 1}}]"));
 	until(&b, phase_is, "p", "Running");
+	until(&b, has_told, "",
+	      "Unhealthy: Readiness probe failed: dial tcp 127.0.0.1:1: connect: connection "
+	      "refused");
 	for (int i = 0; i < 100 && !pod(&b, "p")->status.container_statuses.at[0].ready; i++)
 		loop_run_once(b.loop, 20);
 	const struct pod *p = pod(&b, "p");
