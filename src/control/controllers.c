@@ -30,6 +30,7 @@ const struct controller *const controllers[] = {
 	&claim_protection_controller,
 	&volume_protection_controller,
 	&cluster_role_aggregation_controller,
+	&custom_resources_controller,
 };
 /* clang-format on */
 const size_t controllers_count = ARRAY_LEN(controllers);

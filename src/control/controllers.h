@@ -28,5 +28,6 @@ extern const struct controller disruption_controller;
 extern const struct controller claim_protection_controller;
 extern const struct controller volume_protection_controller;
 extern const struct controller cluster_role_aggregation_controller;
+extern const struct controller custom_resources_controller;
 
 #endif

@@ -425,6 +425,30 @@ static void aggregated_roles(void **state)
 	cache_free(c);
 }
 
+/* --- definitions of custom resources --- */
+
+#define DEFINITION(status)                                                                         \
+	"---\nkind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\n"               \
+	"metadata: {name: buoys.harbour.example}\nspec: {group: harbour.example}\n" status
+
+static void custom_definitions(void **state)
+{
+	static const struct row rows[] = {
+		{"new", DEFINITION(""), "", "buoys.harbour.example",
+		 "update CustomResourceDefinition /buoys.harbour.example status\n"},
+		{"established by another cluster",
+		 DEFINITION("status: {conditions: [{type: NamesAccepted, status: 'True'}]}\n"), "",
+		 "buoys.harbour.example",
+		 "update CustomResourceDefinition /buoys.harbour.example status\n"},
+		{"answered",
+		 DEFINITION("status: {conditions: [{type: NamesAccepted, status: 'False'}, "
+			    "{type: Established, status: 'False'}]}\n"),
+		 "", "buoys.harbour.example", ""},
+		{"gone", "", "", "buoys.harbour.example", ""},
+	};
+	check_rows(&custom_resources_controller, NULL, rows, ARRAY_LEN(rows));
+}
+
 /* --- garbage --- */
 
 #define MAP(name, meta) "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: " name meta "}\n"
@@ -734,6 +758,7 @@ int main(void)
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(accounts_and_root_ca),
 		cmocka_unit_test(aggregated_roles),
+		cmocka_unit_test(custom_definitions),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(pod_cidrs),
 		cmocka_unit_test(node_life_cycle),
