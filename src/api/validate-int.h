@@ -106,6 +106,9 @@ void check_port(struct check *v, const struct path *at, const struct json *value
 void check_port_or_name(struct check *v, const struct path *at, const struct json *value);
 void check_immutable(struct check *v, const struct path *at, const struct json *value,
 		     const struct json *old);
+/* The string `name` of both; absent is "". */
+void check_text_immutable(struct check *v, const struct path *at, const struct json *tree,
+			  const struct json *old, const char *name);
 bool value_equal(const struct json *a, const struct json *b); /* NULL equals null, "" , {} and [] */
 bool text_in(struct str text, const char *list);	      /* comma separated */
 bool is_ip(struct str text);

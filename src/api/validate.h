@@ -26,6 +26,10 @@ struct ipaddr;
 /* An address as the older fields take it: leading zeros in IPv4 are skipped. */
 bool api_parse_ip(struct str text, struct ipaddr *ret_addr);
 
+struct ipnet;
+/* The same for prefixes, also with leading zeros in their length. */
+bool api_parse_cidr(struct str text, struct ipnet *ret_net);
+
 /* Only clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy of a Service: what its allocator must
  * be able to rely on. */
 void api_validate_service_addresses(const struct json *tree, struct field_errors *errors);

@@ -214,16 +214,25 @@ void check_immutable(struct check *v, const struct path *at, const struct json *
 		bad(v, at, value, "field is immutable");
 }
 
-/* Old fields take leading zeros in IPv4, as Go once did: "192.0.02.1". */
+void check_text_immutable(struct check *v, const struct path *at, const struct json *tree,
+			  const struct json *old, const char *name)
+{
+	struct str is = json_str(json_get(tree, str_of(name)));
+	if (!str_eq(is, json_str(json_get(old, str_of(name)))))
+		bad_text(v, MEMBER(at, name), is, "field is immutable");
+}
+
+/* Old fields take leading zeros in IPv4 and in lengths of prefixes, as Go once did:
+ * "192.0.02.1/024". */
 static struct str without_zeros(struct str text, char out[IPNET_TEXT_MAX])
 {
 	size_t len = 0;
-	if (text.len >= IPNET_TEXT_MAX || !memchr(text.at ? text.at : "", '.', text.len) ||
-	    memchr(text.at, ':', text.len))
+	if (text.len == 0 || text.len >= IPNET_TEXT_MAX)
 		return text;
+	bool is_v6 = memchr(text.at, ':', text.len) != NULL;
 	for (size_t i = 0; i < text.len; i++) {
-		bool is_start = i == 0 || text.at[i - 1] == '.' || text.at[i - 1] == '/' ||
-				(len > 0 && out[len - 1] == '.') || len == 0;
+		char before = len > 0 ? out[len - 1] : '.';
+		bool is_start = before == '/' || (before == '.' && !is_v6);
 		bool is_followed = i + 1 < text.len && text.at[i + 1] >= '0' &&
 				   text.at[i + 1] <= '9';
 		if (text.at[i] == '0' && is_start && is_followed)
@@ -245,6 +254,12 @@ bool is_ip(struct str text)
 	return api_parse_ip(text, &addr);
 }
 
+bool api_parse_cidr(struct str text, struct ipnet *ret_net)
+{
+	char plain[IPNET_TEXT_MAX];
+	return ipnet_parse(without_zeros(text, plain), ret_net);
+}
+
 void check_ip(struct check *v, const struct path *at, struct str text)
 {
 	if (!is_ip(text))
@@ -254,9 +269,8 @@ void check_ip(struct check *v, const struct path *at, struct str text)
 
 void check_cidr(struct check *v, const struct path *at, struct str text)
 {
-	char plain[IPNET_TEXT_MAX];
 	struct ipnet net;
-	if (!ipnet_parse(without_zeros(text, plain), &net))
+	if (!api_parse_cidr(text, &net))
 		bad_text(v, at, text,
 			 "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
 }
@@ -301,6 +315,7 @@ static struct str go_name(struct arena *a, struct str name)
 		{"iqn", "IQN"},
 		{"nfs", "NFS"},
 		{"csi", "CSI"},
+		{"cel", "CEL"},
 		{"rbd", "RBD"},
 		{"fc", "FC"},
 		{"iscsi", "ISCSI"},

@@ -5,13 +5,13 @@
 
 #define VERBS "create,delete,deletecollection,get,list,patch,proxy,update,watch"
 
-/* kind of a subject, its member, what the sentence calls it */
+/* kind of a subject and its member */
 static const struct {
 	const char *kind, *member;
 } subject_kinds[] = {
+	{"ServiceAccount", "serviceAccount"},
 	{"User", "user"},
 	{"Group", "group"},
-	{"ServiceAccount", "serviceAccount"},
 };
 
 static void check_subject_member(struct check *v, const struct path *at, const char *kind,
@@ -32,27 +32,29 @@ static void check_subject_member(struct check *v, const struct path *at, const c
 		check_name(v, MEMBER(at, "namespace"), NAME_DNS_LABEL, TEXT(value, "namespace"));
 }
 
+/* The member of the kind itself comes first, the others in the order of the table. */
 static void check_subject(struct check *v, const struct path *at, const struct json *subject)
 {
 	struct str kind = TEXT(subject, "kind");
-	if (!text_in(kind, "Group,ServiceAccount,User")) {
-		unsupported(v, MEMBER(at, "kind"), kind, "Group,ServiceAccount,User");
+	if (!check_enum(v, MEMBER(at, "kind"), kind, "Group,ServiceAccount,User"))
 		return;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(subject_kinds); i++) {
 		const char *member = subject_kinds[i].member;
 		const struct json *value = json_get(subject, str_of(member));
-		const struct path *here = MEMBER(at, member);
-		if (!str_is(kind, subject_kinds[i].kind)) {
-			if (value)
-				forbidden(v, here, "%s is forbidden when subject kind is not '%s'",
-					  member, subject_kinds[i].kind);
-		} else if (!value) {
-			required(v, here, "%s is required when subject kind is '%s'", member,
-				 subject_kinds[i].kind);
-		} else {
-			check_subject_member(v, here, subject_kinds[i].kind, value);
-		}
+		if (!str_is(kind, subject_kinds[i].kind))
+			continue;
+		if (!value)
+			required(v, MEMBER(at, member), "%s is required when subject kind is '%s'",
+				 member, subject_kinds[i].kind);
+		else
+			check_subject_member(v, MEMBER(at, member), subject_kinds[i].kind, value);
+	}
+	for (size_t k = 0; k < ARRAY_LEN(subject_kinds); k++) {
+		const char *member = subject_kinds[k].member;
+		if (!str_is(kind, subject_kinds[k].kind) && json_get(subject, str_of(member)))
+			forbidden(v, MEMBER(at, member),
+				  "%s is forbidden when subject kind is not '%s'", member,
+				  subject_kinds[k].kind);
 	}
 }
 
@@ -81,8 +83,8 @@ static void check_verbs(struct check *v, const struct path *at, const struct jso
 	FOR_ITEMS(i, verb, verbs)
 	{
 		if (!text_in(json_str(verb), known)) {
-			field_error_not_supported(v->errors, path_text(v, at), verbs,
-						  str_of(known));
+			/* upstream names those of resources here, whatever is asked for */
+			field_error_not_supported(v->errors, path_text(v, at), verbs, STR(VERBS));
 			return;
 		}
 	}
@@ -115,8 +117,12 @@ static void check_resource_rule(struct check *v, const struct path *at, const st
 	check_stars(v, spaces_at, spaces, "namespaces");
 	FOR_ITEMS(i, space, spaces)
 	{
-		if (!str_is(json_str(space), "*"))
-			check_name(v, ITEM(spaces_at, i), NAME_DNS_LABEL, json_str(space));
+		struct faults f;
+		name_check(&f, NAME_DNS_LABEL, json_str(space));
+		for (size_t k = 0; !str_is(json_str(space), "*") && k < f.count; k++)
+			bad(v, ITEM(spaces_at, i), space,
+			    "each member of this list must be '*' or a DNS-1123 label; %s",
+			    f.at[k]);
 	}
 }
 
@@ -286,10 +292,25 @@ static void priority_level_rules(struct check *v, const struct json *tree)
 	}
 }
 
+static void flow_part_rules(struct check *v, const struct json *old, const struct json *tree,
+			    const char *subresource)
+{
+	const struct json *conditions = GET(GET(tree, "status"), "conditions");
+	const struct path *at = MEMBER(ROOT("status"), "conditions");
+	FOR_ITEMS(i, condition, conditions)
+	{
+		const struct path *type_at = MEMBER(ITEM(at, i), "type");
+		if (is_text_repeated(conditions, i, "type"))
+			duplicate(v, type_at, TEXT(condition, "type"));
+		check_required(v, type_at, TEXT(condition, "type"));
+	}
+}
+
 #define FLOW "flowcontrol.apiserver.k8s.io"
 
 const struct kind_rules validate_flow[] = {
-	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, NULL},
-	{FLOW, "PriorityLevelConfiguration", NAME_DNS_SUBDOMAIN, priority_level_rules, NULL, NULL},
+	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, flow_part_rules},
+	{FLOW, "PriorityLevelConfiguration", NAME_DNS_SUBDOMAIN, priority_level_rules, NULL,
+	 flow_part_rules},
 	{},
 };

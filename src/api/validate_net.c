@@ -13,7 +13,7 @@ static void check_backend(struct check *v, const struct path *at, const struct j
 	if (service && resource) {
 		bad_text(v, at, STR(""), "cannot set both resource and service backends");
 	} else if (resource) {
-		if (TEXT(resource, "apiGroup").len > 0)
+		if (GET(resource, "apiGroup"))
 			check_name(v, MEMBER(resource_at, "apiGroup"), NAME_DNS_SUBDOMAIN,
 				   TEXT(resource, "apiGroup"));
 		check_required_name(v, MEMBER(resource_at, "kind"), NAME_PATH_SEGMENT,
@@ -76,7 +76,7 @@ static void check_host(struct check *v, const struct path *at, struct str host)
 {
 	if (host.len > 0 && is_ip(host))
 		bad_text(v, at, host, "must be a DNS name, not an IP address");
-	else if (host.len > 0)
+	if (host.len > 0)
 		check_name(v, at,
 			   memchr(host.at, '*', host.len) ? NAME_WILDCARD_SUBDOMAIN
 							  : NAME_DNS_SUBDOMAIN,
@@ -110,7 +110,7 @@ static void check_tls(struct check *v, const struct path *at, const struct json 
 			   TEXT(tls, "secretName"));
 }
 
-static void ingress_rules(struct check *v, const struct json *tree)
+static void ingress_parts(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *class = GET(spec, "ingressClassName");
 	const struct path *at = ROOT("spec");
@@ -131,6 +131,41 @@ static void ingress_rules(struct check *v, const struct json *tree)
 		check_name(v, MEMBER(at, "ingressClassName"), NAME_DNS_SUBDOMAIN, json_str(class));
 }
 
+#define INGRESS_CLASS "kubernetes.io/ingress.class"
+
+static void ingress_rules(struct check *v, const struct json *tree)
+{
+	const struct json *notes = GET(GET(tree, "metadata"), "annotations");
+	const struct json *class = GET(GET(tree, "spec"), "ingressClassName");
+	const struct json *note = GET(notes, INGRESS_CLASS);
+	ingress_parts(v, tree);
+	if (note && class && !str_eq(json_str(note), json_str(class)))
+		bad(v, MEMBER(ROOT("annotations"), INGRESS_CLASS), note,
+		    "must match `ingressClassName` when both are specified");
+}
+
+static void ingress_update_rules(struct check *v, const struct json *old, const struct json *tree)
+{
+	ingress_parts(v, tree);
+}
+
+/* Each half is reported with what it says itself. */
+static void check_controller(struct check *v, const struct path *at, struct str text)
+{
+	struct str domain, path;
+	bool has_both = str_cut(text, '/', &domain, &path) && domain.len > 0 && path.len > 0;
+	if (text.len == 0 || !has_both || name_is(NAME_DNS_SUBDOMAIN, domain)) {
+		check_required_name(v, at, NAME_DOMAIN_PREFIXED, text);
+		return;
+	}
+	check_name(v, at, NAME_DNS_SUBDOMAIN, domain);
+	struct str good = arena_printf(v->arena, "a/%.*s", STR_FMT(path));
+	struct faults f;
+	name_check(&f, NAME_DOMAIN_PREFIXED, good);
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, at, path, "%s", f.at[i]);
+}
+
 static void ingress_class_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec"), *p = GET(spec, "parameters");
@@ -138,20 +173,21 @@ static void ingress_class_rules(struct check *v, const struct json *tree)
 	struct str controller = TEXT(spec, "controller"), scope = TEXT(p, "scope");
 	if (controller.len > 250)
 		too_long(v, MEMBER(at, "controller"), 250);
-	check_required_name(v, MEMBER(at, "controller"), NAME_DOMAIN_PREFIXED, controller);
+	check_controller(v, MEMBER(at, "controller"), controller);
 	if (!p)
 		return;
-	if (TEXT(p, "apiGroup").len > 0)
+	if (GET(p, "apiGroup"))
 		check_name(v, MEMBER(p_at, "apiGroup"), NAME_DNS_SUBDOMAIN, TEXT(p, "apiGroup"));
 	check_required_name(v, MEMBER(p_at, "kind"), NAME_PATH_SEGMENT, TEXT(p, "kind"));
 	check_required_name(v, MEMBER(p_at, "name"), NAME_PATH_SEGMENT, TEXT(p, "name"));
-	if (scope.len == 0)
+	if (!GET(p, "scope"))
 		required(v, MEMBER(p_at, "scope"), "%s", "");
 	else
 		check_enum(v, MEMBER(p_at, "scope"), scope, "Cluster,Namespace");
-	if (str_is(scope, "Namespace"))
-		check_required_name(v, MEMBER(p_at, "namespace"), NAME_DNS_LABEL,
-				    TEXT(p, "namespace"));
+	if (str_is(scope, "Namespace") && !GET(p, "namespace"))
+		required(v, MEMBER(p_at, "namespace"), "`parameters.scope` is set to 'Namespace'");
+	else if (str_is(scope, "Namespace"))
+		check_name(v, MEMBER(p_at, "namespace"), NAME_DNS_LABEL, TEXT(p, "namespace"));
 	else if (str_is(scope, "Cluster") && GET(p, "namespace"))
 		forbidden(v, MEMBER(p_at, "namespace"), "`parameters.scope` is set to 'Cluster'");
 }
@@ -159,8 +195,7 @@ static void ingress_class_rules(struct check *v, const struct json *tree)
 static void ingress_class_update_rules(struct check *v, const struct json *old,
 				       const struct json *tree)
 {
-	check_immutable(v, MEMBER(ROOT("spec"), "controller"), GET(GET(tree, "spec"), "controller"),
-			GET(GET(old, "spec"), "controller"));
+	check_text_immutable(v, ROOT("spec"), GET(tree, "spec"), GET(old, "spec"), "controller");
 	ingress_class_rules(v, tree);
 }
 
@@ -171,15 +206,15 @@ static void check_policy_port(struct check *v, const struct path *at, const stru
 	const struct json *number = GET(port, "port"), *end = GET(port, "endPort");
 	const struct path *end_at = MEMBER(at, "endPort");
 	check_optional_enum(v, MEMBER(at, "protocol"), GET(port, "protocol"), "TCP,UDP,SCTP");
+	if (end && number && number->type == JSON_STRING)
+		bad(v, end_at, end, "may not be specified when `port` is non-numeric");
 	if (number)
 		check_port_or_name(v, MEMBER(at, "port"), number);
 	if (!end)
 		return;
 	if (!number)
 		bad(v, end_at, end, "may not be specified when `port` is not specified");
-	else if (number->type == JSON_STRING)
-		bad(v, end_at, end, "may not be specified when `port` is non-numeric");
-	else if (json_i64(end) < json_i64(number))
+	else if (number->type != JSON_STRING && json_i64(end) < json_i64(number))
 		bad(v, end_at, number, "must be greater than or equal to `port`");
 	if (number && number->type != JSON_STRING)
 		check_port(v, end_at, end);
@@ -286,6 +321,8 @@ static void ip_address_rules(struct check *v, const struct json *tree)
 		bad_text(v, name_at, name, "must not have leading 0s");
 	} else if (name.len > 0 && !ipaddr_parse(name, &addr)) {
 		check_ip(v, name_at, name);
+	} else if (name.len > 0 && ipaddr_unmap(&addr)) {
+		bad_text(v, name_at, name, "must not be an IPv4-mapped IPv6 address");
 	} else if (name.len > 0) {
 		char text[IPADDR_TEXT_MAX];
 		ipaddr_format(addr, text);
@@ -310,16 +347,39 @@ static void ip_address_update_rules(struct check *v, const struct json *old,
 {
 	const struct json *was = GET(GET(old, "spec"), "parentRef");
 	const struct json *is = GET(GET(tree, "spec"), "parentRef");
+	ip_address_rules(v, tree);
 	if (!value_equal(was, is))
-		bad(v, MEMBER(ROOT("spec"), "parentRef"), go_struct(v, "ParentReference", is),
-		    "field is immutable");
+		bad(v, MEMBER(ROOT("spec"), "parentRef"),
+		    is ? go_struct(v, "ParentReference", is) : NULL, "field is immutable");
+}
+
+static void check_service_prefix(struct check *v, const struct path *at, struct str text)
+{
+	struct ipnet net;
+	if (has_leading_zero(text) && api_parse_cidr(text, &net))
+		bad_text(v, at, text, "must not have leading 0s in IP or prefix length");
+	else if (ipnet_parse(text, &net) && ipaddr_unmap(&net.addr))
+		bad_text(v, at, text, "must not have an IPv4-mapped IPv6 address");
+	else
+		check_cidr_strictly(v, at, text);
+}
+
+static bool has_family_twice(const struct json *cidrs)
+{
+	size_t families[2] = {};
+	FOR_ITEMS(i, item, cidrs)
+	{
+		struct ipnet net;
+		if (ipnet_parse(json_str(item), &net))
+			families[net.addr.family == IP_V6]++;
+	}
+	return families[0] > 1 || families[1] > 1;
 }
 
 static void service_cidr_rules(struct check *v, const struct json *tree)
 {
 	const struct json *cidrs = GET(GET(tree, "spec"), "cidrs");
 	const struct path *at = MEMBER(ROOT("spec"), "cidrs");
-	size_t families[2] = {};
 	if (json_count(cidrs) == 0) {
 		required(v, at, "at least one CIDR required");
 		return;
@@ -332,32 +392,24 @@ static void service_cidr_rules(struct check *v, const struct json *tree)
 	}
 	FOR_ITEMS(i, item, cidrs)
 	{
-		struct ipnet net;
-		if (ipnet_parse(json_str(item), &net))
-			families[net.addr.family == IP_V6]++;
+		check_service_prefix(v, ITEM(at, i), json_str(item));
 	}
-	if (families[0] > 1 || families[1] > 1)
+	if (has_family_twice(cidrs))
 		bad(v, at, cidrs,
 		    "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and "
 		    "2001:db8::/64");
-	FOR_ITEMS(k, item, cidrs)
-	{
-		if (has_leading_zero(json_str(item)))
-			bad(v, ITEM(at, k), item,
-			    "must not have leading 0s in IP or prefix length");
-		else
-			check_cidr_strictly(v, ITEM(at, k), json_str(item));
-	}
 }
 
+/* One may become two; otherwise they stay. */
 static void service_cidr_update_rules(struct check *v, const struct json *old,
 				      const struct json *tree)
 {
 	const struct json *was = GET(GET(old, "spec"), "cidrs"),
 			  *is = GET(GET(tree, "spec"), "cidrs");
 	const struct path *at = MEMBER(ROOT("spec"), "cidrs");
-	if (json_count(was) > json_count(is)) {
-		bad(v, at, is, "field is immutable");
+	bool is_second = json_count(was) == 1 && json_count(is) == 2;
+	if (json_count(was) != json_count(is) && !is_second) {
+		bad(v, at, is ? is : json_array(v->arena), "field is immutable");
 		return;
 	}
 	FOR_ITEMS(i, item, was)
@@ -365,6 +417,8 @@ static void service_cidr_update_rules(struct check *v, const struct json *old,
 		if (!value_equal(item, json_at(is, i)))
 			bad(v, ITEM(at, i), json_at(is, i), "field is immutable");
 	}
+	if (is_second)
+		service_cidr_rules(v, tree);
 }
 
 /* ---- Lease ---- */
@@ -381,7 +435,8 @@ static void lease_rules(struct check *v, const struct json *tree)
 #define NETWORKING "networking.k8s.io"
 
 const struct kind_rules validate_net[] = {
-	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, NULL, ingress_part_rules},
+	{NETWORKING, "Ingress", NAME_DNS_SUBDOMAIN, ingress_rules, ingress_update_rules,
+	 ingress_part_rules},
 	{NETWORKING, "IngressClass", NAME_DNS_SUBDOMAIN, ingress_class_rules,
 	 ingress_class_update_rules, NULL},
 	{NETWORKING, "NetworkPolicy", NAME_DNS_SUBDOMAIN, network_policy_rules,

@@ -69,21 +69,18 @@ static void runtime_class_update_rules(struct check *v, const struct json *old,
 	"ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,"       \
 	"ocsp signing,s/mime,server auth,signing,timestamping"
 
-/* Returns how many labels there are. */
-static size_t check_signer_labels(struct check *v, const struct path *at, struct str text,
-				  enum name_rule rule)
+/* Only the first bad label is told of. */
+static void check_signer_labels(struct check *v, const struct path *at, struct str text,
+				enum name_rule rule)
 {
 	struct str label, rest = text;
-	size_t count = 0;
-	for (bool more = text.at != NULL; more; count++) {
-		struct faults f;
+	struct faults f = {};
+	for (bool more = true; more && f.count == 0;) {
 		more = str_cut(rest, '.', &label, &rest);
 		name_check(&f, rule, label);
-		for (size_t i = 0; i < f.count; i++)
-			bad_text(v, at, text, "validating label \"%.*s\": %s", STR_FMT(label),
-				 f.at[i]);
 	}
-	return count;
+	for (size_t i = 0; i < f.count; i++)
+		bad_text(v, at, text, "validating label \"%.*s\": %s", STR_FMT(label), f.at[i]);
 }
 
 static void check_signer_name(struct check *v, const struct path *at, struct str name)
@@ -93,16 +90,17 @@ static void check_signer_name(struct check *v, const struct path *at, struct str
 		required(v, at, "%s", "");
 		return;
 	}
-	if (!str_cut(name, '/', &domain, &path)) {
-		domain = name;
-		if (memchr(name.at, '~', name.len)) {
-			bad_text(v, at, name,
-				 "must be a fully qualified domain and path of the form "
-				 "'example.com/signer-name'");
-			return;
-		}
+	if (!str_cut(name, '/', &domain, &path) ||
+	    (path.len > 0 && memchr(path.at, '/', path.len))) {
+		bad_text(v, at, name,
+			 "must be a fully qualified domain and path of the form "
+			 "'example.com/signer-name'");
+		return;
 	}
-	if (check_signer_labels(v, at, domain, NAME_DNS_LABEL) < 2)
+	if (domain.len > 253)
+		too_long(v, at, 253);
+	check_signer_labels(v, at, domain, NAME_DNS_LABEL);
+	if (domain.len == 0 || !memchr(domain.at, '.', domain.len))
 		bad_text(v, at, domain,
 			 "should be a domain with at least two segments separated by dots");
 	check_signer_labels(v, at, path, NAME_DNS_SUBDOMAIN);

@@ -195,10 +195,9 @@ static void check_csr_conditions(struct check *v, const struct path *at,
 		const struct path *here = ITEM(at, i);
 		struct str type = TEXT(condition, "type");
 		check_required(v, MEMBER(here, "type"), type);
-		if (text_in(type, "Approved,Denied,Failed") &&
-		    !str_is(TEXT(condition, "status"), "True"))
-			bad_text(v, MEMBER(here, "status"), TEXT(condition, "status"),
-				 "%.*s condition type must have status True", STR_FMT(type));
+		check_required_enum(v, MEMBER(here, "status"), TEXT(condition, "status"),
+				    text_in(type, "Approved,Denied,Failed") ? "True"
+									    : "False,True,Unknown");
 		if (is_text_repeated(conditions, i, "type"))
 			duplicate(v, MEMBER(here, "type"), type);
 	}

@@ -54,7 +54,8 @@ static void check_topologies(struct check *v, const struct path *at, const struc
 static void storage_class_rules(struct check *v, const struct json *tree)
 {
 	check_provisioner(v, ROOT("provisioner"), TEXT(tree, "provisioner"));
-	check_optional_enum(v, ROOT("reclaimPolicy"), GET(tree, "reclaimPolicy"), "Delete,Retain");
+	if (TEXT(tree, "reclaimPolicy").len > 0)
+		check_enum(v, ROOT("reclaimPolicy"), TEXT(tree, "reclaimPolicy"), "Delete,Retain");
 	if (!GET(tree, "volumeBindingMode"))
 		required(v, ROOT("volumeBindingMode"), "%s", "");
 	else
@@ -66,6 +67,7 @@ static void storage_class_rules(struct check *v, const struct json *tree)
 static void storage_class_update_rules(struct check *v, const struct json *old,
 				       const struct json *tree)
 {
+	storage_class_rules(v, tree);
 	if (!value_equal(GET(old, "parameters"), GET(tree, "parameters")))
 		forbidden(v, ROOT("parameters"), "updates to parameters are forbidden.");
 	if (!value_equal(GET(old, "provisioner"), GET(tree, "provisioner")))
@@ -84,8 +86,10 @@ static void check_tokens(struct check *v, const struct path *at, const struct js
 	{
 		const struct path *here = ITEM(at, i);
 		const struct json *seconds = GET(token, "expirationSeconds");
-		if (is_text_repeated(tokens, i, "audience"))
+		if (is_text_repeated(tokens, i, "audience")) {
 			duplicate(v, MEMBER(here, "audience"), TEXT(token, "audience"));
+			continue;
+		}
 		if (seconds && json_i64(seconds) < 600)
 			bad(v, MEMBER(here, "expirationSeconds"), seconds,
 			    "may not specify a duration less than 10 minutes");
@@ -109,7 +113,7 @@ static void csi_driver_rules(struct check *v, const struct json *tree)
 	FOR_ITEMS(i, mode, GET(spec, "volumeLifecycleModes"))
 	{
 		check_enum(v, MEMBER(at, "volumeLifecycleModes"), json_str(mode),
-			   "Ephemeral,Persistent");
+			   "Persistent,Ephemeral");
 	}
 	const struct json *period = GET(spec, "nodeAllocatableUpdatePeriodSeconds");
 	if (period && json_i64(period) < 10)
@@ -135,7 +139,7 @@ static void check_csi_node_driver(struct check *v, const struct path *at,
 	const struct json *driver = json_at(drivers, i), *keys = GET(driver, "topologyKeys");
 	struct str name = TEXT(driver, "name"), id = TEXT(driver, "nodeID");
 	const struct json *count = GET(GET(driver, "allocatable"), "count");
-	check_required_name(v, MEMBER(at, "name"), NAME_DNS_SUBDOMAIN, name);
+	check_driver_name(v, MEMBER(at, "name"), name);
 	if (id.len == 0)
 		required(v, MEMBER(at, "nodeID"), "%s", "");
 	else if (id.len > 256)
@@ -148,6 +152,7 @@ static void check_csi_node_driver(struct check *v, const struct path *at,
 	{
 		if (is_repeated(keys, m))
 			duplicate_value(v, at, key);
+		check_required(v, at, json_str(key));
 		check_name(v, at, NAME_QUALIFIED, json_str(key));
 	}
 }
@@ -202,10 +207,8 @@ static void attachment_rules(struct check *v, const struct json *tree)
 	const struct json *volume = GET(source, "inlineVolumeSpec");
 	const struct path *at = ROOT("spec"), *source_at = MEMBER(at, "source");
 	struct str attacher = TEXT(spec, "attacher");
-	if (attacher.len == 0)
-		required(v, MEMBER(at, "attacher"), "%s", "");
-	else
-		check_name(v, MEMBER(at, "attacher"), NAME_DNS_SUBDOMAIN, attacher);
+	check_required(v, MEMBER(at, "attacher"), attacher);
+	check_driver_name(v, MEMBER(at, "attacher"), attacher);
 	if (!name && !volume)
 		required(v, source_at,
 			 "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
@@ -242,6 +245,7 @@ static void attributes_class_rules(struct check *v, const struct json *tree)
 static void attributes_class_update_rules(struct check *v, const struct json *old,
 					  const struct json *tree)
 {
+	attributes_class_rules(v, tree);
 	if (!value_equal(GET(old, "driverName"), GET(tree, "driverName")))
 		forbidden(v, ROOT("driverName"), "updates to driverName are forbidden.");
 	if (!value_equal(GET(old, "parameters"), GET(tree, "parameters")))

@@ -1,9 +1,7 @@
 #include "api/warnings.h"
 
 #include "api/names.h"
-#include "api/validate.h"
 #include "base/encode.h"
-#include "base/ipaddr.h"
 
 void warn(const struct warnings *w, const char *fmt, ...)
 {
@@ -54,15 +52,16 @@ static void pod_template(const struct warnings *w, const struct json *old, const
 
 /* ---- services ---- */
 
-static void service_ips(const struct warnings *w, const struct json *spec);
-
 static void service(const struct warnings *w, const struct json *old, const struct json *tree)
 {
 	const struct json *spec = json_get(tree, STR("spec"));
 	bool is_external = str_is(json_path_str(spec, "type"), "ExternalName");
 	bool is_headless = str_is(json_path_str(spec, "clusterIP"), "None");
 	struct str affinity = json_path_str(spec, "sessionAffinity");
-	service_ips(w, spec);
+	warnings_of_ips(w, tree, "spec.clusterIPs[]");
+	warnings_of_ips(w, tree, "spec.externalIPs[]");
+	warnings_of_ips(w, tree, "spec.loadBalancerIP");
+	warnings_of_prefixes(w, tree, "spec.loadBalancerSourceRanges[]");
 	if (is_headless && affinity.len && !str_is(affinity, "None"))
 		warn(w, "spec.SessionAffinity is ignored for headless services");
 	if (is_headless && json_path_str(spec, "loadBalancerIP").len)
@@ -78,60 +77,31 @@ static void service(const struct warnings *w, const struct json *old, const stru
 			"\"PreferSameZone\"");
 }
 
-/* Addresses in another form than the one that everybody reads alike. */
-static void address(const struct warnings *w, const char *at, struct str text)
-{
-	char plain[IPADDR_TEXT_MAX];
-	struct ipaddr addr;
-	if (!api_parse_ip(text, &addr))
-		return;
-	size_t len = ipaddr_format(addr, plain);
-	if (str_eq(text, str_n(plain, len)))
-		return;
-	if (addr.family == IP_V4)
-		warn(w,
-		     "%s: non-standard IP address \"%.*s\" will be considered invalid in a future "
-		     "Kubernetes release: use \"%s\"",
-		     at, STR_FMT(text), plain);
-	else
-		warn(w, "%s: IPv6 address \"%.*s\" should be in RFC 5952 canonical format (\"%s\")",
-		     at, STR_FMT(text), plain);
-}
-
-static void slice_addresses(const struct warnings *w, const struct json *tree)
-{
-	const struct json *endpoints = json_get(tree, STR("endpoints"));
-	for (size_t i = 0; i < json_count(endpoints); i++) {
-		const struct json *list = json_get(json_at(endpoints, i), STR("addresses"));
-		for (size_t k = 0; k < json_count(list); k++)
-			address(w,
-				arena_cstr(w->arena,
-					   arena_printf(w->arena, "endpoints[%zu].addresses[%zu]",
-							i, k)),
-				json_str(json_at(list, k)));
-	}
-}
-
-static void service_ips(const struct warnings *w, const struct json *spec)
-{
-	static const char *const lists[] = {"clusterIPs", "externalIPs"};
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-		const struct json *list = json_get(spec, str_of(lists[l]));
-		for (size_t i = 0; i < json_count(list); i++)
-			address(w,
-				arena_cstr(w->arena,
-					   arena_printf(w->arena, "spec.%s[%zu]", lists[l], i)),
-				json_str(json_at(list, i)));
-	}
-}
-
 static void endpoint_slice(const struct warnings *w, const struct json *old,
 			   const struct json *tree)
 {
 	if (!str_is(json_path_str(tree, "addressType"), "FQDN"))
-		slice_addresses(w, tree);
+		warnings_of_ips(w, tree, "endpoints[].addresses[]");
 	if (!old && str_is(json_path_str(tree, "addressType"), "FQDN"))
 		warn(w, "spec.addressType: FQDN endpoints are deprecated");
+}
+
+#define INGRESS_CLASS "kubernetes.io/ingress.class"
+
+static void ingress(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	const struct json *notes = json_path(tree, "metadata.annotations");
+	if (!old && json_get(notes, STR(INGRESS_CLASS)))
+		warn(w, "annotation \"" INGRESS_CLASS
+			"\" is deprecated, please use 'spec.ingressClassName' instead");
+}
+
+static void network_policy(const struct warnings *w, const struct json *old,
+			   const struct json *tree)
+{
+	static const char *const peers[] = {"spec.ingress[].from[]", "spec.egress[].to[]"};
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		warnings_of_ip_blocks(w, tree, peers[i]);
 }
 
 /* ---- storage ---- */
@@ -215,6 +185,8 @@ static const struct {
 	{"", "Service", service, NULL},
 	{"", "PersistentVolume", volume, NULL},
 	{"", "Secret", secret, NULL},
+	{"networking.k8s.io", "Ingress", ingress, NULL},
+	{"networking.k8s.io", "NetworkPolicy", network_policy, NULL},
 	{"discovery.k8s.io", "EndpointSlice", endpoint_slice, NULL},
 	{"storage.k8s.io", "CSIDriver", csi_driver, NULL},
 };
@@ -240,4 +212,12 @@ void api_warnings(const struct api_kind *kind, const struct json *old, const str
 		rules[i].look(w, old, tree);
 		return;
 	}
+}
+
+void api_status_warnings(const struct api_kind *kind, const struct json *tree,
+			 const struct warnings *w)
+{
+	bool is_ingress = str_is(kind->kind, "Ingress") && str_is(kind->group, "networking.k8s.io");
+	if (is_ingress || (str_is(kind->kind, "Service") && kind->group.len == 0))
+		warnings_of_points(w, tree);
 }

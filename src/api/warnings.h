@@ -18,9 +18,17 @@ struct warnings {
 /* kind: in which tree is written (storage version); old is NULL for a create. */
 void api_warnings(const struct api_kind *kind, const struct json *old, const struct json *tree,
 		  const struct warnings *w);
+/* The same for a write of the subresource status. */
+void api_status_warnings(const struct api_kind *kind, const struct json *tree,
+			 const struct warnings *w);
 
 /* For rules: one line. */
 [[gnu::format(printf, 2, 3)]] void warn(const struct warnings *w, const char *fmt, ...);
+/* Addresses and prefixes in forms that not everybody reads alike; pattern: "spec.ports[].name". */
+void warnings_of_ips(const struct warnings *w, const struct json *tree, const char *pattern);
+void warnings_of_prefixes(const struct warnings *w, const struct json *tree, const char *pattern);
+void warnings_of_ip_blocks(const struct warnings *w, const struct json *tree, const char *peers);
+void warnings_of_points(const struct warnings *w, const struct json *tree); /* of a status */
 /* The spec, and the annotations of the pod or template, at a path ("" or "template."). */
 void warnings_of_pod(const struct warnings *w, const char *at, const struct json *pod);
 

@@ -79,6 +79,14 @@ static bool is_mapped(const uint8_t bytes[16])
 	return memcmp(bytes, prefix, sizeof(prefix)) == 0;
 }
 
+bool ipaddr_unmap(struct ipaddr *addr)
+{
+	if (addr->family != IP_V6 || !is_mapped(addr->bytes))
+		return false;
+	*addr = ipaddr_v4(addr->bytes[12], addr->bytes[13], addr->bytes[14], addr->bytes[15]);
+	return true;
+}
+
 static unsigned group_of(const uint8_t bytes[16], int index)
 {
 	return (unsigned)bytes[index * 2] << 8 | bytes[index * 2 + 1];

@@ -42,6 +42,8 @@ static inline bool ipaddr_eq(struct ipaddr a, struct ipaddr b)
 	return ipaddr_cmp(a, b) == 0;
 }
 
+/* ::ffff:1.2.3.4 becomes 1.2.3.4; false, and nothing changes, when it is no such address. */
+bool ipaddr_unmap(struct ipaddr *addr);
 bool ipaddr_is_unspecified(struct ipaddr addr); /* 0.0.0.0, :: */
 bool ipaddr_is_loopback(struct ipaddr addr);	/* 127.0.0.0/8, ::1 */
 bool ipaddr_is_link_local(struct ipaddr addr);	/* unicast: 169.254.0.0/16, fe80::/10 */

@@ -123,8 +123,12 @@ static void add_warning(void *ctx, struct str text)
 void write_warn(struct request *r, const struct json *old, const struct json *tree)
 {
 	struct warnings w = {&r->arena, add_warning, r};
-	if (r->exchange)
+	if (!r->exchange)
+		return;
+	if (!r->route.sub)
 		api_warnings(write_storage_kind(r), old, tree, &w);
+	else if (str_is(r->route.subresource, "status"))
+		api_status_warnings(write_storage_kind(r), tree, &w);
 }
 
 enum step write_commit(struct request *r, struct json *tree, struct object *old, int status)

@@ -100,8 +100,7 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 		allocator_release(r->server->allocator, r);
 		return request_invalid(r, storage->group, storage->kind, old->name, &errors);
 	}
-	if (!r->route.sub)
-		write_warn(r, old_tree, tree);
+	write_warn(r, old_tree, tree);
 	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
 	if (is_same(old_tree, tree) && managed_equal(old_tree, tree))
 		return unchanged(r, old);
