@@ -43,6 +43,7 @@ void update_volume_status(struct arena *a, const struct json *old, struct json *
 			  int64_t now_us);
 
 void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us);
+void drop_internal_policy(struct json *spec);
 void service_addresses(struct arena *a, struct json *spec);
 /* Endpoints of discovery v1 have none: what older versions kept there. */
 void drop_topology(struct json *tree);

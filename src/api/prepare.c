@@ -268,6 +268,17 @@ static void service_create(struct arena *a, struct json *tree, int64_t now_us)
 	struct json *spec = json_get(tree, STR("spec"));
 	if (spec)
 		service_addresses(a, spec);
+	if (spec)
+		drop_internal_policy(spec);
+}
+
+/* A name elsewhere has no traffic to steer; what is wrong stays, to be refused. */
+void drop_internal_policy(struct json *spec)
+{
+	struct str policy = json_path_str(spec, "internalTrafficPolicy");
+	if (str_is(json_path_str(spec, "type"), "ExternalName") &&
+	    (str_is(policy, "Cluster") || str_is(policy, "Local")))
+		json_remove(spec, STR("internalTrafficPolicy"));
 }
 
 /* clusterIP and the first of clusterIPs are one thing. */

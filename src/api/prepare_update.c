@@ -119,37 +119,73 @@ static void drop_node_ports(const struct json *old, struct json *spec)
 		json_remove(json_at(ports, i), STR("nodePort"));
 }
 
-static void drop_unchanged(const struct json *old, struct json *spec, const char *const *names,
-			   size_t count)
+static bool has_addresses(const struct json *spec)
 {
-	for (size_t i = 0; i < count; i++)
-		if (member_equal(old, spec, str_of(names[i])))
-			json_remove(spec, str_of(names[i]));
+	return !str_is(json_path_str(spec, "type"), "ExternalName");
 }
 
-/* What only belongs to the former type of a Service, and is as it was, goes with it; what a client
- * does not repeat stays. */
+static bool is_balanced(const struct json *spec)
+{
+	return str_is(json_path_str(spec, "type"), "LoadBalancer");
+}
+
+static bool has_health_port(const struct json *spec)
+{
+	return is_balanced(spec) && str_is(json_path_str(spec, "externalTrafficPolicy"), "Local");
+}
+
+static bool is_reached_from_outside(const struct json *spec)
+{
+	struct str type = json_path_str(spec, "type");
+	return str_is(type, "LoadBalancer") || str_is(type, "NodePort") ||
+	       (str_is(type, "ClusterIP") && json_count(json_get(spec, STR("externalIPs"))));
+}
+
+/* Members that only some Services have: one that is as it was goes when the Service is of these no
+ * longer. */
+static const struct {
+	bool (*is_theirs)(const struct json *spec);
+	const char *name;
+} service_members[] = {
+	{has_addresses, "clusterIP"},
+	{has_addresses, "clusterIPs"},
+	{has_addresses, "ipFamilies"},
+	{has_addresses, "ipFamilyPolicy"},
+	{has_addresses, "internalTrafficPolicy"},
+	{is_balanced, "allocateLoadBalancerNodePorts"},
+	{is_balanced, "loadBalancerClass"},
+	{has_health_port, "healthCheckNodePort"},
+	{is_reached_from_outside, "externalTrafficPolicy"},
+};
+
+static void take_absent(struct arena *a, struct json *spec, const struct json *old,
+			const char *name)
+{
+	if (!json_get(spec, str_of(name)))
+		take(a, spec, old, str_of(name));
+}
+
+/* What the server once chose stays, when a client does not repeat it. */
+static void keep_chosen(struct arena *a, const struct json *old, struct json *spec)
+{
+	if (has_addresses(old) && has_addresses(spec)) {
+		take_absent(a, spec, old, "clusterIP");
+		if (member_equal(old, spec, STR("clusterIP")))
+			take_absent(a, spec, old, "clusterIPs");
+	}
+	if (has_health_port(old) && has_health_port(spec))
+		take_absent(a, spec, old, "healthCheckNodePort");
+}
+
 static void update_service_spec(struct arena *a, const struct json *old, struct json *spec)
 {
-	static const char *const kept[] = {"clusterIP", "clusterIPs", "healthCheckNodePort"};
-	static const char *const internal[] = {"clusterIP", "clusterIPs", "ipFamilies",
-					       "ipFamilyPolicy", "internalTrafficPolicy"};
-	static const char *const balanced[] = {"allocateLoadBalancerNodePorts",
-					       "loadBalancerClass"};
-	struct str was = json_path_str(old, "type"), is = json_path_str(spec, "type");
-	if (!str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
-		for (size_t i = 0; i < ARRAY_LEN(kept) - !str_eq(was, is); i++)
-			if (!json_get(spec, str_of(kept[i])))
-				take(a, spec, old, str_of(kept[i]));
-	if (str_is(is, "ExternalName") && !str_is(was, "ExternalName"))
-		drop_unchanged(old, spec, internal, ARRAY_LEN(internal));
-	if (str_is(is, "ExternalName") ||
-	    (str_is(is, "ClusterIP") && !json_count(json_get(spec, STR("externalIPs")))))
-		if (!str_eq(was, is) && member_equal(old, spec, STR("externalTrafficPolicy")))
-			json_remove(spec, STR("externalTrafficPolicy"));
-	if (!str_is(is, "LoadBalancer") && str_is(was, "LoadBalancer"))
-		drop_unchanged(old, spec, balanced, ARRAY_LEN(balanced));
+	keep_chosen(a, old, spec);
+	for (size_t i = 0; i < ARRAY_LEN(service_members); i++)
+		if (service_members[i].is_theirs(old) && !service_members[i].is_theirs(spec) &&
+		    member_equal(old, spec, str_of(service_members[i].name)))
+			json_remove(spec, str_of(service_members[i].name));
 	drop_node_ports(old, spec);
+	drop_internal_policy(spec);
 	service_addresses(a, spec);
 }
 

@@ -85,16 +85,46 @@ void event_rules(struct check *v, const struct json *tree)
 		check_unset(v, tree, old_fields[i]);
 }
 
+/* What no update of an event may change, in upstream's order. */
+static const struct {
+	const char *name, *said; /* NULL: as it is named */
+	const char *type;	 /* of a structure */
+	enum { OF_TEXT, OF_NUMBER, OF_TIME, OF_STRUCT, OF_POINTER } form;
+} fixed[] = {
+	{"involvedObject", NULL, "ObjectReference", OF_STRUCT},
+	{"reason", NULL, NULL, OF_TEXT},
+	{"message", NULL, NULL, OF_TEXT},
+	{"source", NULL, "EventSource", OF_STRUCT},
+	{"firstTimestamp", NULL, NULL, OF_TIME},
+	{"lastTimestamp", NULL, NULL, OF_TIME},
+	{"count", NULL, NULL, OF_NUMBER},
+	{"reason", NULL, NULL, OF_TEXT}, /* said twice */
+	{"type", NULL, NULL, OF_TEXT},
+	{"eventTime", NULL, NULL, OF_TIME},
+	{"action", NULL, NULL, OF_TEXT},
+	{"related", NULL, "ObjectReference", OF_POINTER},
+	{"reportingComponent", "reportingController", NULL, OF_TEXT},
+	{"reportingInstance", NULL, NULL, OF_TEXT},
+};
+
+static const struct json *fixed_value(struct check *v, size_t i, const struct json *tree)
+{
+	const struct json *value = member_of(tree, str_of(fixed[i].name));
+	if (fixed[i].form == OF_STRUCT || (fixed[i].form == OF_POINTER && value))
+		return go_struct(v, fixed[i].type, value);
+	if (value)
+		return value;
+	if (fixed[i].form == OF_TEXT)
+		return json_string(v->arena, STR(""));
+	return fixed[i].form == OF_NUMBER ? json_int(v->arena, 0) : NULL;
+}
+
 void event_update_rules(struct check *v, const struct json *old, const struct json *tree)
 {
-	static const char *const fixed[] = {
-		"reason",   "message", "type", "action", "reportingComponent", "reportingInstance",
-		"eventTime"};
-	if (!value_equal(GET(old, "involvedObject"), GET(tree, "involvedObject")))
-		bad(v, ROOT("involvedObject"),
-		    go_struct(v, "ObjectReference", GET(tree, "involvedObject")),
-		    "field is immutable");
+	check_common(v, tree, "reportingController");
+	if (!value_equal(GET(old, "series"), GET(tree, "series")))
+		check_series(v, GET(tree, "series"));
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		check_immutable(v, ROOT(fixed[i]), json_get(tree, str_of(fixed[i])),
-				json_get(old, str_of(fixed[i])));
+		check_immutable(v, ROOT(fixed[i].said ? fixed[i].said : fixed[i].name),
+				fixed_value(v, i, tree), fixed_value(v, i, old));
 }

@@ -107,22 +107,21 @@ static void check_ip_family(struct check *v, const struct path *at, struct str t
 			    struct str family, size_t i)
 {
 	struct ipaddr addr;
-	if (api_parse_ip(text, &addr) && (addr.family == IP_V4) != str_is(family, "IPv4"))
+	if (text_in(family, "IPv4,IPv6") && api_parse_ip(text, &addr) &&
+	    (addr.family == IP_V4) != str_is(family, "IPv4"))
 		bad_text(v, at, text, "expected an %.*s value as indicated by `ipFamilies[%zu]`",
 			 STR_FMT(family), i);
 }
 
 /* One address a family, in the order of the families. */
 static void check_ip_pair(struct check *v, const struct path *at, const struct json *ips,
-			  const struct json *families, size_t before)
+			  const struct json *families)
 {
 	struct ipaddr a, b;
 	if (json_count(ips) > 1 && (!api_parse_ip(json_str(json_at(ips, 0)), &a) ||
 				    !api_parse_ip(json_str(json_at(ips, 1)), &b) ||
 				    a.family == b.family || json_count(ips) > 2))
 		bad(v, at, ips, "may specify no more than one IP for each IP family");
-	if (v->errors->count > before)
-		return;
 	for (size_t i = 0; i < MIN(json_count(ips), json_count(families)); i++)
 		check_ip_family(v, ITEM(at, i), json_str(json_at(ips, i)),
 				json_str(json_at(families, i)), i);
@@ -133,7 +132,6 @@ static void check_cluster_ips(struct check *v, const struct path *at, const stru
 	const struct json *ips = GET(spec, "clusterIPs");
 	struct str ip = TEXT(spec, "clusterIP");
 	const struct path *ips_at = MEMBER(at, "clusterIPs");
-	size_t before = v->errors->count;
 	if (str_is(TEXT(spec, "type"), "ExternalName"))
 		return;
 	if (ip.len > 0 && json_count(ips) == 0)
@@ -156,8 +154,7 @@ static void check_cluster_ips(struct check *v, const struct path *at, const stru
 	if (json_count(ips) > 2)
 		bad(v, ips_at, ips, "may only hold up to 2 values");
 	if (!has_bad)
-		check_ip_pair(v, ips_at, ips, is_headless(spec) ? NULL : GET(spec, "ipFamilies"),
-			      before);
+		check_ip_pair(v, ips_at, ips, is_headless(spec) ? NULL : GET(spec, "ipFamilies"));
 }
 
 void api_validate_service_addresses(const struct json *tree, struct field_errors *errors)

@@ -52,29 +52,45 @@ static void pod_template(const struct warnings *w, const struct json *old, const
 
 /* ---- services ---- */
 
+#define OLD_HINTS "service.kubernetes.io/topology-aware-hints"
+
+static void headless(const struct warnings *w, const struct json *spec)
+{
+	if (json_path_str(spec, "loadBalancerIP").len)
+		warn(w, "spec.loadBalancerIP is ignored for headless services");
+	if (json_count(json_get(spec, STR("externalIPs"))))
+		warn(w, "spec.externalIPs is ignored for headless services");
+	if (!str_is(json_path_str(spec, "sessionAffinity"), "None"))
+		warn(w, "spec.SessionAffinity is ignored for headless services");
+}
+
 static void service(const struct warnings *w, const struct json *old, const struct json *tree)
 {
 	const struct json *spec = json_get(tree, STR("spec"));
 	bool is_external = str_is(json_path_str(spec, "type"), "ExternalName");
-	bool is_headless = str_is(json_path_str(spec, "clusterIP"), "None");
-	struct str affinity = json_path_str(spec, "sessionAffinity");
-	warnings_of_ips(w, tree, "spec.clusterIPs[]");
+	if (json_get(json_path(tree, "metadata.annotations"), STR(OLD_HINTS)))
+		warn(w, "annotation " OLD_HINTS
+			" is deprecated, please use service.kubernetes.io/topology-mode instead");
+	if (str_is(json_path_str(spec, "clusterIP"), "None"))
+		headless(w, spec);
+	else
+		warnings_of_ips(w, tree, "spec.clusterIPs[]");
 	warnings_of_ips(w, tree, "spec.externalIPs[]");
 	warnings_of_ips(w, tree, "spec.loadBalancerIP");
 	warnings_of_prefixes(w, tree, "spec.loadBalancerSourceRanges[]");
-	if (is_headless && affinity.len && !str_is(affinity, "None"))
-		warn(w, "spec.SessionAffinity is ignored for headless services");
-	if (is_headless && json_path_str(spec, "loadBalancerIP").len)
-		warn(w, "spec.loadBalancerIP is ignored for headless services");
-	if (is_headless && json_path_str(spec, "externalName").len)
-		warn(w, "spec.externalName is ignored for headless services");
 	if (is_external && json_count(json_get(spec, STR("externalIPs"))))
 		warn(w, "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
-	if (!is_external && !is_headless && json_path_str(spec, "externalName").len)
+	if (!is_external && json_path_str(spec, "externalName").len)
 		warn(w, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
 	if (str_is(json_path_str(spec, "trafficDistribution"), "PreferClose"))
 		warn(w, "spec.trafficDistribution: \"PreferClose\" is deprecated; use "
 			"\"PreferSameZone\"");
+}
+
+static void endpoints(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	warnings_of_ips(w, tree, "subsets[].addresses[].ip");
+	warnings_of_ips(w, tree, "subsets[].notReadyAddresses[].ip");
 }
 
 static void endpoint_slice(const struct warnings *w, const struct json *old,
@@ -102,6 +118,15 @@ static void network_policy(const struct warnings *w, const struct json *old,
 	static const char *const peers[] = {"spec.ingress[].from[]", "spec.egress[].to[]"};
 	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
 		warnings_of_ip_blocks(w, tree, peers[i]);
+}
+
+/* ---- nodes ---- */
+
+static void node(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	if (json_path_str(tree, "spec.externalID").len)
+		warn(w, "spec.externalID: this field is deprecated, and is unused by Kubernetes");
+	warnings_of_prefixes(w, tree, "spec.podCIDRs[]");
 }
 
 /* ---- storage ---- */
@@ -183,6 +208,8 @@ static const struct {
 	{"batch", "Job", workload, "Pod names and hostnames"},
 	{"batch", "CronJob", cron_job, "Pod names and hostnames"},
 	{"", "Service", service, NULL},
+	{"", "Endpoints", endpoints, NULL},
+	{"", "Node", node, NULL},
 	{"", "PersistentVolume", volume, NULL},
 	{"", "Secret", secret, NULL},
 	{"networking.k8s.io", "Ingress", ingress, NULL},

@@ -175,20 +175,30 @@ static void refuse_address(struct field_errors *errors, const struct json *spec,
 static void refuse_range(struct arena *a, const struct service_allocator *al,
 			 const struct json *spec, struct str ip, struct field_errors *errors)
 {
-	char net[IPNET_TEXT_MAX];
+	char net[IPNET_TEXT_MAX], text[IPADDR_TEXT_MAX];
+	struct ipaddr addr;
 	ipnet_format(al->net, net);
-	refuse_address(
-		errors, spec, ip,
-		arena_cstr(a, arena_printf(a,
-					   "the provided IP (%.*s) is not in the valid range. "
-					   "The range of valid IPs is %s",
-					   STR_FMT(ip), net)));
+	if (api_parse_ip(ip, &addr))
+		ipaddr_format(addr, text);
+	else
+		snprintf(text, sizeof(text), "%.*s", STR_FMT(ip));
+	refuse_address(errors, spec, ip,
+		       arena_cstr(a, arena_printf(a,
+						  "the provided IP (%s) is not in the valid range. "
+						  "The range of valid IPs is %s",
+						  text, net)));
 }
 
 static bool is_in_net(const struct service_allocator *al, struct str text)
 {
 	struct ipaddr addr;
-	return ipaddr_parse(text, &addr) && ipnet_contains(al->net, addr);
+	return api_parse_ip(text, &addr) && ipnet_contains(al->net, addr);
+}
+
+static bool is_ip_text(struct str text)
+{
+	struct ipaddr addr;
+	return api_parse_ip(text, &addr);
 }
 
 static void assign_address(struct service_allocator *al, struct request *r, struct str old_ip,
@@ -204,8 +214,8 @@ static void assign_address(struct service_allocator *al, struct request *r, stru
 		if (ip.len == 0)
 			field_error_add(errors, FIELD_ERROR_INTERNAL, STR("spec.clusterIPs"), NULL,
 					"failed to allocate a serviceIP: range is full");
-	} else if (str_eq(ip, old_ip)) {
-		return;
+	} else if (str_eq(ip, old_ip) || is_ip_text(old_ip)) {
+		return; /* validation refuses another one */
 	} else if (!is_in_net(al, ip) && !r->options.is_dry_run) {
 		refuse_address(errors, spec, ip,
 			       "the provided network does not match the current range");
