@@ -23,8 +23,6 @@ static const struct default_rule stateful_set_rules[] = {
 	{"spec.persistentVolumeClaimRetentionPolicy.whenScaled", "\"Retain\""},
 	{"spec.replicas", "1"},
 	{"spec.revisionHistoryLimit", "10"},
-	{"spec.volumeClaimTemplates[].kind", "\"PersistentVolumeClaim\""},
-	{"spec.volumeClaimTemplates[].apiVersion", "\"v1\""},
 	{"spec.volumeClaimTemplates[].spec.volumeMode", "\"Filesystem\""},
 	{"spec.volumeClaimTemplates[].status", "{}"},
 	{"spec.volumeClaimTemplates[].status.phase", "\"Pending\""},
@@ -66,10 +64,18 @@ static void daemon_set_defaults(struct arena *a, struct json *tree)
 	rolling_update(a, json_path(tree, "spec.updateStrategy"), DEFAULT_RULES(rules));
 }
 
+/* Whatever it says of itself. */
+static void claim_template(struct arena *a, struct json *claim)
+{
+	json_set_str(a, claim, STR("kind"), STR("PersistentVolumeClaim"));
+	json_set_str(a, claim, STR("apiVersion"), STR("v1"));
+}
+
 static void stateful_set_defaults(struct arena *a, struct json *tree)
 {
 	static const struct default_rule rules[] = {{"partition", "0"}};
 	rolling_update(a, json_path(tree, "spec.updateStrategy"), DEFAULT_RULES(rules));
+	tree_visit(a, tree, "spec.volumeClaimTemplates[]", claim_template);
 	tree_round_quantities(a, tree, "spec.volumeClaimTemplates[].spec.resources.requests");
 	tree_round_quantities(a, tree, "spec.volumeClaimTemplates[].spec.resources.limits");
 }

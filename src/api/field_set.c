@@ -305,6 +305,8 @@ static enum rc parse_element(struct arena *a, struct str key, struct path_elemen
 	struct json *value;
 	const char *letter = key.len > 1 && key.at[1] == ':' ? strchr(step_letters, key.at[0])
 							     : NULL;
+	if (key.len < 2)
+		return err_set(err, RC_BAD_REQUEST, "key must be 2 characters long");
 	*ret_known = letter && *letter;
 	if (!*ret_known)
 		return RC_OK;

@@ -25,6 +25,7 @@ struct managed_entries {
 void managed_write(struct arena *a, struct managed_entries *entries, struct json *tree);
 struct managed_entry *managed_entry_add(struct arena *a, struct managed_entries *entries,
 					struct managed_entry entry);
+bool managed_is_version(struct str api_version); /* that of one group, or of none */
 /* The entry of the same manager, operation, subresource and, for updates, version; NULL when none.
  */
 struct managed_entry *managed_entry_find(struct managed_entries *entries,
@@ -62,6 +63,9 @@ const struct json *managed_tree_in_version(struct managing *m, const struct json
 [[nodiscard]] struct json *managed_without_managed(struct arena *a, const struct json *tree);
 /* What this way in cannot change: it owns nothing of it. */
 [[nodiscard]] struct field_set managed_reset_fields(const struct managing *m);
+/* d without what this way in cannot change. */
+[[nodiscard]] struct typed_diff managed_owned_difference(const struct managing *m,
+							 struct typed_diff d);
 [[nodiscard]] struct typed_diff managed_difference(struct managing *m, struct schema_ref schema,
 						   const struct json *before,
 						   const struct json *after);

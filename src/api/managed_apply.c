@@ -149,12 +149,17 @@ static const struct json *prune(struct managing *m, const struct json *merged,
 
 /* ---- Apply ---- */
 
-static void split_version(struct str api_version, struct str *ret_group, struct str *ret_version)
+/* false: api_version is none, for it has more than one slash. */
+static bool split_version(struct str api_version, struct str *ret_group, struct str *ret_version)
 {
-	if (str_cut(api_version, '/', ret_group, ret_version))
-		return;
-	*ret_group = STR("");
-	*ret_version = api_version;
+	if (!str_cut(api_version, '/', ret_group, ret_version)) {
+		*ret_group = STR("");
+		*ret_version = api_version;
+	}
+	if (managed_is_version(api_version))
+		return true;
+	*ret_group = *ret_version = STR("");
+	return false;
 }
 
 static enum rc check_configuration(struct managing *m, const struct json *config, struct err *err)
@@ -163,7 +168,8 @@ static enum rc check_configuration(struct managing *m, const struct json *config
 	struct str version = json_path_str(config, "apiVersion"),
 		   name = json_path_str(config, "kind");
 	struct str group, rest;
-	split_version(version, &group, &rest);
+	if (!split_version(version, &group, &rest))
+		name = STR(""); /* no version at all: Go knows neither */
 	if (!str_eq(version, kind->api_version) || !str_eq(name, kind->kind))
 		return err_set(err, RC_BAD_REQUEST, "invalid object type: %.*s/%.*s, Kind=%.*s",
 			       STR_FMT(group), STR_FMT(rest), STR_FMT(name));
@@ -205,12 +211,13 @@ static enum rc apply(struct managing *m, const struct json *live, const struct j
 	mine->api_version = m->q->kind->api_version;
 	merged = prune(m, merged, &last, mine);
 	struct change change = {.before = live, .after = merged, .by = mine};
-	struct typed_diff d = managed_difference(m, m->q->schema, live, merged);
+	struct typed_diff all = typed_compare(m->a, m->q->schema, live, merged);
+	struct typed_diff d = managed_owned_difference(m, all);
 	managed_take_over(m, &change, &d, is_forced);
 	if (m->conflicts.count && !is_forced)
 		return conflict_error(m->a, &m->conflicts, err);
 	mine->set = managed_without_meta(m->a, &set);
-	if (!typed_diff_is_empty(&d))
+	if (!typed_diff_is_empty(&all))
 		mine->time_us = m->q->now_us;
 	*ret_tree = (struct json *)merged;
 	return RC_OK;

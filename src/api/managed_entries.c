@@ -134,6 +134,13 @@ bool managed_entries_are_empty(const struct managed_entries *entries)
 	return true;
 }
 
+bool managed_is_version(struct str api_version)
+{
+	struct str group, version, rest;
+	return !str_cut(api_version, '/', &group, &version) ||
+	       !str_cut(version, '/', &group, &rest);
+}
+
 static struct managed_entry *oldest_updater(struct managed_entries *entries, size_t *ret_count)
 {
 	struct managed_entry *oldest = NULL;

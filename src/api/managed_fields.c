@@ -117,8 +117,13 @@ struct field_set managed_reset_fields(const struct managing *m)
 struct typed_diff managed_difference(struct managing *m, struct schema_ref schema,
 				     const struct json *before, const struct json *after)
 {
-	struct field_set reset = managed_reset_fields(m);
 	struct typed_diff d = typed_compare(m->a, schema, before, after);
+	return managed_owned_difference(m, d);
+}
+
+struct typed_diff managed_owned_difference(const struct managing *m, struct typed_diff d)
+{
+	struct field_set reset = managed_reset_fields(m);
 	d.added = field_set_difference(m->a, &d.added, &reset, true);
 	d.modified = field_set_difference(m->a, &d.modified, &reset, true);
 	d.removed = field_set_difference(m->a, &d.removed, &reset, true);
@@ -255,13 +260,14 @@ static bool is_reset(const struct json *managed)
 		(managed->array.count == 1 && json_count(managed->array.items[0]) == 0));
 }
 
-/* Entries of this version name nothing that the kind does not have. */
+/* Versions are versions, and entries of this one name nothing that the kind does not have. */
 static bool are_declared(const struct managing *m)
 {
 	for (size_t i = 0; i < m->entries.count; i++) {
 		const struct managed_entry *e = &m->entries.items[i];
-		if (str_eq(e->api_version, m->q->kind->api_version) &&
-		    !typed_declares(m->q->schema, &e->set))
+		bool is_ours = str_eq(e->api_version, m->q->kind->api_version);
+		if (!managed_is_version(e->api_version) ||
+		    (is_ours && !typed_declares(m->q->schema, &e->set)))
 			return false;
 	}
 	return true;

@@ -10,7 +10,8 @@ enum prepare_flag {
 	HAS_STATUS = 1 << 0,	     /* written apart from the rest */
 	KEEPS_STATUS = 1 << 1,	     /* a create keeps the client's */
 	COUNTS_ANNOTATIONS = 1 << 2, /* generation follows them too */
-	RESETS_METADATA = 1 << 3, /* writers of the status may not touch labels and annotations */
+	RESETS_METADATA = 1 << 3,  /* writers of the status may not touch labels and annotations */
+	COUNTS_FROM_ZERO = 1 << 4, /* a create gives no generation */
 };
 
 struct prepare_row {
@@ -30,6 +31,7 @@ const struct prepare_row *prepare_find(const struct api_kind *kind);
 /* Steps of an update that only one kind has. */
 void update_daemon_set(struct arena *a, const struct json *old, struct json *tree);
 void update_namespace(struct arena *a, const struct json *old, struct json *tree);
+void update_account(struct arena *a, const struct json *old, struct json *tree);
 void update_service(struct arena *a, const struct json *old, struct json *tree);
 void update_signing_request(struct arena *a, const struct json *old, struct json *tree);
 void update_slice(struct arena *a, const struct json *old, struct json *tree);

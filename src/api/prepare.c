@@ -33,7 +33,7 @@ const struct prepare_row prepare_rows[] = {
 	{"", "PersistentVolume", "", HAS_STATUS, volume_create, NULL, update_volume_status},
 	{"", "ResourceQuota", "", HAS_STATUS},
 	{"", "Service", "", HAS_STATUS, service_create, update_service},
-	{"", "ServiceAccount", "", 0, account_create},
+	{"", "ServiceAccount", "", 0, account_create, update_account},
 	{"", "LimitRange", "", 0, limit_range_create},
 	{"apps", "Deployment", "spec", HAS_STATUS | COUNTS_ANNOTATIONS, NULL, NULL,
 	 update_deployment_status},
@@ -61,6 +61,7 @@ const struct prepare_row prepare_rows[] = {
 	{"certificates.k8s.io", "CertificateSigningRequest", "", HAS_STATUS, csr_create,
 	 update_signing_request, update_condition_times},
 	{"scheduling.k8s.io", "PriorityClass", "-", 0},
+	{"storage.k8s.io", "CSIDriver", "spec", COUNTS_FROM_ZERO},
 	{"storage.k8s.io", "VolumeAttachment", "", HAS_STATUS | RESETS_METADATA},
 	{"storage.k8s.io", "VolumeAttributesClass", "", 0, class_create},
 	{"resource.k8s.io", "DeviceClass", "spec", 0},
@@ -101,7 +102,7 @@ void api_prepare_create(struct arena *a, const struct api_kind *kind, struct jso
 	struct json *metadata = json_need_object(a, tree, STR("metadata"));
 	if (!row)
 		return;
-	if (*row->counted)
+	if (*row->counted && !(row->flags & COUNTS_FROM_ZERO))
 		json_set(a, metadata, STR("generation"), json_int(a, 1));
 	if ((row->flags & (HAS_STATUS | KEEPS_STATUS)) == HAS_STATUS)
 		json_set(a, tree, STR("status"), status_zero(a, kind));
@@ -293,7 +294,8 @@ void service_addresses(struct arena *a, struct json *spec)
 	}
 }
 
-static void account_create(struct arena *a, struct json *tree, int64_t now_us)
+/* Of its secrets an account keeps the names. */
+static void keep_names(struct arena *a, struct json *tree)
 {
 	const struct json *secrets = json_get(tree, STR("secrets"));
 	for (size_t i = 0; i < json_count(secrets); i++) {
@@ -303,6 +305,16 @@ static void account_create(struct arena *a, struct json *tree, int64_t now_us)
 			json_set(a, only, STR("name"), name);
 		secrets->array.items[i] = only;
 	}
+}
+
+static void account_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	keep_names(a, tree);
+}
+
+void update_account(struct arena *a, const struct json *old, struct json *tree)
+{
+	keep_names(a, tree);
 }
 
 /* One without a name is called by its uid. */

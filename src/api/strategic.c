@@ -255,6 +255,8 @@ static enum rc set_order(struct arena *a, const struct api_type *type, struct js
 	struct json *had = json_get(original, name), *wanted = json_get(patch, name), *merged;
 	if (order->type != JSON_ARRAY)
 		return strategic_bad_shape("[]interface {}", order, err);
+	if (had && had->type != JSON_ARRAY)
+		return strategic_bad_shape("[]interface {}", had, err);
 	if (wanted && wanted->type != JSON_ARRAY)
 		return strategic_bad_shape("[]interface {}", wanted, err);
 	if (type && !api_field(type, name))
@@ -398,8 +400,9 @@ enum rc strategic_merge(struct arena *a, const struct api_type *type, struct jso
 			struct err *err)
 {
 	struct json *result;
-	const struct json *shown = json_copy(a, patch);
 	ASSERT(original->type == JSON_OBJECT);
+	if (patch->type == JSON_NULL)
+		patch = json_object(a);
 	if (patch->type != JSON_OBJECT)
 		return err_set(
 			err, RC_BAD_REQUEST,
@@ -407,7 +410,7 @@ enum rc strategic_merge(struct arena *a, const struct api_type *type, struct jso
 			go_kind_of_json(patch));
 	TRY(check_cost(original, patch, err));
 	TRY(merge_map(a, (struct map_rule){.type = type}, original, patch, &result, err));
-	TRY(strategic_check_types(type, result, shown, errors, err));
+	TRY(strategic_check_types(type, result, patch, errors, err));
 	*ret_tree = result;
 	return RC_OK;
 }

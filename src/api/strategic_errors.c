@@ -1,23 +1,6 @@
 #include "api/strategic-int.h"
 #include "base/buf.h"
 
-enum rc strategic_bad_directive(const struct json *directive, const struct json *map,
-				struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
-	go_value_write(&text, map);
-	return err_set(err, RC_INTERNAL, "unknown patch type: %.*s in map: %s",
-		       STR_FMT(json_str(directive)), text.data);
-}
-
-enum rc strategic_no_merge_key(const struct json *item, struct str key, struct err *err)
-{
-	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
-	go_value_write(&text, item);
-	return err_set(err, RC_INTERNAL, "map: %s does not contain declared merge key: %.*s",
-		       text.data, STR_FMT(key));
-}
-
 static const char *go_type(const struct json *v)
 {
 	static const char *const names[] = {
@@ -30,6 +13,37 @@ static const char *go_type(const struct json *v)
 		[JSON_OBJECT] = "map[string]interface {}",
 	};
 	return names[v->type];
+}
+
+/* Go's %s of a value: of all but a string it says that this is none. */
+static void go_text_write(struct buf *out, const struct json *v)
+{
+	if (v->type == JSON_STRING) {
+		buf_add_str(out, v->string);
+		return;
+	}
+	buf_printf(out, "%%!s(%s=", go_type(v));
+	go_value_write(out, v);
+	buf_add_char(out, ')');
+}
+
+enum rc strategic_bad_directive(const struct json *directive, const struct json *map,
+				struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
+	buf_add_cstr(&text, "unknown patch type: ");
+	go_text_write(&text, directive);
+	buf_add_cstr(&text, " in map: ");
+	go_value_write(&text, map);
+	return err_set(err, RC_INTERNAL, "%s", text.data);
+}
+
+enum rc strategic_no_merge_key(const struct json *item, struct str key, struct err *err)
+{
+	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX * 4);
+	go_value_write(&text, item);
+	return err_set(err, RC_INTERNAL, "map: %s does not contain declared merge key: %.*s",
+		       text.data, STR_FMT(key));
 }
 
 enum rc strategic_bad_shape(const char *expected, const struct json *v, struct err *err)

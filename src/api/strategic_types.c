@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "api/gotext.h"
 #include "base/mem.h"
 
 static int by_key(const void *a, const void *b)
@@ -118,6 +119,18 @@ static void check_simple(struct checker *c, enum field_form form, const struct j
 			   : arena_printf(c->arena, "unrecognized type: %s", simple_kind(form));
 }
 
+/* Text of bytes is base64; a list of numbers would do as well. */
+static void check_bytes(struct checker *c, const struct json *value)
+{
+	struct str bytes;
+	struct err why;
+	if (value->type == JSON_STRING && gotext_base64(c->arena, value->string, &bytes, &why))
+		c->fault = arena_printf(c->arena, "error decoding from json: %s", why.text);
+	else if (value->type != JSON_STRING && value->type != JSON_ARRAY)
+		c->fault =
+			arena_printf(c->arena, "cannot restore slice from %s", reflect_kind(value));
+}
+
 static void check_one(struct checker *c, const struct api_field *f, const struct json *value,
 		      struct str go_type)
 {
@@ -125,6 +138,8 @@ static void check_one(struct checker *c, const struct api_field *f, const struct
 		return;
 	if (f->form == FORM_STRUCT)
 		check_struct(c, api_type(api_builtin(), f->type), value);
+	else if (f->form == FORM_BYTES)
+		check_bytes(c, value);
 	else if (simple_kind(f->form))
 		check_simple(c, f->form, value, go_type);
 }

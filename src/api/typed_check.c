@@ -77,8 +77,10 @@ static void write_go(struct buf *out, const struct json *v)
 			gotext_quote(out, v->object.members[i].key);
 			buf_add_char(out, ':');
 		}
-		write_go(out,
-			 v->type == JSON_OBJECT ? v->object.members[i].value : v->array.items[i]);
+		if (json_child(v, i)->type == JSON_NULL)
+			buf_add_cstr(out, "interface {}(nil)");
+		else
+			write_go(out, json_child(v, i));
 	}
 	buf_add_char(out, '}');
 }
@@ -184,10 +186,11 @@ static void check_map(struct check *c, const struct check_place *p, struct schem
 		const struct json_member *m = &v->object.members[i];
 		struct check_place field = {.up = p, .step = path_field(m->key)};
 		struct schema_ref child;
-		if (!schema_child(ref, m->key, &child) && schema_is_closed(ref))
+		if (!schema_child(ref, m->key, &child) && schema_is_closed(ref)) {
 			add_fault(c, &field, STR("field not declared in schema"));
-		else
-			check_value(c, &field, child, m->value);
+			return; /* of one map upstream names one */
+		}
+		check_value(c, &field, child, m->value);
 	}
 }
 

@@ -28,10 +28,10 @@ static struct atom atom_of_form(const struct api_field *f)
 		return (struct atom){.scalar = SCALAR_NUMERIC};
 	case FORM_STRING:
 	case FORM_BYTES:
-	case FORM_TIME:
-	case FORM_MICRO_TIME:
 	case FORM_DURATION:
 		return (struct atom){.scalar = SCALAR_STRING};
+	case FORM_TIME:
+	case FORM_MICRO_TIME:
 	case FORM_QUANTITY:
 	case FORM_INT_OR_STRING:
 		return (struct atom){.scalar = SCALAR_UNTYPED};

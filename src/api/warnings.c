@@ -167,7 +167,7 @@ static void volume(const struct warnings *w, const struct json *old, const struc
 
 static void csi_driver(const struct warnings *w, const struct json *old, const struct json *tree)
 {
-	if (json_count(json_path(tree, "spec.tokenRequests")) &&
+	if (!old && json_count(json_path(tree, "spec.tokenRequests")) &&
 	    !is_set(tree, "spec.serviceAccountTokenInSecrets"))
 		warn(w, "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI "
 			"driver, set to true to prevent possible logging of tokens in volume "

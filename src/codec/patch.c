@@ -406,7 +406,8 @@ static enum rc check_list(const struct json *patch, struct err *err)
 			json_type_name(patch));
 	if (patch->array.count > PATCH_MAX_OPERATIONS)
 		return err_set(err, RC_TOO_LARGE,
-			       "The allowed maximum operations in a JSON patch is %u, got %zu",
+			       "Request entity too large: The allowed maximum operations in a "
+			       "JSON patch is %u, got %zu",
 			       PATCH_MAX_OPERATIONS, patch->array.count);
 	return RC_OK;
 }

@@ -2,6 +2,7 @@
 #include "api/validate.h"
 #include "server/request.h"
 
+#define NO_UNIQUE_NAME ", the server was not able to generate a unique name for the object"
 /* A patch that makes something wrong is told with what it made, twice quoted. */
 #define INVALID_MAX_BYTES (4 * REQUEST_BODY_MAX)
 
@@ -82,9 +83,16 @@ enum step request_not_found(struct request *r, const struct api_kind *kind, stru
 enum step request_already_exists(struct request *r, const struct api_kind *kind, struct str name)
 {
 	struct str resource = kind_group_resource(&r->arena, kind);
-	return fail_about(r, RC_ALREADY_EXISTS, kind, name,
-			  arena_printf(&r->arena, "%.*s \"%.*s\" already exists", STR_FMT(resource),
-				       STR_FMT(name)));
+	bool is_generated = json_path_str(r->tree, "metadata.generateName").len > 0;
+	fail_about(r, RC_ALREADY_EXISTS, kind, name,
+		   arena_printf(&r->arena, "%.*s \"%.*s\" already exists%s", STR_FMT(resource),
+				STR_FMT(name), is_generated ? NO_UNIQUE_NAME : ""));
+	if (is_generated) {
+		json_set(&r->arena, json_get(r->reply.tree, STR("details")),
+			 STR("retryAfterSeconds"), json_int(&r->arena, 1));
+		r->reply.retry_after_s = 1;
+	}
+	return STEP_DONE;
 }
 
 enum step request_conflict(struct request *r, const struct api_kind *kind, struct str name,

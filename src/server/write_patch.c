@@ -18,6 +18,7 @@ struct laying {
 	const struct api_kind *kind;
 	const struct api_type *type;
 	const struct json *before;
+	const struct json *shown; /* a strategic patch without the directives that were obeyed */
 	struct field_errors errors;
 };
 
@@ -39,7 +40,7 @@ static enum step refuse_result(struct laying *l, struct str why)
 	struct field_errors errors = {.arena = &r->arena};
 	CLEANUP_BUF text = BUF_INIT(SHOWN_MAX);
 	if (r->patch_type == PATCH_STRATEGIC)
-		go_value_write(&text, r->tree);
+		go_value_write(&text, l->shown);
 	else
 		write_result(l, &text);
 	struct json *value = json_string(&r->arena, arena_str(&r->arena, buf_str(&text)));
@@ -179,14 +180,15 @@ static enum rc lay(struct laying *l, struct json *before, struct json **ret_afte
 {
 	struct request *r = l->r;
 	struct arena *a = &r->arena;
+	struct json *patch;
 	bool is_ignored = str_is(r->options.field_validation, "Ignore");
 	*ret_after = before;
 	switch (r->patch_type) {
 	case PATCH_JSON:
 		return run_operations(r, ret_after, err);
 	case PATCH_STRATEGIC:
-		return strategic_merge(a, l->type, before, json_copy(a, r->tree), ret_after,
-				       &l->errors, err);
+		l->shown = patch = json_copy(a, r->tree);
+		return strategic_merge(a, l->type, before, patch, ret_after, &l->errors, err);
 	default:
 		if (is_ignored && r->tree->type != JSON_OBJECT)
 			return merge_unchecked(r, ret_after, err);

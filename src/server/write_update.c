@@ -87,9 +87,9 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	struct json *tree = converted(r, r->route.kind, storage, r->tree);
 	if (!write_meta_update(r, old, old_tree, tree))
 		return STEP_DONE;
+	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
 	api_prepare_update(a, storage, old_tree, tree, arena_cstr(a, r->route.subresource),
 			   world_wall_us());
-	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
 	write_meta_owners(r, tree, true);
@@ -111,9 +111,9 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 static bool allows_create_on_update(const struct api_kind *kind)
 {
 	static const char *const plurals[] = {
-		"endpoints",	"events",	"leases",	  "limitranges",
-		"podtemplates", "services",	"runtimeclasses", "priorityclasses",
-		"roles",	"rolebindings", "clusterroles",	  "clusterrolebindings"};
+		"endpoints",	      "events",		"leases", "limitranges",  "podtemplates",
+		"services",	      "runtimeclasses", "roles",  "rolebindings", "clusterroles",
+		"clusterrolebindings"};
 	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
 		if (str_is(kind->plural, plurals[i]))
 			return true;

@@ -52,7 +52,13 @@ static void clients_write_entries(void **state)
 		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":"
 			   "\"FieldsV1\",\"fieldsV1\":{\"k:{\":{}}") "]",
 		 "one"},
+		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":"
+			   "\"FieldsV1\",\"fieldsV1\":{\"x\":{}}") "]",
+		 "one"},
 		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v9\"," FIELDS) "]", ""},
+		{"[" WHOLE
+		 "," ENTRY("\"operation\":\"Apply\",\"apiVersion\":\"a/b/c\"," FIELDS) "]",
+		 ""},
 		{"[" ENTRY("\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":"
 			   "\"FieldsV1\",\"fieldsV1\":{\"f:foo\":{}}") "]",
 		 ""},

@@ -239,7 +239,8 @@ static void test_json_patch_limits(void **state)
 	assert_refused(&a, parse(&a, "{}"),
 		       many(&a, "{\"op\":\"add\",\"path\":\"/a\",\"value\":%d}", 10001),
 		       RC_TOO_LARGE,
-		       "The allowed maximum operations in a JSON patch is 10000, got 10001");
+		       "Request entity too large: The allowed maximum operations in a JSON patch "
+		       "is 10000, got 10001");
 	assert_refused(&a, parse(&a, "{\"a\":[\"0123456789\"]}"),
 		       many(&a, "{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/a/-\"}", 100),
 		       RC_INVALID,
