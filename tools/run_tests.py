@@ -101,7 +101,6 @@ def suite_demo():
 
 
 def suite_day():
-    """One kubectl; the others of docs/testing.md by hand."""
     if os.geteuid() != 0:
         return skipped("real containers and networks need root")
     return script("tests/cluster/test_kubectl.py")
