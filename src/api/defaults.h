@@ -9,6 +9,7 @@
 #ifndef SKEG_API_DEFAULTS_H
 #define SKEG_API_DEFAULTS_H
 
+#include "api/quantity.h"
 #include "api/schema.h"
 #include "base/arena.h"
 #include "codec/json.h"
@@ -37,6 +38,10 @@ bool api_has_generation(const struct api_kind *kind);
 
 /* status.qosClass of a Pod's spec: "Guaranteed", "Burstable" or "BestEffort". */
 const char *api_pod_qos(const struct json *spec);
+
+/* What the containers of a pod's spec ask for: together, or the largest step of the init containers
+ * with the sidecars that run already.  false: none names the resource. */
+bool api_requests_total(const struct json *spec, struct str resource, struct quantity *ret_total);
 
 /* Does a Service of this spec get node ports? */
 bool api_service_has_node_ports(const struct json *spec);

@@ -125,8 +125,6 @@ void api_default_pod_spec(struct arena *a, struct json *spec)
 	tree_round_quantities(a, spec, "resources.limits");
 	tree_round_quantities(a, spec, "resources.requests");
 	service_account_names(a, spec);
-	if (json_is_true(json_get(spec, STR("hostUsers"))))
-		json_remove(spec, STR("hostUsers"));
 }
 
 static void host_ports(struct arena *a, struct json *port)
@@ -153,9 +151,7 @@ static bool request_of(const struct json *container, struct str resource, struct
 	return text.at && quantity_parse(text, ret_q, NULL) == RC_OK;
 }
 
-/* What upstream's AggregateContainerRequests gives: the containers together, or the largest step of
- * the init containers with the sidecars that already run. */
-static bool requests_total(const struct json *spec, struct str resource, struct quantity *ret_total)
+bool api_requests_total(const struct json *spec, struct str resource, struct quantity *ret_total)
 {
 	struct total t = {};
 	const struct json *init = json_get(spec, STR("initContainers"));
@@ -196,7 +192,7 @@ static void pod_level_requests(struct arena *a, struct json *spec)
 		struct quantity q;
 		char text[QUANTITY_TEXT_MAX];
 		if (json_get(requests, str_of(common[i])) ||
-		    !requests_total(spec, str_of(common[i]), &q))
+		    !api_requests_total(spec, str_of(common[i]), &q))
 			continue;
 		size_t len = quantity_format(q, text);
 		json_set_str(a, requests, str_of(common[i]), arena_str(a, str_n(text, len)));

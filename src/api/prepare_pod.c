@@ -3,7 +3,10 @@
 #include "api/prepare-int.h"
 #include "base/timefmt.h"
 
-/* "runtime/default", "unconfined" or "localhost/<profile>" as a profile; NULL for other text. */
+#define PROFILE_NAME_MAX 4095
+
+/* "runtime/default", "unconfined" or "localhost/<profile>" as a profile; NULL for text that
+ * is not good for a field. */
 static struct json *app_armor_profile(struct arena *a, struct str text)
 {
 	struct json *profile = json_object(a);
@@ -12,27 +15,34 @@ static struct json *app_armor_profile(struct arena *a, struct str text)
 	} else if (str_is(text, "unconfined")) {
 		json_set_str(a, profile, STR("type"), STR("Unconfined"));
 	} else if (str_has_prefix(text, STR("localhost/"))) {
+		struct str name = str_skip(text, strlen("localhost/"));
+		if (name.len == 0 || name.len > PROFILE_NAME_MAX || str_trim(name).len != name.len)
+			return NULL;
 		json_set_str(a, profile, STR("type"), STR("Localhost"));
-		json_set_str(a, profile, STR("localhostProfile"),
-			     str_skip(text, strlen("localhost/")));
+		json_set_str(a, profile, STR("localhostProfile"), name);
 	} else {
 		return NULL;
 	}
 	return profile;
 }
 
-/* The annotations that came before the field fill it where it is absent. */
+/* The annotations that came before the field fill it where it is absent and the pod's own says
+ * something else. */
 static void app_armor_from_annotations(struct arena *a, struct json *tree, const char *list_name)
 {
 	const struct json *annotations = json_path(tree, "metadata.annotations");
 	const struct json *list = json_get(json_get(tree, STR("spec")), str_of(list_name));
-	for (size_t i = 0; annotations && i < json_count(list); i++) {
+	const struct json *own = json_path(tree, "spec.securityContext.appArmorProfile");
+	if (!annotations || str_is(json_path_str(tree, "spec.os.name"), "windows"))
+		return;
+	for (size_t i = 0; i < json_count(list); i++) {
 		struct json *c = json_at(list, i);
 		struct str key = arena_printf(a,
 					      "container.apparmor.security.beta.kubernetes.io/%.*s",
 					      STR_FMT(json_path_str(c, "name")));
 		struct json *profile = app_armor_profile(a, json_str(json_get(annotations, key)));
-		if (!profile || json_path(c, "securityContext.appArmorProfile"))
+		if (!profile || json_path(c, "securityContext.appArmorProfile") ||
+		    (own && json_equal(profile, own)))
 			continue;
 		json_set(a, json_need_object(a, c, STR("securityContext")), STR("appArmorProfile"),
 			 profile);
@@ -93,7 +103,9 @@ void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us)
 	app_armor_from_annotations(a, tree, "initContainers");
 	app_armor_from_annotations(a, tree, "containers");
 	struct json *status = json_need_object(a, tree, STR("status"));
-	const struct json *spec = json_get(tree, STR("spec"));
+	struct json *spec = json_get(tree, STR("spec"));
+	if (json_i64(json_get(spec, STR("terminationGracePeriodSeconds"))) < 0)
+		json_set(a, spec, STR("terminationGracePeriodSeconds"), json_int(a, 1));
 	json_set_str(a, status, STR("phase"), STR("Pending"));
 	json_set_str(a, status, STR("qosClass"), str_of(api_pod_qos(spec)));
 	if (json_count(json_get(spec, STR("schedulingGates"))) == 0)

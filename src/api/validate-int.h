@@ -143,7 +143,8 @@ void check_quantity_not_negative(struct check *v, const struct path *at, const s
 void check_resource_name(struct check *v, const struct path *at, struct str name);
 void check_container_resources(struct check *v, const struct path *at, const struct json *resources,
 			       const struct json *pod_claims);
-void check_pod_resources(struct check *v, const struct path *at, const struct json *resources);
+/* Of the pod as a whole; at: of the spec. */
+void check_pod_resources(struct check *v, const struct path *at, const struct json *spec);
 
 /* ---- pods ---- */
 struct pod_check {
@@ -167,6 +168,9 @@ void check_probe(struct check *v, const struct path *at, const struct json *prob
 void check_lifecycle(struct check *v, const struct path *at, const struct json *lifecycle,
 		     const struct json *spec);
 void check_env(struct check *v, const struct path *at, const struct json *list);
+/* Files of variables lie in volumes of the pod that are made for it. */
+void check_env_files(struct check *v, const struct path *at, const struct json *list,
+		     const struct json *volumes);
 void check_env_from(struct check *v, const struct path *at, const struct json *list);
 void check_field_ref(struct check *v, const struct path *at, const struct json *ref,
 		     bool is_volume);
@@ -176,6 +180,7 @@ void check_mounts(struct check *v, const struct path *at, const struct json *con
 		  const struct pod_check *pod);
 void check_devices(struct check *v, const struct path *at, const struct json *container,
 		   const struct pod_check *pod);
+void check_no_backsteps(struct check *v, const struct path *at, struct str text);
 void check_descending_path(struct check *v, const struct path *at, struct str text);
 void check_container_security(struct check *v, const struct path *at, const struct json *context,
 			      const struct pod_check *pod);

@@ -1,7 +1,9 @@
 /* Affinity, node selectors, tolerations, topology spread. */
 #include "api/validate-int.h"
 
-static void check_node_requirement(struct check *v, const struct path *at, const struct json *r)
+/* What is only preferred may have any value: a warning tells of it. */
+static void check_node_requirement(struct check *v, const struct path *at, const struct json *r,
+				   bool is_preferred)
 {
 	struct str op = TEXT(r, "operator");
 	size_t values = COUNT(r, "values");
@@ -23,7 +25,7 @@ static void check_node_requirement(struct check *v, const struct path *at, const
 		bad_text(v, MEMBER(at, "operator"), op, "not a valid selector operator");
 	}
 	check_name(v, MEMBER(at, "key"), NAME_QUALIFIED, TEXT(r, "key"));
-	FOR_ITEMS(i, item, GET(r, "values"))
+	FOR_ITEMS(i, item, is_preferred ? NULL : GET(r, "values"))
 	{
 		check_name(v, ITEM(values_at, i), NAME_LABEL_VALUE, json_str(item));
 	}
@@ -50,11 +52,11 @@ static void check_field_requirement(struct check *v, const struct path *at, cons
 }
 
 static void check_node_selector_term(struct check *v, const struct path *at,
-				     const struct json *term)
+				     const struct json *term, bool is_preferred)
 {
 	FOR_ITEMS(i, r, GET(term, "matchExpressions"))
 	{
-		check_node_requirement(v, ITEM(MEMBER(at, "matchExpressions"), i), r);
+		check_node_requirement(v, ITEM(MEMBER(at, "matchExpressions"), i), r, is_preferred);
 	}
 	FOR_ITEMS(k, r, GET(term, "matchFields"))
 	{
@@ -69,7 +71,7 @@ void check_node_selector(struct check *v, const struct path *at, const struct js
 		required(v, terms_at, "must have at least one node selector term");
 	FOR_ITEMS(i, term, GET(selector, "nodeSelectorTerms"))
 	{
-		check_node_selector_term(v, ITEM(terms_at, i), term);
+		check_node_selector_term(v, ITEM(terms_at, i), term, false);
 	}
 }
 
@@ -92,7 +94,8 @@ static void check_node_affinity(struct check *v, const struct path *at, const st
 	{
 		const struct path *here = ITEM(MEMBER(at, PREFERRED_LIST), i);
 		check_weight(v, here, term);
-		check_node_selector_term(v, MEMBER(here, "preference"), GET(term, "preference"));
+		check_node_selector_term(v, MEMBER(here, "preference"), GET(term, "preference"),
+					 true);
 	}
 }
 
@@ -184,10 +187,10 @@ static void check_toleration_value(struct check *v, const struct path *at, const
 	if (op.len == 0 || str_is(op, "Equal"))
 		check_name(v, op_at, NAME_LABEL_VALUE, value);
 	else if (!str_is(op, "Exists"))
-		unsupported(v, op_at, op, "Equal,Exists");
+		unsupported(v, op_at, op,
+			    text_in(op, "Lt,Gt") ? "Equal,Exists,Lt,Gt" : "Equal,Exists");
 	else if (value.len > 0)
-		bad(v, op_at, go_struct(v, "Toleration", t),
-		    "value must be empty when `operator` is 'Exists'");
+		bad_text(v, op_at, value, "value must be empty when `operator` is 'Exists'");
 }
 
 void check_tolerations(struct check *v, const struct path *at, const struct json *tolerations)

@@ -72,27 +72,32 @@ static void check_resize_policy(struct check *v, const struct path *at, const st
 	}
 }
 
+#define RESTART_RULES_MAX 20
+#define EXIT_CODES_MAX	  255
+
 static void check_restart_rules(struct check *v, const struct path *at, const struct json *rules)
 {
+	if (json_count(rules) > RESTART_RULES_MAX)
+		too_long(v, at, RESTART_RULES_MAX);
 	FOR_ITEMS(i, rule, rules)
 	{
 		const struct path *here = ITEM(at, i), *codes_at = MEMBER(here, "exitCodes");
 		const struct json *codes = GET(rule, "exitCodes");
-		check_required_enum(v, MEMBER(here, "action"), TEXT(rule, "action"), "Restart");
+		check_enum(v, MEMBER(here, "action"), TEXT(rule, "action"), "Restart");
 		if (!codes) {
 			required(v, codes_at, "must be specified");
 			continue;
 		}
-		check_required_enum(v, MEMBER(codes_at, "operator"), TEXT(codes, "operator"),
-				    "In,NotIn");
-		if (COUNT(codes, "values") > 255)
-			too_many(v, MEMBER(codes_at, "values"), COUNT(codes, "values"), 255);
+		check_enum(v, MEMBER(codes_at, "operator"), TEXT(codes, "operator"), "In,NotIn");
+		if (COUNT(codes, "values") > EXIT_CODES_MAX)
+			too_long(v, MEMBER(codes_at, "values"), EXIT_CODES_MAX);
 	}
 }
 
 static void check_restart_policy(struct check *v, const struct path *at,
-				 const struct json *container)
+				 const struct json *container, bool is_init)
 {
+	const struct path *rules_at = MEMBER(at, "restartPolicyRules");
 	const struct json *policy = GET(container, "restartPolicy");
 	const struct json *rules = GET(container, "restartPolicyRules");
 	if (policy)
@@ -101,7 +106,12 @@ static void check_restart_policy(struct check *v, const struct path *at,
 	if (json_count(rules) > 0 && !policy)
 		required(v, MEMBER(at, "restartPolicy"),
 			 "must specify restartPolicy when restart rules are used");
-	check_restart_rules(v, MEMBER(at, "restartPolicyRules"), rules);
+	if (is_init && str_is(json_str(policy), "Always") && json_count(rules) > 0)
+		forbidden(v, rules_at,
+			  "restartPolicyRules are not allowed for init containers with restart "
+			  "policy Always");
+	else if (!is_init || policy)
+		check_restart_rules(v, rules_at, rules);
 }
 
 static void check_common(struct check *v, const struct path *at, const struct json *c,
@@ -114,6 +124,7 @@ static void check_common(struct check *v, const struct path *at, const struct js
 	check_ports(v, MEMBER(at, "ports"), GET(c, "ports"));
 	check_env(v, MEMBER(at, "env"), GET(c, "env"));
 	check_env_from(v, MEMBER(at, "envFrom"), GET(c, "envFrom"));
+	check_env_files(v, MEMBER(at, "env"), GET(c, "env"), GET(pod->spec, "volumes"));
 	check_mounts(v, MEMBER(at, "volumeMounts"), c, pod);
 	check_devices(v, MEMBER(at, "volumeDevices"), c, pod);
 	check_required_enum(v, MEMBER(at, "imagePullPolicy"), TEXT(c, "imagePullPolicy"),
@@ -148,7 +159,7 @@ static void check_regular(struct check *v, const struct path *at, const struct p
 		if (is_text_repeated(list, i, "name"))
 			duplicate(v, MEMBER(here, "name"), TEXT(c, "name"));
 		check_running(v, here, c, pod->spec);
-		check_restart_policy(v, here, c);
+		check_restart_policy(v, here, c, false);
 	}
 	check_host_ports(v, at, list, 0, json_count(list));
 }
@@ -164,7 +175,7 @@ static void check_init(struct check *v, const struct path *at, const struct pod_
 		const struct path *here = ITEM(at, i);
 		struct str name = TEXT(c, "name");
 		check_common(v, here, c, pod);
-		check_restart_policy(v, here, c);
+		check_restart_policy(v, here, c, true);
 		if (is_text_repeated(list, i, "name") || item_named(regular, "name", name))
 			duplicate(v, MEMBER(here, "name"), name);
 		check_host_ports(v, at, list, i, 1);
@@ -180,10 +191,19 @@ static void check_init(struct check *v, const struct path *at, const struct pod_
 	}
 }
 
+/* An object that is a pointer in Go counts although it is empty. */
+static bool is_set(const struct json *c, const char *member)
+{
+	const struct json *value = member_of(c, str_of(member));
+	return value && (strcmp(member, "resources") != 0 || json_count(value) > 0);
+}
+
 static void check_ephemeral(struct check *v, const struct path *at, const struct pod_check *pod)
 {
-	static const char *const barred[] = {"ports", "livenessProbe", "readinessProbe",
-					     "startupProbe", "lifecycle"};
+	static const char *const barred[] = {
+		"ports",	  "resources",		"resizePolicy",
+		"restartPolicy",  "restartPolicyRules", "livenessProbe",
+		"readinessProbe", "startupProbe",	"lifecycle"};
 	const struct json *list = GET(pod->spec, "ephemeralContainers");
 	FOR_ITEMS(i, c, list)
 	{
@@ -199,12 +219,9 @@ static void check_ephemeral(struct check *v, const struct path *at, const struct
 		    !item_named(regular, "name", target))
 			not_found(v, MEMBER(here, "targetContainerName"), target, "%s", "");
 		for (size_t k = 0; k < ARRAY_LEN(barred); k++)
-			if (json_get(c, str_of(barred[k])))
+			if (is_set(c, barred[k]))
 				forbidden(v, MEMBER(here, barred[k]),
 					  "cannot be set for an Ephemeral Container");
-		if (json_count(GET(c, "resources")) > 0)
-			forbidden(v, MEMBER(here, "resources"),
-				  "cannot be set for an Ephemeral Container");
 	}
 }
 

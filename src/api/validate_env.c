@@ -113,12 +113,12 @@ static void check_key_ref(struct check *v, const struct path *at, const struct j
 
 static void check_file_ref(struct check *v, const struct path *at, const struct json *ref)
 {
-	check_required(v, MEMBER(at, "volumeName"), TEXT(ref, "volumeName"));
+	check_required_name(v, MEMBER(at, "key"), NAME_ENV_VAR, TEXT(ref, "key"));
+	check_required_name(v, MEMBER(at, "volumeName"), NAME_DNS_LABEL, TEXT(ref, "volumeName"));
 	if (TEXT(ref, "path").len == 0)
 		required(v, MEMBER(at, "path"), "%s", "");
 	else
-		check_descending_path(v, MEMBER(at, "path"), TEXT(ref, "path"));
-	check_required_name(v, MEMBER(at, "key"), NAME_ENV_VAR, TEXT(ref, "key"));
+		check_no_backsteps(v, MEMBER(at, "path"), TEXT(ref, "path"));
 }
 
 static void check_value_from(struct check *v, const struct path *at, const struct json *env)
@@ -155,6 +155,23 @@ void check_env(struct check *v, const struct path *at, const struct json *list)
 		const struct path *here = ITEM(at, i);
 		check_required_name(v, MEMBER(here, "name"), NAME_ENV_VAR, TEXT(env, "name"));
 		check_value_from(v, MEMBER(here, "valueFrom"), env);
+	}
+}
+
+void check_env_files(struct check *v, const struct path *at, const struct json *list,
+		     const struct json *volumes)
+{
+	FOR_ITEMS(i, env, list)
+	{
+		const struct json *ref = GET(GET(env, "valueFrom"), "fileKeyRef");
+		struct str name = TEXT(ref, "volumeName");
+		const struct json *volume = item_named(volumes, "name", name);
+		const struct path *here = MEMBER(
+			MEMBER(MEMBER(ITEM(at, i), "valueFrom"), "fileKeyRef"), "volumeName");
+		if (ref && !volume)
+			not_found(v, here, name, "%s", "");
+		else if (ref && !GET(volume, "emptyDir"))
+			bad_text(v, here, name, "referenced volume must be of type emptyDir");
 	}
 }
 

@@ -18,7 +18,7 @@ static void check_propagation(struct check *v, const struct path *at, const stru
 static void check_recursive(struct check *v, const struct path *at, const struct json *mount)
 {
 	const struct json *mode = GET(mount, "recursiveReadOnly");
-	struct str propagation = TEXT(mount, "mountPropagation");
+	const struct json *propagation = GET(mount, "mountPropagation");
 	if (!mode)
 		return;
 	check_enum(v, at, json_str(mode), "Disabled,Enabled,IfPossible");
@@ -26,7 +26,7 @@ static void check_recursive(struct check *v, const struct path *at, const struct
 		return;
 	if (!IS(mount, "readOnly"))
 		forbidden(v, at, "may only be specified when readOnly is true");
-	if (propagation.len > 0 && !str_is(propagation, "None"))
+	if (propagation && !str_is(json_str(propagation), "None"))
 		forbidden(v, at,
 			  "may only be specified when mountPropagation is None or not specified");
 }
@@ -74,12 +74,17 @@ void check_mounts(struct check *v, const struct path *at, const struct json *con
 static void check_device_path(struct check *v, const struct path *at, const struct json *list,
 			      size_t i)
 {
-	struct str path = TEXT(json_at(list, i), "devicePath");
+	struct str path = TEXT(json_at(list, i), "devicePath"), part, rest = path;
 	check_required(v, at, path);
 	if (path.len > 0 && is_text_repeated(list, i, "devicePath"))
 		bad_text(v, at, path, "must be unique");
-	if (memmem(path.at ? path.at : "", path.len, "..", 2))
+	for (bool more = path.len > 0; more;) {
+		more = str_cut(rest, '/', &part, &rest);
+		if (!str_is(part, ".."))
+			continue;
 		bad_text(v, at, path, "can not contain backsteps ('..')");
+		break;
+	}
 }
 
 void check_devices(struct check *v, const struct path *at, const struct json *container,

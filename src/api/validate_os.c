@@ -180,11 +180,25 @@ static void bar_linux(struct check *v, const struct path *at, const struct json 
 static void bar_windows(struct check *v, const struct path *at, const struct json *spec)
 {
 	static const char message[] = "cannot be set for a windows pod";
-	static const char *const pod_level[] = {"appArmorProfile",     "seLinuxOptions",
-						"seccompProfile",      "fsGroup",
-						"fsGroupChangePolicy", "sysctls",
-						"runAsUser",	       "runAsGroup",
-						"supplementalGroups",  "supplementalGroupsPolicy"};
+	/* those of the security context; others are flags of the spec itself */
+	static const struct {
+		const char *member;
+		enum { CONTEXT, SPEC_SET, SPEC_TRUE } holder;
+	} pod_level[] = {{"appArmorProfile", CONTEXT},
+			 {"seLinuxOptions", CONTEXT},
+			 {"hostUsers", SPEC_SET},
+			 {"hostPID", SPEC_TRUE},
+			 {"hostIPC", SPEC_TRUE},
+			 {"seccompProfile", CONTEXT},
+			 {"fsGroup", CONTEXT},
+			 {"fsGroupChangePolicy", CONTEXT},
+			 {"sysctls", CONTEXT},
+			 {"shareProcessNamespace", SPEC_SET},
+			 {"runAsUser", CONTEXT},
+			 {"runAsGroup", CONTEXT},
+			 {"supplementalGroups", CONTEXT},
+			 {"supplementalGroupsPolicy", CONTEXT},
+			 {"seLinuxChangePolicy", CONTEXT}};
 	static const char *const container_level[] = {"appArmorProfile",
 						      "seLinuxOptions",
 						      "seccompProfile",
@@ -195,15 +209,16 @@ static void bar_windows(struct check *v, const struct path *at, const struct jso
 						      "procMount",
 						      "runAsUser",
 						      "runAsGroup"};
-	static const char *const host[] = {"hostUsers", "hostPID", "hostIPC"};
 	const struct path *context_at = MEMBER(at, "securityContext");
-	for (size_t i = 0; i < ARRAY_LEN(pod_level); i++)
-		if (json_get(GET(spec, "securityContext"), str_of(pod_level[i])))
-			forbidden(v, MEMBER(context_at, pod_level[i]), "%s", message);
-	for (size_t i = 0; i < ARRAY_LEN(host); i++)
-		if (json_get(spec, str_of(host[i])) &&
-		    (i == 0 || json_is_true(json_get(spec, str_of(host[i])))))
-			forbidden(v, MEMBER(at, host[i]), "%s", message);
+	for (size_t i = 0; i < ARRAY_LEN(pod_level); i++) {
+		bool is_context = pod_level[i].holder == CONTEXT;
+		const struct json *value =
+			member_of(is_context ? GET(spec, "securityContext") : spec,
+				  str_of(pod_level[i].member));
+		if (value && (pod_level[i].holder != SPEC_TRUE || json_is_true(value)))
+			forbidden(v, MEMBER(is_context ? context_at : at, pod_level[i].member),
+				  "%s", message);
+	}
 	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
 		const struct path *list_at = MEMBER(at, lists[l]);
 		FOR_ITEMS(i, c, json_get(spec, str_of(lists[l])))

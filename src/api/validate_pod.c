@@ -31,17 +31,19 @@ static void check_pod_claims(struct check *v, const struct path *at, const struc
 	}
 }
 
+/* Of templates a port may be left open: it is set when the pod is made. */
 static void check_host_network_ports(struct check *v, const struct path *at,
-				     const struct json *list)
+				     const struct json *list, bool is_pod)
 {
 	FOR_ITEMS(i, c, list)
 	{
 		const struct path *ports_at = MEMBER(ITEM(at, i), "ports");
 		FOR_ITEMS(k, port, GET(c, "ports"))
 		{
-			if (INT(port, "hostPort") != INT(port, "containerPort"))
+			int64_t number = INT(port, "hostPort");
+			if ((is_pod || number != 0) && number != INT(port, "containerPort"))
 				bad(v, MEMBER(ITEM(ports_at, k), "hostPort"),
-				    json_int(v->arena, INT(port, "hostPort")),
+				    json_int(v->arena, number),
 				    "must match `containerPort` when `hostNetwork` is true");
 		}
 	}
@@ -103,13 +105,40 @@ static void check_gates(struct check *v, const struct path *at, const struct jso
 
 static void check_host_users(struct check *v, const struct path *at, const struct json *spec)
 {
-	static const char *const host[] = {"hostNetwork", "hostPID", "hostIPC"};
+	static const struct {
+		const char *member, *shown;
+	} host[] = {{"hostNetwork", "hostNetwork"}, {"hostPID", "HostPID"}, {"hostIPC", "HostIPC"}};
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
 	const struct json *users = GET(spec, "hostUsers");
 	if (!users || json_is_true(users))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(host); i++)
-		if (json_is_true(json_get(spec, str_of(host[i]))))
-			forbidden(v, MEMBER(at, host[i]), "when `hostUsers` is false");
+		if (json_is_true(json_get(spec, str_of(host[i].member))))
+			forbidden(v, MEMBER(at, host[i].shown), "when `hostUsers` is false");
+	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+		FOR_ITEMS(i, c, json_get(spec, str_of(lists[l])))
+		{
+			if (COUNT(c, "volumeDevices") > 0)
+				forbidden(v, MEMBER(ITEM(MEMBER(at, lists[l]), i), "volumeDevices"),
+					  "when `hostUsers` is false");
+		}
+}
+
+#define HOST_NAME_MAX_BYTES 64 /* of Linux */
+
+static void check_host_name_override(struct check *v, const struct path *at,
+				     const struct json *spec)
+{
+	struct str name = TEXT(spec, "hostnameOverride");
+	if (!GET(spec, "hostnameOverride"))
+		return;
+	if (IS(spec, "setHostnameAsFQDN"))
+		forbidden(v, at, "may not be specified when setHostnameAsFQDN is true");
+	if (IS(spec, "hostNetwork"))
+		forbidden(v, at, "may not be specified when hostNetwork is true");
+	if (name.len > HOST_NAME_MAX_BYTES)
+		too_long(v, at, HOST_NAME_MAX_BYTES);
+	check_name(v, at, NAME_DNS_SUBDOMAIN, name);
 }
 
 static void check_deadline(struct check *v, const struct path *at, const struct json *seconds)
@@ -163,8 +192,9 @@ static void check_names_and_places(struct check *v, const struct path *at, const
 	if (GET(spec, "runtimeClassName"))
 		check_name(v, MEMBER(at, "runtimeClassName"), NAME_DNS_SUBDOMAIN,
 			   TEXT(spec, "runtimeClassName"));
-	check_optional_enum(v, MEMBER(at, "preemptionPolicy"), GET(spec, "preemptionPolicy"),
-			    "Never,PreemptLowerPriority");
+	if (GET(spec, "preemptionPolicy"))
+		check_required_enum(v, MEMBER(at, "preemptionPolicy"),
+				    TEXT(spec, "preemptionPolicy"), "PreemptLowerPriority,Never");
 	check_overhead(v, MEMBER(at, "overhead"), GET(spec, "overhead"));
 }
 
@@ -178,11 +208,12 @@ static void check_pod_spec(struct check *v, const struct path *at, const struct 
 	check_pod_claims(v, MEMBER(at, "resourceClaims"), GET(spec, "resourceClaims"));
 	check_containers(v, at, &pod);
 	if (GET(spec, "resources"))
-		check_pod_resources(v, MEMBER(at, "resources"), GET(spec, "resources"));
+		check_pod_resources(v, at, spec);
 	if (IS(spec, "hostNetwork")) {
-		check_host_network_ports(v, MEMBER(at, "containers"), GET(spec, "containers"));
+		check_host_network_ports(v, MEMBER(at, "containers"), GET(spec, "containers"),
+					 meta != NULL);
 		check_host_network_ports(v, MEMBER(at, "initContainers"),
-					 GET(spec, "initContainers"));
+					 GET(spec, "initContainers"), meta != NULL);
 	}
 	check_required_enum(v, MEMBER(at, "restartPolicy"), TEXT(spec, "restartPolicy"),
 			    "Always,OnFailure,Never");
@@ -197,6 +228,7 @@ static void check_pod_spec(struct check *v, const struct path *at, const struct 
 		     GET(spec, "topologySpreadConstraints"));
 	check_host_process(v, at, spec);
 	check_host_users(v, at, spec);
+	check_host_name_override(v, MEMBER(at, "hostnameOverride"), spec);
 	check_names_and_places(v, at, spec);
 	check_os(v, at, spec);
 }

@@ -208,10 +208,5 @@ void pod_update_rules(struct check *v, const struct json *old_tree, const struct
 		return;
 	check_toleration_updates(v, old, spec);
 	check_gate_updates(v, old, spec);
-	size_t before = v->errors->count;
-	for (size_t i = 0; i < before; i++)
-		if (str_has_prefix(v->errors->items[i].path, STR("spec")) &&
-		    !str_has_prefix(v->errors->items[i].path, STR("spec.containers")))
-			return;
 	check_rest(v, old, spec);
 }

@@ -83,7 +83,15 @@ static void check_token(struct check *v, const struct path *at, const struct jso
 	else if (seconds > (1ll << 32))
 		bad(v, MEMBER(at, "expirationSeconds"), json_int(v->arena, seconds),
 		    "may not specify a duration larger than 2^32 seconds");
-	check_member(v, at, token, "path");
+}
+
+/* at: upstream tells of it at the volume, whichever source it is. */
+static void check_token_path(struct check *v, const struct path *at, struct str path)
+{
+	if (path.len == 0)
+		required(v, at, "%s", "");
+	else
+		check_volume_path(v, at, path);
 }
 
 struct projected {
@@ -128,10 +136,8 @@ static void check_projected_source(struct check *v, struct projected *p, const s
 		const struct path *here = MEMBER(at, names[i]);
 		if (!s)
 			continue;
-		if (count++ > 0) {
+		if (count++ > 0)
 			forbidden(v, at, "may not specify more than 1 volume type per source");
-			continue;
-		}
 		if (i < 2) {
 			check_member(v, here, s, "name");
 			check_key_to_path(v, MEMBER(here, "items"), GET(s, "items"));
@@ -144,6 +150,7 @@ static void check_projected_source(struct check *v, struct projected *p, const s
 			projected_paths(v, p, GET(s, "items"), (struct str){});
 		} else if (i == 3) {
 			check_token(v, here, s);
+			check_token_path(v, MEMBER(p->at, "path"), TEXT(s, "path"));
 			projected_path(v, p, TEXT(s, "path"), TEXT(s, "path"));
 		}
 	}

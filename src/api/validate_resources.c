@@ -1,4 +1,5 @@
 /* Names and quantities of resources, requests and limits. */
+#include "api/defaults.h"
 #include "api/validate-int.h"
 
 #define STANDARD_CONTAINER "cpu,memory,ephemeral-storage"
@@ -221,7 +222,10 @@ static void check_claims(struct check *v, const struct path *at, const struct js
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(TEXT(json_at(claims, k), "name"), name) &&
 			    str_eq(TEXT(json_at(claims, k), "request"), TEXT(claim, "request"))) {
-				duplicate(v, ITEM(at, i), name);
+				struct str request = TEXT(claim, "request");
+				duplicate(v, ITEM(at, i),
+					  arena_printf(v->arena, "%.*s%s%.*s", STR_FMT(name),
+						       request.len ? "/" : "", STR_FMT(request)));
 				break;
 			}
 		if (item_named(pod_claims, "name", name))
@@ -240,7 +244,52 @@ void check_container_resources(struct check *v, const struct path *at, const str
 	check_claims(v, MEMBER(at, "claims"), GET(resources, "claims"), pod_claims);
 }
 
-void check_pod_resources(struct check *v, const struct path *at, const struct json *resources)
+/* What the containers ask for together, where the pod says how much it asks for. */
+static void check_aggregate(struct check *v, const struct path *at, const struct json *spec)
 {
-	check_requirements(v, at, resources, true);
+	const struct json *requests = GET(GET(spec, "resources"), "requests");
+	for (size_t i = 0; i < json_count(requests); i++) {
+		struct json_member m = requests->object.members[i];
+		struct quantity sum;
+		char text[QUANTITY_TEXT_MAX];
+		if (api_requests_total(spec, m.key, &sum) &&
+		    quantity_cmp(sum, quantity_of_json(m.value)) > 0)
+			bad_text(v, KEY(at, m.key), quantity_text(v, m.value),
+				 "must be greater than or equal to aggregate container requests of "
+				 "%.*s",
+				 (int)quantity_format(sum, text), text);
+	}
+}
+
+/* at: of the pod's resources, where upstream puts the containers, too. */
+static void check_shares(struct check *v, const struct path *at, const struct json *spec,
+			 const char *list)
+{
+	const struct json *limits = GET(GET(spec, "resources"), "limits");
+	FOR_ITEMS(i, c, json_get(spec, str_of(list)))
+	{
+		const struct json *own = GET(GET(c, "resources"), "limits");
+		for (size_t k = 0; k < json_count(own); k++) {
+			struct json_member m = own->object.members[k];
+			const struct json *limit = member_of(limits, m.key);
+			if (limit &&
+			    quantity_cmp(quantity_of_json(m.value), quantity_of_json(limit)) > 0)
+				bad_text(v, MEMBER(KEY(ITEM(MEMBER(at, list), i), m.key), "limits"),
+					 quantity_text(v, m.value),
+					 "must be less than or equal to pod limits of %.*s",
+					 STR_FMT(quantity_text(v, limit)));
+		}
+	}
+}
+
+void check_pod_resources(struct check *v, const struct path *spec_at, const struct json *spec)
+{
+	const struct path *at = MEMBER(spec_at, "resources");
+	if (str_is(TEXT(GET(spec, "os"), "name"), "windows")) {
+		forbidden(v, at, "may not be set for a windows pod");
+		return;
+	}
+	check_requirements(v, at, GET(spec, "resources"), true);
+	check_aggregate(v, MEMBER(at, "requests"), spec);
+	check_shares(v, at, spec, "containers");
 }

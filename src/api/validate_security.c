@@ -185,5 +185,5 @@ void check_pod_security(struct check *v, const struct path *spec_at, const struc
 	check_optional_enum(v, MEMBER(at, "supplementalGroupsPolicy"),
 			    GET(context, "supplementalGroupsPolicy"), "Merge,Strict");
 	check_optional_enum(v, MEMBER(at, "seLinuxChangePolicy"),
-			    GET(context, "seLinuxChangePolicy"), "MountOption,Recursive");
+			    GET(context, "seLinuxChangePolicy"), "Recursive");
 }

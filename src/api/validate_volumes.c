@@ -1,9 +1,11 @@
 /* Volume sources of pods and persistent volumes. */
 #include "api/validate-int.h"
 
+#define QUOBYTE_TENANT_MAX 64
+
 typedef void source_check(struct check *v, const struct path *at, const struct json *s);
 
-static void check_no_backsteps(struct check *v, const struct path *at, struct str text)
+void check_no_backsteps(struct check *v, const struct path *at, struct str text)
 {
 	struct str part, rest = text;
 	for (bool more = true; more;) {
@@ -54,7 +56,7 @@ static void check_gce(struct check *v, const struct path *at, const struct json 
 	check_member(v, at, s, "pdName");
 	if (partition < 0 || partition > 255)
 		bad(v, MEMBER(at, "partition"), GET(s, "partition"),
-		    "must be between 0 and 255, inclusive");
+		    "must be between 1 and 255, inclusive");
 }
 
 static void check_aws(struct check *v, const struct path *at, const struct json *s)
@@ -169,6 +171,8 @@ static void check_rbd(struct check *v, const struct path *at, const struct json 
 static void check_cinder(struct check *v, const struct path *at, const struct json *s)
 {
 	check_member(v, at, s, "volumeID");
+	if (GET(s, "secretRef"))
+		check_member(v, MEMBER(at, "secretRef"), GET(s, "secretRef"), "name");
 }
 
 static void check_cephfs(struct check *v, const struct path *at, const struct json *s)
@@ -177,10 +181,17 @@ static void check_cephfs(struct check *v, const struct path *at, const struct js
 		required(v, MEMBER(at, "monitors"), "%s", "");
 }
 
-static bool is_host_port(struct str s)
+/* "host:port,host:port" */
+static bool are_host_ports(struct str s)
 {
-	struct str host, port;
-	return str_cut_last(s, ':', &host, &port) && host.len > 0 && port.len > 0;
+	struct str pair, host, port, rest = s;
+	for (bool more = true; more;) {
+		more = str_cut(rest, ',', &pair, &rest);
+		if (!str_cut(pair, ':', &host, &port) || host.len == 0 || port.len == 0 ||
+		    memchr(port.at, ':', port.len))
+			return false;
+	}
+	return true;
 }
 
 static void check_quobyte(struct check *v, const struct path *at, const struct json *s)
@@ -189,9 +200,13 @@ static void check_quobyte(struct check *v, const struct path *at, const struct j
 	if (registry.len == 0)
 		required(v, MEMBER(at, "registry"),
 			 "must be a host:port pair or multiple pairs separated by commas");
-	else if (!is_host_port(registry))
+	else if (!are_host_ports(registry))
 		bad_text(v, MEMBER(at, "registry"), registry,
 			 "must be a host:port pair or multiple pairs separated by commas");
+	if (TEXT(s, "tenant").len > QUOBYTE_TENANT_MAX)
+		required(v, MEMBER(at, "tenant"),
+			 "must be a UUID and may not exceed a length of %d characters",
+			 QUOBYTE_TENANT_MAX);
 	check_member(v, at, s, "volume");
 }
 
@@ -199,10 +214,12 @@ static void check_fc(struct check *v, const struct path *at, const struct json *
 {
 	size_t names = COUNT(s, "targetWWNs"), ids = COUNT(s, "wwids");
 	const struct json *lun = GET(s, "lun");
-	if ((names == 0) == (ids == 0))
-		(names ? forbidden
-		       : required)(v, MEMBER(at, "targetWWNs"),
-				   "must specify either targetWWNs or wwids, but not both");
+	if (names == 0 && ids == 0)
+		required(v, MEMBER(at, "targetWWNs"),
+			 "must specify either targetWWNs or wwids, but not both");
+	if (names > 0 && ids > 0)
+		bad(v, MEMBER(at, "targetWWNs"), GET(s, "targetWWNs"),
+		    "targetWWNs and wwids can not be specified simultaneously");
 	if (names == 0)
 		return;
 	if (!lun)
@@ -253,8 +270,12 @@ static void check_azure_disk(struct check *v, const struct path *at, const struc
 
 static void check_storageos(struct check *v, const struct path *at, const struct json *s)
 {
-	if (TEXT(s, "volumeName").len == 0)
-		check_member(v, at, s, "volumeName");
+	check_required_name(v, MEMBER(at, "volumeName"), NAME_DNS_LABEL, TEXT(s, "volumeName"));
+	if (TEXT(s, "volumeNamespace").len > 0)
+		check_name(v, MEMBER(at, "volumeNamespace"), NAME_DNS_LABEL,
+			   TEXT(s, "volumeNamespace"));
+	if (GET(s, "secretRef"))
+		check_member(v, MEMBER(at, "secretRef"), GET(s, "secretRef"), "name");
 }
 
 static void check_vsphere(struct check *v, const struct path *at, const struct json *s)
@@ -301,8 +322,11 @@ static void check_csi(struct check *v, const struct path *at, const struct json 
 {
 	check_driver_name(v, MEMBER(at, "driver"), TEXT(s, "driver"));
 	const struct json *ref = GET(s, "nodePublishSecretRef");
-	if (ref)
+	struct str name = TEXT(ref, "name");
+	if (ref && name.len == 0)
 		check_member(v, MEMBER(at, "nodePublishSecretRef"), ref, "name");
+	else if (ref)
+		check_name(v, MEMBER(at, "name"), NAME_DNS_SUBDOMAIN, name);
 }
 
 static void check_csi_persistent(struct check *v, const struct path *at, const struct json *s)
@@ -346,15 +370,16 @@ static void check_local(struct check *v, const struct path *at, const struct jso
 }
 
 struct source {
-	const char *name, *path; /* path NULL: as the name */
+	const char *name, *path; /* path: in what the check says; NULL: as the name */
 	source_check *check;
+	const char *extra; /* where one too many is told of, as upstream spells it; NULL: path */
 };
 
 static const struct source pod_sources[] = {
 	{"emptyDir", NULL, check_empty_dir},
 	{"hostPath", NULL, check_host_path},
 	{"gitRepo", NULL, check_git},
-	{"gcePersistentDisk", "persistentDisk", check_gce},
+	{"gcePersistentDisk", "persistentDisk", check_gce, "gcePersistentDisk"},
 	{"awsElasticBlockStore", NULL, check_aws},
 	{"secret", NULL, check_secret_volume},
 	{"nfs", NULL, check_nfs},
@@ -364,9 +389,9 @@ static const struct source pod_sources[] = {
 	{"persistentVolumeClaim", NULL, check_claim_ref},
 	{"rbd", NULL, check_rbd},
 	{"cinder", NULL, check_cinder},
-	{"cephfs", NULL, check_cephfs},
+	{"cephfs", NULL, check_cephfs, "cephFS"},
 	{"quobyte", NULL, check_quobyte},
-	{"downwardAPI", NULL, check_downward_volume},
+	{"downwardAPI", NULL, check_downward_volume, "downwarAPI"},
 	{"fc", NULL, check_fc},
 	{"flexVolume", NULL, check_flex},
 	{"configMap", NULL, check_config_map_volume},
@@ -419,7 +444,8 @@ static void check_sources(struct check *v, const struct path *at, const struct j
 		if (!s)
 			continue;
 		if (count++ > 0)
-			forbidden(v, here, "may not specify more than 1 volume type");
+			forbidden(v, sources[i].extra ? MEMBER(at, sources[i].extra) : here,
+				  "may not specify more than 1 volume type");
 		else
 			sources[i].check(v, here, s);
 	}

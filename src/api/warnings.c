@@ -1,5 +1,6 @@
 #include "api/warnings.h"
 
+#include "api/api_ids.h"
 #include "api/names.h"
 #include "base/encode.h"
 
@@ -21,7 +22,8 @@ static bool is_set(const struct json *tree, const char *path)
 
 static void pod(const struct warnings *w, const struct json *old, const struct json *tree)
 {
-	warnings_of_pod(w, "", tree);
+	if (!old) /* upstream spares the time where hardly a person looks */
+		warnings_of_pod(w, "", tree);
 }
 
 /* A template that did not change was warned of when it did. */
@@ -226,6 +228,13 @@ static void name(const struct warnings *w, const struct json *tree, const char *
 		     "metadata.name: this is used in %s, which can result in surprising behavior; a "
 		     "DNS label is recommended: [%s]",
 		     use, dns_label_text);
+}
+
+void api_warnings_early(const struct api_kind *kind, const struct json *tree,
+			const struct warnings *w)
+{
+	if (kind->stored_id == KIND_POD)
+		warnings_before_pod(w, tree);
 }
 
 void api_warnings(const struct api_kind *kind, const struct json *old, const struct json *tree,

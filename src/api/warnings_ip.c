@@ -113,6 +113,12 @@ static void point(const struct warnings *w, struct str at, const struct json *va
 	address(w, at, json_get(value, STR("ip")));
 }
 
+void warnings_of_ips_at(const struct warnings *w, const char *at, const struct json *node,
+			const char *pattern)
+{
+	walk(w, str_of(at), node, str_of(pattern), address);
+}
+
 void warnings_of_ips(const struct warnings *w, const struct json *tree, const char *pattern)
 {
 	walk(w, STR(""), tree, str_of(pattern), address);

@@ -96,6 +96,39 @@ static void send_body(struct request *r, struct buf *body, const struct http_hea
 	http_reply(r->exchange, &reply);
 }
 
+/* As upstream's recorder: all that is said in full, or, where that is too much, the beginning of
+ * each until there is enough. */
+#define WARNINGS_MAX_RUNES 4096
+#define WARNING_MAX_RUNES  256
+
+/* The bytes of the first max runes of text; ret_runes: how many those are. */
+static size_t runes_len(struct str text, size_t max, size_t *ret_runes)
+{
+	size_t i = 0, runes = 0;
+	for (; i < text.len; i++)
+		if (((unsigned char)text.at[i] & 0xc0) != 0x80 && runes++ == max)
+			break;
+	*ret_runes = MIN(runes, max);
+	return i;
+}
+
+static void add_warnings(struct request *r, struct headers *h)
+{
+	size_t total = 0, runes, written = 0;
+	for (const struct warning *w = r->reply.warnings; w; w = w->next) {
+		runes_len(w->text, SIZE_MAX, &runes);
+		total += runes;
+	}
+	size_t max = total > WARNINGS_MAX_RUNES ? WARNING_MAX_RUNES : SIZE_MAX;
+	for (const struct warning *w = r->reply.warnings; w; w = w->next) {
+		if (written >= WARNINGS_MAX_RUNES && max == WARNING_MAX_RUNES)
+			break;
+		size_t len = runes_len(w->text, max, &runes);
+		written += runes;
+		add_header(h, STR("warning"), warning_value(&r->arena, str_n(w->text.at, len)));
+	}
+}
+
 void reply_send(struct request *r)
 {
 	if (r->reply.is_streaming || r->reply.is_sent)
@@ -119,8 +152,7 @@ void reply_send(struct request *r)
 	if (r->reply.retry_after_s)
 		add_header(&h, STR("retry-after"),
 			   arena_printf(&r->arena, "%d", r->reply.retry_after_s));
-	for (const struct warning *w = r->reply.warnings; w; w = w->next)
-		add_header(&h, STR("warning"), warning_value(&r->arena, w->text));
+	add_warnings(r, &h);
 	struct http_header *headers =
 		arena_copy(http_arena(r->exchange), h.at, h.count * sizeof(h.at[0]));
 	for (size_t i = 0; i < h.count; i++)

@@ -131,6 +131,13 @@ void write_warn(struct request *r, const struct json *old, const struct json *tr
 		api_status_warnings(write_storage_kind(r), tree, &w);
 }
 
+void write_warn_early(struct request *r, const struct json *tree)
+{
+	struct warnings w = {&r->arena, add_warning, r};
+	if (r->exchange)
+		api_warnings_early(write_storage_kind(r), tree, &w);
+}
+
 enum step write_commit(struct request *r, struct json *tree, struct object *old, int status)
 {
 	const struct api_kind *kind = write_storage_kind(r);

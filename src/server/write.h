@@ -29,6 +29,8 @@ enum step write_remove(struct request *r, struct object *old, struct object *las
 
 /* What a network client should know of the valid tree that is about to be written. */
 void write_warn(struct request *r, const struct json *old, const struct json *tree);
+/* Before a new object is prepared. */
+void write_warn_early(struct request *r, const struct json *tree);
 
 /* The patch of the request laid over before, which is of kind: *ret_after is normalised.
  * STEP_DONE: the reply is an error. */

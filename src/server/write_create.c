@@ -102,6 +102,7 @@ enum step write_create(struct request *r)
 		return STEP_DONE;
 	write_meta_owners(r, tree, true);
 	api_default(a, storage, tree);
+	write_warn_early(r, tree);
 	api_prepare_create(a, storage, tree, world_wall_us());
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, NULL);
 	if (storage->stored_id == KIND_CERTIFICATE_SIGNING_REQUEST)
