@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 from own_server import OwnServer  # noqa: E402
 
 STEPS = [
-    ("version", r"Server Version: v1\.35\."),
+    ("version", r'Server Version: (version\.Info\{.*GitVersion:")?v1\.35\.'),
     ("get nodes", r"^n1 +Ready .*\n(.*\n)*n2 +Ready "),
     ("api-resources --namespaced=false", r"namespaces +ns +v1 +false +Namespace"),
     ("create namespace day", r"namespace/day created"),
@@ -43,7 +43,7 @@ STEPS = [
     ("rollout undo deployment/web -n day", r"rolled back"),
     ("rollout status deployment/web -n day --timeout=60s", r"successfully rolled out"),
     ("label deployment web tier=front -n day", r"labeled"),
-    ("annotate deployment web note=hello -n day", r"annotated"),
+    ("annotate deployment web note=hello -n day", r"deployment.apps/web annotated?$"),  # 1.27 says "annotate"
     ('patch deployment web -n day -p {"spec":{"minReadySeconds":1}}', r"patched"),
     ("describe deployment web -n day", r"(?s)Replicas: +5 desired.*Events:"),
     ("describe node n1", r"(?s)Capacity:.*Non-terminated Pods:"),
