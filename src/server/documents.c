@@ -59,8 +59,6 @@ enum step stage_documents(struct request *r)
 		if (is_at(&documents[i], r->path))
 			return answers_method(r, &documents[i]) ? documents[i].serve(r)
 								: request_not_allowed(r);
-	if (!str_is(r->method, "GET") && !str_is(r->method, "HEAD"))
-		return request_not_allowed(r);
 	return request_text(r, 404, STR("404 page not found\n"));
 }
 
