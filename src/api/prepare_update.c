@@ -237,14 +237,16 @@ void update_condition_times(struct arena *a, const struct json *old, struct json
 	struct str now = arena_str(a, str_n(text, time_format(now_us, text)));
 	for (size_t i = 0; i < json_count(after); i++) {
 		struct json *c = json_at(after, i);
-		bool is_same = false;
-		for (size_t k = 0; k < json_count(before); k++)
-			is_same |= is_condition(json_at(before, k), json_path_str(c, "type"),
-						json_path_str(c, "status"));
-		if (!is_same && json_path_str(c, "lastUpdateTime").len == 0)
+		struct str since = now;
+		for (size_t k = json_count(before); k-- > 0;)
+			if (is_condition(json_at(before, k), json_path_str(c, "type"),
+					 json_path_str(c, "status")) &&
+			    json_path_str(json_at(before, k), "lastTransitionTime").len > 0)
+				since = json_path_str(json_at(before, k), "lastTransitionTime");
+		if (json_path_str(c, "lastUpdateTime").len == 0)
 			json_set_str(a, c, STR("lastUpdateTime"), now);
-		if (!is_same && json_path_str(c, "lastTransitionTime").len == 0)
-			json_set_str(a, c, STR("lastTransitionTime"), now);
+		if (json_path_str(c, "lastTransitionTime").len == 0)
+			json_set_str(a, c, STR("lastTransitionTime"), since);
 	}
 }
 

@@ -252,6 +252,8 @@ void device_slice_update_rules(struct check *v, const struct json *old, const st
 void endpoints_rules(struct check *v, const struct json *tree);
 void controller_rules(struct check *v, const struct json *tree);
 void pod_create_rules(struct check *v, const struct json *tree);
+void csr_rules(struct check *v, const struct json *tree);
+void csr_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void slice_rules(struct check *v, const struct json *tree);
 void slice_update_rules(struct check *v, const struct json *old, const struct json *tree);
 void job_rules(struct check *v, const struct json *tree);

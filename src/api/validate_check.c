@@ -316,6 +316,8 @@ static struct str go_name(struct arena *a, struct str name)
 		{"nfs", "NFS"},
 		{"csi", "CSI"},
 		{"cel", "CEL"},
+		{"pdName", "PDName"},
+		{"fsType", "FSType"},
 		{"rbd", "RBD"},
 		{"fc", "FC"},
 		{"iscsi", "ISCSI"},
@@ -370,6 +372,12 @@ static const struct {
 	 "windowsOptions,"
 	 "runAsUser,runAsGroup,runAsNonRoot,supplementalGroups,supplementalGroupsPolicy,fsGroup,"
 	 "fsGroupChangePolicy,sysctls,seccompProfile,appArmorProfile,seLinuxChangePolicy"},
+	{"PersistentVolumeSpec",
+	 "capacity,gcePersistentDisk,awsElasticBlockStore,hostPath,glusterfs,nfs,rbd,quobyte,iscsi,"
+	 "flexVolume,cinder,cephfs,fc,flocker,azureFile,vsphereVolume,azureDisk,"
+	 "photonPersistentDisk,portworxVolume,scaleIO,local,storageos,csi,accessModes,claimRef,"
+	 "persistentVolumeReclaimPolicy,storageClassName,mountOptions,volumeMode,nodeAffinity,"
+	 "volumeAttributesClassName"},
 	{"PersistentVolumeSource", "gcePersistentDisk,awsElasticBlockStore,hostPath,glusterfs,nfs,"
 				   "rbd,quobyte,iscsi,flexVolume,"
 				   "cinder,cephfs,fc,flocker,azureFile,vsphereVolume,azureDisk,"

@@ -259,7 +259,10 @@ void check_inline_volume(struct check *v, const struct path *at, const struct js
 		required(v, MEMBER(at, "csi"),
 			 "has to be specified in the context of inline volumes");
 	check_volume_modes(v, at, spec);
-	bar_inline(v, at, spec, "persistentVolumeReclaimPolicy");
+	if (TEXT(spec, "persistentVolumeReclaimPolicy").len > 0 &&
+	    !str_is(TEXT(spec, "persistentVolumeReclaimPolicy"), "Retain"))
+		forbidden(v, MEMBER(at, "persistentVolumeReclaimPolicy"),
+			  "may only be Retain in the context of inline volumes");
 	bar_inline(v, at, spec, "nodeAffinity");
 	check_persistent_source(v, at, spec);
 	bar_inline(v, at, spec, "storageClassName");

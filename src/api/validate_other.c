@@ -1,6 +1,6 @@
-/* PriorityClass, RuntimeClass, CertificateSigningRequest, APIService; the table has Event, too. */
+/* PriorityClass, RuntimeClass, APIService; the table has Event and CertificateSigningRequest, too.
+ */
 #include "api/validate-int.h"
-#include "base/encode.h"
 
 /* ---- PriorityClass, RuntimeClass ---- */
 
@@ -59,88 +59,6 @@ static void runtime_class_update_rules(struct check *v, const struct json *old,
 				       const struct json *tree)
 {
 	check_immutable(v, ROOT("handler"), GET(tree, "handler"), GET(old, "handler"));
-}
-
-/* ---- CertificateSigningRequest ---- */
-
-#define USAGES                                                                                     \
-	"any,cert sign,client auth,code signing,content commitment,crl sign,data encipherment,"    \
-	"decipher only,digital signature,email protection,encipher only,ipsec end system,"         \
-	"ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,"       \
-	"ocsp signing,s/mime,server auth,signing,timestamping"
-
-/* Only the first bad label is told of. */
-static void check_signer_labels(struct check *v, const struct path *at, struct str text,
-				enum name_rule rule)
-{
-	struct str label, rest = text;
-	struct faults f = {};
-	for (bool more = true; more && f.count == 0;) {
-		more = str_cut(rest, '.', &label, &rest);
-		name_check(&f, rule, label);
-	}
-	for (size_t i = 0; i < f.count; i++)
-		bad_text(v, at, text, "validating label \"%.*s\": %s", STR_FMT(label), f.at[i]);
-}
-
-static void check_signer_name(struct check *v, const struct path *at, struct str name)
-{
-	struct str domain, path = {};
-	if (name.len == 0) {
-		required(v, at, "%s", "");
-		return;
-	}
-	if (!str_cut(name, '/', &domain, &path) ||
-	    (path.len > 0 && memchr(path.at, '/', path.len))) {
-		bad_text(v, at, name,
-			 "must be a fully qualified domain and path of the form "
-			 "'example.com/signer-name'");
-		return;
-	}
-	if (domain.len > 253)
-		too_long(v, at, 253);
-	check_signer_labels(v, at, domain, NAME_DNS_LABEL);
-	if (domain.len == 0 || !memchr(domain.at, '.', domain.len))
-		bad_text(v, at, domain,
-			 "should be a domain with at least two segments separated by dots");
-	check_signer_labels(v, at, path, NAME_DNS_SUBDOMAIN);
-	if (name.len > 571)
-		too_long(v, at, 571);
-	if (str_is(name, "kubernetes.io/legacy-unknown"))
-		bad_text(v, at, name, "the legacy signerName is not allowed via this API version");
-}
-
-static bool is_pem_request(struct check *v, struct str encoded)
-{
-	struct str text;
-	return base64_decode(v->arena, encoded, &text) && text.len > 0 &&
-	       memmem(text.at, text.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) != NULL;
-}
-
-static void csr_rules(struct check *v, const struct json *tree)
-{
-	const struct json *spec = GET(tree, "spec"), *usages = GET(spec, "usages");
-	const struct json *seconds = GET(spec, "expirationSeconds");
-	const struct path *at = ROOT("spec");
-	if (!is_pem_request(v, TEXT(spec, "request")))
-		bad(v, MEMBER(at, "request"), GET(spec, "request"),
-		    "PEM block type must be CERTIFICATE REQUEST");
-	if (json_count(usages) == 0)
-		required(v, MEMBER(at, "usages"), "%s", "");
-	FOR_ITEMS(i, usage, usages)
-	{
-		check_enum(v, ITEM(MEMBER(at, "usages"), i), json_str(usage), USAGES);
-		if (is_repeated(usages, i))
-			duplicate_value(v, ITEM(MEMBER(at, "usages"), i), usage);
-	}
-	check_signer_name(v, MEMBER(at, "signerName"), TEXT(spec, "signerName"));
-	if (seconds && json_i64(seconds) < 600)
-		bad(v, MEMBER(at, "expirationSeconds"), seconds,
-		    "may not specify a duration less than 600 seconds (10 minutes)");
-}
-
-static void csr_update_rules(struct check *v, const struct json *old, const struct json *tree)
-{
 }
 
 /* ---- APIService ---- */

@@ -1,7 +1,6 @@
 /* Writes through subresources: status, finalize, approval; those of pods are in a file of their
  * own. */
 #include "api/validate-int.h"
-#include "base/encode.h"
 
 static bool is_for(const char *subresource, const char *name)
 {
@@ -183,60 +182,4 @@ void namespace_part_rules(struct check *v, const struct json *old, const struct 
 				v, at, name,
 				"name is neither a standard finalizer name nor is it fully qualified");
 	}
-}
-
-/* ---- CertificateSigningRequest ---- */
-
-static void check_csr_conditions(struct check *v, const struct path *at,
-				 const struct json *conditions)
-{
-	FOR_ITEMS(i, condition, conditions)
-	{
-		const struct path *here = ITEM(at, i);
-		struct str type = TEXT(condition, "type");
-		check_required(v, MEMBER(here, "type"), type);
-		check_required_enum(v, MEMBER(here, "status"), TEXT(condition, "status"),
-				    text_in(type, "Approved,Denied,Failed") ? "True"
-									    : "False,True,Unknown");
-		if (is_text_repeated(conditions, i, "type"))
-			duplicate(v, MEMBER(here, "type"), type);
-	}
-	if (item_named(conditions, "type", STR("Approved")) &&
-	    item_named(conditions, "type", STR("Denied")))
-		bad_text(v, at, STR("Denied"),
-			 "Approved and Denied conditions are mutually exclusive");
-}
-
-static bool is_certificate(struct check *v, struct str encoded)
-{
-	struct str text;
-	return base64_decode(v->arena, encoded, &text) && text.len > 0 &&
-	       memmem(text.at, text.len, "-----BEGIN CERTIFICATE-----", 27) != NULL;
-}
-
-void csr_part_rules(struct check *v, const struct json *old, const struct json *tree,
-		    const char *subresource)
-{
-	static const char *const verdicts[] = {"Approved", "Denied"};
-	const struct json *status = GET(tree, "status"), *was = GET(old, "status");
-	const struct json *conditions = GET(status, "conditions");
-	const struct path *at = ROOT("status"), *conditions_at = MEMBER(at, "conditions");
-	struct str certificate = TEXT(status, "certificate"), had = TEXT(was, "certificate");
-	check_csr_conditions(v, conditions_at, conditions);
-	if (certificate.len > 0 && !is_certificate(v, certificate))
-		bad_text(v, MEMBER(at, "certificate"), STR("<certificate data>"),
-			 "must contain at least one CERTIFICATE PEM block");
-	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
-		bool is_set = item_named(conditions, "type", str_of(verdicts[i]));
-		bool was_set = item_named(GET(was, "conditions"), "type", str_of(verdicts[i]));
-		if (was_set && !is_set)
-			forbidden(v, conditions_at,
-				  "updates may not remove a condition of type \"%s\"", verdicts[i]);
-		else if (is_set && !was_set && !is_for(subresource, "approval"))
-			forbidden(v, conditions_at,
-				  "updates may not add a condition of type \"%s\"", verdicts[i]);
-	}
-	if (had.len > 0 && !str_eq(had, certificate))
-		forbidden(v, MEMBER(at, "certificate"),
-			  "updates may not modify existing certificate content");
 }

@@ -115,6 +115,10 @@ static void csi_driver_rules(struct check *v, const struct json *tree)
 		check_enum(v, MEMBER(at, "volumeLifecycleModes"), json_str(mode),
 			   "Persistent,Ephemeral");
 	}
+	const struct json *in_secrets = GET(spec, "serviceAccountTokenInSecrets");
+	if (in_secrets && COUNT(spec, "tokenRequests") == 0)
+		bad(v, MEMBER(at, "serviceAccountTokenInSecrets"), in_secrets,
+		    "serviceAccountTokenInSecrets is set but no tokenRequests are specified");
 	const struct json *period = GET(spec, "nodeAllocatableUpdatePeriodSeconds");
 	if (period && json_i64(period) < 10)
 		bad(v, MEMBER(at, "nodeAllocatableUpdatePeriodSeconds"), period,
@@ -164,19 +168,30 @@ static void csi_node_rules(struct check *v, const struct json *tree)
 		check_csi_node_driver(v, ITEM(MEMBER(ROOT("spec"), "drivers"), i), drivers, i);
 }
 
+/* How many volumes a node takes may change. */
+static struct json *without_allocatable(struct check *v, const struct json *driver)
+{
+	struct json *copy = json_copy(v->arena, driver);
+	json_remove(copy, STR("allocatable"));
+	return copy;
+}
+
 static void csi_node_update_rules(struct check *v, const struct json *old, const struct json *tree)
 {
 	const struct json *was = GET(GET(old, "spec"), "drivers"),
 			  *is = GET(GET(tree, "spec"), "drivers");
 	csi_node_rules(v, tree);
+	csi_node_rules(v, tree); /* upstream's strategy says it twice */
 	FOR_ITEMS(i, before, was)
 	{
 		FOR_ITEMS(k, now, is)
 		{
+			struct json *had = without_allocatable(v, before);
+			struct json *has = without_allocatable(v, now);
 			if (str_eq(TEXT(before, "name"), TEXT(now, "name")) &&
-			    !value_equal(before, now))
+			    !value_equal(had, has))
 				bad(v, MEMBER(ROOT("spec"), "drivers"),
-				    go_struct(v, "CSINodeDriver", now), "field is immutable");
+				    go_struct(v, "CSINodeDriver", has), "field is immutable");
 		}
 	}
 }
@@ -206,9 +221,7 @@ static void attachment_rules(struct check *v, const struct json *tree)
 	const struct json *name = GET(source, "persistentVolumeName");
 	const struct json *volume = GET(source, "inlineVolumeSpec");
 	const struct path *at = ROOT("spec"), *source_at = MEMBER(at, "source");
-	struct str attacher = TEXT(spec, "attacher");
-	check_required(v, MEMBER(at, "attacher"), attacher);
-	check_driver_name(v, MEMBER(at, "attacher"), attacher);
+	check_required(v, MEMBER(at, "attacher"), TEXT(spec, "attacher"));
 	if (!name && !volume)
 		required(v, source_at,
 			 "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
@@ -220,10 +233,19 @@ static void attachment_rules(struct check *v, const struct json *tree)
 	else if (json_str(name).len == 0)
 		required(v, MEMBER(source_at, "persistentVolumeName"),
 			 "must specify non empty persistentVolumeName");
-	if (name)
-		check_name(v, MEMBER(source_at, "persistentVolumeName"), NAME_DNS_SUBDOMAIN,
-			   json_str(name));
 	check_name(v, MEMBER(at, "nodeName"), NAME_DNS_SUBDOMAIN, TEXT(spec, "nodeName"));
+}
+
+static void attachment_create_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec");
+	const struct json *name = GET(GET(spec, "source"), "persistentVolumeName");
+	const struct path *at = ROOT("spec");
+	attachment_rules(v, tree);
+	check_driver_name(v, MEMBER(at, "attacher"), TEXT(spec, "attacher"));
+	if (name)
+		check_name(v, MEMBER(MEMBER(at, "source"), "persistentVolumeName"),
+			   NAME_DNS_SUBDOMAIN, json_str(name));
 }
 
 static void attachment_update_rules(struct check *v, const struct json *old,
@@ -245,11 +267,11 @@ static void attributes_class_rules(struct check *v, const struct json *tree)
 static void attributes_class_update_rules(struct check *v, const struct json *old,
 					  const struct json *tree)
 {
-	attributes_class_rules(v, tree);
 	if (!value_equal(GET(old, "driverName"), GET(tree, "driverName")))
 		forbidden(v, ROOT("driverName"), "updates to driverName are forbidden.");
 	if (!value_equal(GET(old, "parameters"), GET(tree, "parameters")))
 		forbidden(v, ROOT("parameters"), "updates to parameters are forbidden.");
+	attributes_class_rules(v, tree);
 }
 
 #define STORAGE "storage.k8s.io"
@@ -261,8 +283,8 @@ const struct kind_rules validate_storage[] = {
 	{STORAGE, "CSINode", NAME_DNS_SUBDOMAIN, csi_node_rules, csi_node_update_rules, NULL},
 	{STORAGE, "CSIStorageCapacity", NAME_DNS_SUBDOMAIN, capacity_rules, capacity_update_rules,
 	 NULL},
-	{STORAGE, "VolumeAttachment", NAME_DNS_SUBDOMAIN, attachment_rules, attachment_update_rules,
-	 NULL},
+	{STORAGE, "VolumeAttachment", NAME_DNS_SUBDOMAIN, attachment_create_rules,
+	 attachment_update_rules, NULL},
 	{STORAGE, "VolumeAttributesClass", NAME_DNS_SUBDOMAIN, attributes_class_rules,
 	 attributes_class_update_rules, NULL},
 	{},

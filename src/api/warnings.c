@@ -167,9 +167,17 @@ static void volume(const struct warnings *w, const struct json *old, const struc
 			warn(w, "%s: %s", rows[i].path, rows[i].text);
 }
 
+static bool is_same_at(const struct json *old, const struct json *tree, const char *path)
+{
+	const struct json *before = json_path(old, path), *now = json_path(tree, path);
+	return old && (before == now || (before && now && json_equal(before, now)));
+}
+
 static void csi_driver(const struct warnings *w, const struct json *old, const struct json *tree)
 {
-	if (!old && json_count(json_path(tree, "spec.tokenRequests")) &&
+	bool is_known = is_same_at(old, tree, "spec.tokenRequests") &&
+			is_same_at(old, tree, "spec.serviceAccountTokenInSecrets");
+	if (!is_known && json_count(json_path(tree, "spec.tokenRequests")) &&
 	    !is_set(tree, "spec.serviceAccountTokenInSecrets"))
 		warn(w, "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI "
 			"driver, set to true to prevent possible logging of tokens in volume "

@@ -1,6 +1,7 @@
 /* SubjectAccessReview and its two siblings.
  * Source of the checks: upstream's pkg/apis/authorization/validation. */
 #include "api/managed_fields.h"
+#include "api/names.h"
 #include "api/selector.h"
 #include "server/reviews.h"
 #include "server/server.h"
@@ -43,12 +44,46 @@ static struct json *shown_path(struct arena *a, const struct json *spec)
 	return shown;
 }
 
+static void check_values(struct field_errors *errors, const struct json *requirement, struct str at)
+{
+	struct str op = json_path_str(requirement, "operator");
+	size_t count = json_count(json_get(requirement, STR("values")));
+	struct str values_at = arena_printf(errors->arena, "%.*s.values", STR_FMT(at));
+	bool is_set = str_is(op, "In") || str_is(op, "NotIn");
+	bool is_bare = str_is(op, "Exists") || str_is(op, "DoesNotExist");
+	if (is_set && count == 0)
+		field_error_add(errors, FIELD_ERROR_REQUIRED, values_at, NULL,
+				"must be specified when `operator` is 'In' or 'NotIn'");
+	if (is_bare && count > 0)
+		field_error_add(
+			errors, FIELD_ERROR_FORBIDDEN, values_at, NULL,
+			"may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+}
+
+/* Operators that nobody knows pass: the authorizer ignores them. */
+static void check_requirement(struct field_errors *errors, const struct json *requirement,
+			      struct str at, bool is_label)
+{
+	struct str key = json_path_str(requirement, "key");
+	struct str key_at = arena_printf(errors->arena, "%.*s.key", STR_FMT(at));
+	struct faults f = {};
+	if (!is_label && key.len == 0)
+		field_error_add(errors, FIELD_ERROR_REQUIRED, key_at, NULL, "must be specified");
+	check_values(errors, requirement, at);
+	if (is_label)
+		name_check(&f, NAME_QUALIFIED, key);
+	for (size_t i = 0; i < f.count; i++)
+		field_error_add(errors, FIELD_ERROR_INVALID, key_at,
+				json_string(errors->arena, key), "%s", f.at[i]);
+}
+
 static void check_selector(struct field_errors *errors, const struct json *resource,
 			   const char *name)
 {
 	const struct json *selector = json_get(resource, str_of(name));
 	struct str raw = json_path_str(selector, "rawSelector");
-	bool has_requirements = json_count(json_get(selector, STR("requirements"))) > 0;
+	const struct json *requirements = json_get(selector, STR("requirements"));
+	bool has_requirements = json_count(requirements) > 0;
 	if (!selector || selector->type == JSON_NULL)
 		return;
 	if (raw.len && has_requirements)
@@ -63,6 +98,12 @@ static void check_selector(struct field_errors *errors, const struct json *resou
 				"when spec.resourceAttributes.%s is specified, requirements or "
 				"rawSelector is required",
 				name);
+	for (size_t i = 0; i < json_count(requirements); i++)
+		check_requirement(errors, json_at(requirements, i),
+				  arena_printf(errors->arena,
+					       "spec.resourceAttributes.%s.requirements[%zu]", name,
+					       i),
+				  str_is(str_of(name), "labelSelector"));
 }
 
 static void check_attributes(struct field_errors *errors, const struct json *spec)

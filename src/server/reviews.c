@@ -116,8 +116,9 @@ static enum step review_subject(struct request *r)
 {
 	struct json *status = json_object(&r->arena);
 	json_set(&r->arena, status, STR("userInfo"), user_info(&r->arena, &r->user));
-	json_set_time(&r->arena, json_need_object(&r->arena, r->tree, STR("metadata")),
-		      "creationTimestamp", world_wall_us());
+	struct json *meta = json_object(&r->arena); /* nothing of the client's is told back */
+	json_set_time(&r->arena, meta, "creationTimestamp", world_wall_us());
+	json_set(&r->arena, r->tree, STR("metadata"), meta);
 	return review_answer(r, status);
 }
 

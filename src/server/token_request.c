@@ -25,11 +25,21 @@ static bool bind_to(struct request *r, const struct json *ref, struct token_clai
 		const char *kind;
 		uint16_t stored_id;
 	} rows[] = {{"Pod", KIND_POD}, {"Secret", KIND_SECRET}, {"Node", KIND_NODE}};
+	struct str group, version;
 	claims->bound_kind = json_path_str(ref, "kind");
 	claims->bound_name = json_path_str(ref, "name");
+	if (!str_cut(json_path_str(ref, "apiVersion"), '/', &group, &version)) {
+		version = group;
+		group = STR("");
+	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!str_is(claims->bound_kind, rows[i].kind))
+		if (!str_is(claims->bound_kind, rows[i].kind) || group.len ||
+		    !str_is(version, "v1"))
 			continue;
+		if (claims->bound_name.len == 0) {
+			request_fail(r, RC_BAD_REQUEST, "Name parameter required.");
+			return false;
+		}
 		bool is_node = rows[i].stored_id == KIND_NODE;
 		struct object *o = snapshot_get(request_snapshot(r), rows[i].stored_id,
 						is_node ? (struct str){} : r->route.namespace,
@@ -57,11 +67,6 @@ static bool bind_to(struct request *r, const struct json *ref, struct token_clai
 						   claims->node_name);
 		claims->node_uid = node ? node->uid : (struct str){};
 		return true;
-	}
-	struct str group, version, api_version = json_path_str(ref, "apiVersion");
-	if (!str_cut(api_version, '/', &group, &version)) {
-		version = api_version;
-		group = STR("");
 	}
 	request_fail(r, RC_BAD_REQUEST, "cannot bind token to object of type %.*s/%.*s, Kind=%.*s",
 		     STR_FMT(group), STR_FMT(version), STR_FMT(claims->bound_kind));
