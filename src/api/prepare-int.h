@@ -30,6 +30,7 @@ const struct prepare_row *prepare_find(const struct api_kind *kind);
 
 /* Steps of an update that only one kind has. */
 void update_daemon_set(struct arena *a, const struct json *old, struct json *tree);
+void update_claim(struct arena *a, const struct json *old, struct json *tree);
 void update_namespace(struct arena *a, const struct json *old, struct json *tree);
 void update_account(struct arena *a, const struct json *old, struct json *tree);
 void update_service(struct arena *a, const struct json *old, struct json *tree);
@@ -45,6 +46,8 @@ void update_volume_status(struct arena *a, const struct json *old, struct json *
 			  int64_t now_us);
 
 void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us);
+/* old is the spec that was, or NULL */
+void claim_sources(struct arena *a, const struct json *old, struct json *spec);
 void drop_internal_policy(struct json *spec);
 void service_addresses(struct arena *a, struct json *spec);
 /* Endpoints of discovery v1 have none: what older versions kept there. */

@@ -29,7 +29,7 @@ const struct prepare_row prepare_rows[] = {
 	{"", "ReplicationController", "spec", HAS_STATUS},
 	{"", "Namespace", "", HAS_STATUS, namespace_create, update_namespace},
 	{"", "Node", "", HAS_STATUS | KEEPS_STATUS, node_create},
-	{"", "PersistentVolumeClaim", "", HAS_STATUS, claim_create},
+	{"", "PersistentVolumeClaim", "", HAS_STATUS, claim_create, update_claim},
 	{"", "PersistentVolume", "", HAS_STATUS, volume_create, NULL, update_volume_status},
 	{"", "ResourceQuota", "", HAS_STATUS},
 	{"", "Service", "", HAS_STATUS, service_create, update_service},
@@ -206,23 +206,33 @@ static bool is_allowed_source(const struct json *source)
 	       (str_is(group, "snapshot.storage.k8s.io") && str_is(kind, "VolumeSnapshot"));
 }
 
+static bool has_member(const struct json *spec, const char *name)
+{
+	const struct json *value = json_get(spec, str_of(name));
+	return value && value->type != JSON_NULL;
+}
+
 /* dataSource and dataSourceRef mean one thing; sources in other namespaces are not served. */
+void claim_sources(struct arena *a, const struct json *old, struct json *spec)
+{
+	bool was_used = has_member(old, "dataSource") || has_member(old, "dataSourceRef");
+	if (json_path_str(spec, "dataSourceRef.namespace").len > 0)
+		json_remove(spec, STR("dataSourceRef"));
+	bool has_ref = has_member(spec, "dataSourceRef");
+	if (!was_used && !has_ref && !is_allowed_source(json_get(spec, STR("dataSource"))))
+		json_remove(spec, STR("dataSource"));
+	bool has_source = has_member(spec, "dataSource");
+	if (has_source && !has_ref)
+		json_set(a, spec, STR("dataSourceRef"),
+			 json_copy(a, json_get(spec, STR("dataSource"))));
+	else if (has_ref && !has_source)
+		json_set(a, spec, STR("dataSource"),
+			 json_copy(a, json_get(spec, STR("dataSourceRef"))));
+}
+
 static void claim_create(struct arena *a, struct json *tree, int64_t now_us)
 {
-	struct json *spec = json_need_object(a, tree, STR("spec"));
-	struct json *source = json_get(spec, STR("dataSource"));
-	struct json *ref = json_get(spec, STR("dataSourceRef"));
-	if (source && !is_allowed_source(source)) {
-		json_remove(spec, STR("dataSource"));
-		source = NULL;
-	}
-	if (ref && !json_is_absent(json_get(ref, STR("namespace")))) {
-		json_remove(spec, STR("dataSourceRef"));
-	} else if (source && !ref) {
-		json_set(a, spec, STR("dataSourceRef"), json_copy(a, source));
-	} else if (ref && !source) {
-		json_set(a, spec, STR("dataSource"), json_copy(a, ref));
-	}
+	claim_sources(a, NULL, json_need_object(a, tree, STR("spec")));
 	json_set_str(a, json_need_object(a, tree, STR("status")), STR("phase"), STR("Pending"));
 	add_finalizer(a, tree, "kubernetes.io/pvc-protection");
 }

@@ -196,6 +196,13 @@ void update_service(struct arena *a, const struct json *old, struct json *tree)
 		update_service_spec(a, json_get(old, STR("spec")), spec);
 }
 
+void update_claim(struct arena *a, const struct json *old, struct json *tree)
+{
+	struct json *spec = json_get(tree, STR("spec"));
+	if (spec)
+		claim_sources(a, json_get(old, STR("spec")), spec);
+}
+
 void update_namespace(struct arena *a, const struct json *old, struct json *tree)
 {
 	take(a, json_need_object(a, tree, STR("spec")), json_get(old, STR("spec")),
@@ -278,7 +285,10 @@ void update_volume_status(struct arena *a, const struct json *old, struct json *
 			  int64_t now_us)
 {
 	char text[TIME_TEXT_MAX];
-	if (str_eq(json_path_str(tree, "status.phase"), json_path_str(old, "status.phase")))
+	struct str was = json_path_str(old, "status.lastPhaseTransitionTime");
+	struct str is = json_path_str(tree, "status.lastPhaseTransitionTime");
+	if (str_eq(json_path_str(tree, "status.phase"), json_path_str(old, "status.phase")) ||
+	    (is.len > 0 && !str_eq(is, was)))
 		return;
 	json_set_str(a, json_need_object(a, tree, STR("status")), STR("lastPhaseTransitionTime"),
 		     arena_str(a, str_n(text, time_format(now_us, text))));

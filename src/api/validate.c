@@ -29,7 +29,7 @@ void api_validate_create(const struct api_kind *kind, const struct json *tree,
 }
 
 /* Which rules an update goes through, after those of all kinds, and in which order: c: metadata as
- * a create has it judged; u: as an update has; s: the kind's own. */
+ * a create has it judged; u: as an update has; s: the kind's own; r: its own of a create. */
 static const struct {
 	const char *steps, *kinds;
 } updates[] = {
@@ -39,9 +39,11 @@ static const struct {
 	{"cs", "LimitRange,EndpointSlice,FlowSchema,PriorityLevelConfiguration,"
 	       "MutatingWebhookConfiguration,ValidatingWebhookConfiguration,"
 	       "ValidatingAdmissionPolicy,ValidatingAdmissionPolicyBinding,VolumeAttachment"},
-	{"csu", "Namespace,Node,IPAddress,NetworkPolicy,ResourceClaim,ResourceClaimTemplate,"
+	{"crus", "Node"},
+	{"crcs", "PersistentVolume"},
+	{"csu", "Namespace,IPAddress,NetworkPolicy,ResourceClaim,ResourceClaimTemplate,"
 		"StorageClass,CSIStorageCapacity,RuntimeClass"},
-	{"csc", "PersistentVolume,CSINode"},
+	{"csc", "CSINode"},
 	{"uus", "CertificateSigningRequest,DeviceClass,APIService"},
 };
 
@@ -89,6 +91,8 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 			check_meta_update(&v, old, tree);
 		else if (*step == 'c')
 			check_meta_create(&v, tree, rules ? rules->name : NAME_PATH_SEGMENT);
+		else if (rules && *step == 'r')
+			rules->create(&v, tree);
 		else if (rules)
 			own_update_rules(&v, rules, old, tree, subresource);
 	}

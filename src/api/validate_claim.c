@@ -37,16 +37,19 @@ static void check_source_ref(struct check *v, const struct path *at, const struc
 		check_name(v, MEMBER(at, "apiGroup"), NAME_DNS_SUBDOMAIN, group);
 }
 
+/* A pointer that is not set differs from one to "". */
+static bool is_same_text(const struct json *a, const struct json *b)
+{
+	return (a != NULL) == (b != NULL) && str_eq(json_str(a), json_str(b));
+}
+
 static bool has_same_source(const struct json *spec)
 {
-	static const char *const parts[] = {"apiGroup", "kind", "name"};
 	const struct json *a = GET(spec, "dataSource"), *b = GET(spec, "dataSourceRef");
 	if (!a || !b)
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (!value_equal(json_get(a, str_of(parts[i])), json_get(b, str_of(parts[i]))))
-			return false;
-	return true;
+	return is_same_text(GET(a, "apiGroup"), GET(b, "apiGroup")) &&
+	       str_eq(TEXT(a, "kind"), TEXT(b, "kind")) && str_eq(TEXT(a, "name"), TEXT(b, "name"));
 }
 
 static void check_claim_spec(struct check *v, const struct path *at, const struct json *spec)
@@ -98,8 +101,10 @@ static void check_claim_size(struct check *v, const struct json *old_tree, const
 {
 	const struct json *had = GET(GET(old_tree, "status"), "capacity");
 	struct quantity was = {}, is = {}, has = {};
-	if (quantity_parse(json_str(storage_request(GET(old_tree, "spec"))), &was, NULL) != RC_OK ||
-	    quantity_parse(json_str(storage_request(GET(tree, "spec"))), &is, NULL) != RC_OK)
+	const struct json *before = storage_request(GET(old_tree, "spec"));
+	const struct json *now = storage_request(GET(tree, "spec"));
+	if ((before && quantity_parse(json_str(before), &was, NULL) != RC_OK) ||
+	    (now && quantity_parse(json_str(now), &is, NULL) != RC_OK))
 		return;
 	if (!quantity_at(had, "storage", &has))
 		has.nano = 0;
@@ -109,19 +114,32 @@ static void check_claim_size(struct check *v, const struct json *old_tree, const
 			  "field can not be less than status.capacity");
 }
 
-/* Once there is a class, there is always one. */
-static void check_attributes_class(struct check *v, const struct json *old, const struct json *spec,
-				   bool is_empty_refused)
+/* A class that the claim's volume has by now can be changed, and not be taken away. */
+static void check_claim_class(struct check *v, const struct json *old_tree, const struct json *spec)
 {
 	const struct json *is = GET(spec, "volumeAttributesClassName");
+	const struct json *current =
+		GET(GET(old_tree, "status"), "currentVolumeAttributesClassName");
 	const struct path *at = MEMBER(ROOT("spec"), "volumeAttributesClassName");
-	if (!GET(old, "volumeAttributesClassName"))
+	if (!GET(GET(old_tree, "spec"), "volumeAttributesClassName") || !current)
 		return;
 	if (!is)
-		forbidden(v, at, "update from non-nil value to nil is forbidden");
-	else if (is_empty_refused && json_str(is).len == 0 &&
-		 !value_equal(is, GET(old, "volumeAttributesClassName")))
-		forbidden(v, at, "update from non-nil value to an empty string is forbidden");
+		forbidden(v, at,
+			  "update to nil is forbidden when "
+			  "status.currentVolumeAttributesClassName is not nil");
+	else if (json_str(is).len == 0)
+		forbidden(v, at,
+			  "update to empty string is forbidden when "
+			  "status.currentVolumeAttributesClassName is not nil");
+}
+
+/* Once there is a class, there is always one. */
+static void check_volume_class_change(struct check *v, const struct json *old,
+				      const struct json *spec)
+{
+	if (GET(old, "volumeAttributesClassName") && !GET(spec, "volumeAttributesClassName"))
+		forbidden(v, MEMBER(ROOT("spec"), "volumeAttributesClassName"),
+			  "update from non-nil value to nil is forbidden");
 }
 
 void claim_update_rules(struct check *v, const struct json *old_tree, const struct json *tree)
@@ -148,12 +166,12 @@ void claim_update_rules(struct check *v, const struct json *old_tree, const stru
 	check_claim_size(v, old_tree, tree);
 	check_immutable(v, ROOT("volumeMode"), GET(GET(tree, "spec"), "volumeMode"),
 			GET(old, "volumeMode"));
-	check_attributes_class(v, old, GET(tree, "spec"), true);
+	check_claim_class(v, old_tree, GET(tree, "spec"));
 }
 
 #define RESIZE_STATES                                                                              \
-	"ControllerResizeFailed,ControllerResizeInProgress,NodeResizeFailed,NodeResizeInProgress," \
-	"NodeResizePending"
+	"ControllerResizeInProgress,ControllerResizeInfeasible,NodeResizeInProgress,"              \
+	"NodeResizeInfeasible,NodeResizePending"
 
 /* false: an error has been told */
 static bool check_claim_resource(struct check *v, const struct path *at, struct str name)
@@ -182,7 +200,8 @@ void claim_part_rules(struct check *v, const struct json *old, const struct json
 	const struct json *status = GET(tree, "status"), *capacity = GET(status, "capacity");
 	const struct json *states = GET(status, "allocatedResourceStatuses");
 	const struct json *allocated = GET(status, "allocatedResources");
-	const struct path *at = ROOT("status"), *states_at = MEMBER(at, "allocatedResourceStatus");
+	const struct path *at = ROOT("status"),
+			  *states_at = MEMBER(at, "allocatedResourceStatuses");
 	const struct path *allocated_at = MEMBER(at, "allocatedResources");
 	for (size_t i = 0; i < json_count(capacity); i++) {
 		struct json_member m = capacity->object.members[i];
@@ -306,25 +325,6 @@ static void check_volume_class(struct check *v, const struct path *at, const str
 			 "has to be specified when using volumeAttributesClassName");
 }
 
-void volume_rules(struct check *v, const struct json *tree)
-{
-	const struct json *spec = GET(tree, "spec");
-	const struct path *at = ROOT("spec");
-	struct str reclaim = TEXT(spec, "persistentVolumeReclaimPolicy");
-	const struct path *reclaim_at = MEMBER(at, "persistentVolumeReclaimPolicy");
-	check_volume_modes(v, at, spec);
-	check_capacity(v, MEMBER(at, "capacity"), GET(spec, "capacity"));
-	if (reclaim.len > 0)
-		check_enum(v, reclaim_at, reclaim, "Delete,Recycle,Retain");
-	check_volume_affinity(v, MEMBER(at, "nodeAffinity"), GET(spec, "nodeAffinity"));
-	check_persistent_source(v, at, spec);
-	if (GET(spec, "local") && !GET(spec, "nodeAffinity"))
-		required(v, MEMBER(at, "nodeAffinity"), "Local volume requires node affinity");
-	if (str_is(reclaim, "Recycle") && is_root(TEXT(GET(spec, "hostPath"), "path")))
-		forbidden(v, reclaim_at, "may not be 'recycle' for a hostPath mount of '/'");
-	check_volume_class(v, at, spec);
-}
-
 static const char *const source_names[] = {
 	"gcePersistentDisk",
 	"awsElasticBlockStore",
@@ -349,6 +349,34 @@ static const char *const source_names[] = {
 	"storageos",
 	"csi",
 };
+
+static bool is_first_source(const struct json *spec, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(source_names) && !str_is(str_of(source_names[i]), name);
+	     i++)
+		if (member_of(spec, str_of(source_names[i])))
+			return false;
+	return true;
+}
+
+void volume_rules(struct check *v, const struct json *tree)
+{
+	const struct json *spec = GET(tree, "spec");
+	const struct path *at = ROOT("spec");
+	struct str reclaim = TEXT(spec, "persistentVolumeReclaimPolicy");
+	const struct path *reclaim_at = MEMBER(at, "persistentVolumeReclaimPolicy");
+	check_volume_modes(v, at, spec);
+	check_capacity(v, MEMBER(at, "capacity"), GET(spec, "capacity"));
+	if (reclaim.len > 0)
+		check_enum(v, reclaim_at, reclaim, "Delete,Recycle,Retain");
+	check_volume_affinity(v, MEMBER(at, "nodeAffinity"), GET(spec, "nodeAffinity"));
+	check_persistent_source(v, at, spec);
+	if (GET(spec, "local") && !GET(spec, "nodeAffinity") && is_first_source(spec, "local"))
+		required(v, MEMBER(at, "nodeAffinity"), "Local volume requires node affinity");
+	if (str_is(reclaim, "Recycle") && is_root(TEXT(GET(spec, "hostPath"), "path")))
+		forbidden(v, reclaim_at, "may not be 'recycle' for a hostPath mount of '/'");
+	check_volume_class(v, at, spec);
+}
 
 static struct json *source_of(struct check *v, const struct json *spec)
 {
@@ -393,5 +421,5 @@ void volume_update_rules(struct check *v, const struct json *old_tree, const str
 		bad(v, ROOT("nodeAffinity"),
 		    affinity ? go_struct(v, "VolumeNodeAffinity", affinity) : NULL,
 		    "field is immutable, except for updating from beta label to GA");
-	check_attributes_class(v, old, spec, false);
+	check_volume_class_change(v, old, spec);
 }

@@ -35,7 +35,6 @@ static void check_cidrs(struct check *v, const struct json *cidrs)
 	}
 	if (families[0] > 1 || families[1] > 1)
 		bad(v, at, cidrs, "may specify no more than one CIDR for each IP family");
-	check_no_duplicates(v, at, cidrs);
 }
 
 static void check_amounts(struct check *v, const char *name, const struct json *amounts)
