@@ -359,6 +359,34 @@ static bool is_first_source(const struct json *spec, const char *name)
 	return true;
 }
 
+#define MOUNT_OPTIONS "volume.beta.kubernetes.io/mount-options"
+
+/* Options in the old annotation are only for volumes that a kernel mounts. */
+static void check_mount_options(struct check *v, const struct json *tree)
+{
+	static const char *const mounted[] = {"gcePersistentDisk",
+					      "awsElasticBlockStore",
+					      "glusterfs",
+					      "nfs",
+					      "rbd",
+					      "iscsi",
+					      "cinder",
+					      "cephfs",
+					      "azureFile",
+					      "vsphereVolume",
+					      "quobyte",
+					      "azureDisk",
+					      "photonPersistentDisk"};
+	const struct path *at = MEMBER(ROOT("metadata"), "annotations");
+	if (!json_get(GET(GET(tree, "metadata"), "annotations"), STR(MOUNT_OPTIONS)))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(mounted); i++)
+		if (member_of(GET(tree, "spec"), str_of(mounted[i])))
+			return;
+	forbidden(v, MEMBER(at, MOUNT_OPTIONS),
+		  "may not specify mount options for this volume type");
+}
+
 void volume_rules(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
@@ -376,6 +404,7 @@ void volume_rules(struct check *v, const struct json *tree)
 	if (str_is(reclaim, "Recycle") && is_root(TEXT(GET(spec, "hostPath"), "path")))
 		forbidden(v, reclaim_at, "may not be 'recycle' for a hostPath mount of '/'");
 	check_volume_class(v, at, spec);
+	check_mount_options(v, tree);
 }
 
 static struct json *source_of(struct check *v, const struct json *spec)

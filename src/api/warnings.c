@@ -2,6 +2,7 @@
 
 #include "api/api_ids.h"
 #include "api/names.h"
+#include "api/quantity.h"
 #include "base/encode.h"
 
 void warn(const struct warnings *w, const char *fmt, ...)
@@ -133,6 +134,46 @@ static void node(const struct warnings *w, const struct json *old, const struct 
 
 /* ---- storage ---- */
 
+static void old_terms(const struct warnings *w, const struct json *terms)
+{
+	for (size_t i = 0; i < json_count(terms); i++) {
+		const struct json *list = json_get(json_at(terms, i), STR("matchExpressions"));
+		for (size_t k = 0; k < json_count(list); k++) {
+			struct str key = json_path_str(json_at(list, k), "key");
+			const char *text = warning_of_label(key);
+			if (text)
+				warn(w,
+				     "spec.nodeAffinity.required.nodeSelectorTerms[%zu]."
+				     "matchExpressions[%zu].key: %.*s is %s",
+				     i, k, STR_FMT(key), text);
+		}
+	}
+}
+
+static void fraction(const struct warnings *w, const char *at, const char *list,
+		     const struct json *resources)
+{
+	struct str text = json_str(json_get(json_get(resources, str_of(list)), STR("storage")));
+	struct quantity q;
+	if (text.len && quantity_parse(text, &q, NULL) == RC_OK && quantity_milli(q) % 1000 != 0)
+		warn(w,
+		     "%sresources.%s[storage]: fractional byte value \"%.*s\" is invalid, must be "
+		     "an integer",
+		     at, list, STR_FMT(text));
+}
+
+#define OLD_CLASS "volume.beta.kubernetes.io/storage-class"
+
+static void claim(const struct warnings *w, const struct json *old, const struct json *tree)
+{
+	const struct json *resources = json_path(tree, "spec.resources");
+	if (json_get(json_path(tree, "metadata.annotations"), STR(OLD_CLASS)))
+		warn(w, "metadata.annotations[" OLD_CLASS "]: deprecated since v1.8; use "
+			"\"storageClassName\" attribute instead");
+	fraction(w, "spec.", "requests", resources);
+	fraction(w, "spec.", "limits", resources);
+}
+
 static void volume(const struct warnings *w, const struct json *old, const struct json *tree)
 {
 	static const struct {
@@ -165,6 +206,7 @@ static void volume(const struct warnings *w, const struct json *old, const struc
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (is_set(tree, rows[i].path))
 			warn(w, "%s: %s", rows[i].path, rows[i].text);
+	old_terms(w, json_path(tree, "spec.nodeAffinity.required.nodeSelectorTerms"));
 }
 
 static bool is_same_at(const struct json *old, const struct json *tree, const char *path)
@@ -221,6 +263,7 @@ static const struct {
 	{"", "Endpoints", endpoints, NULL},
 	{"", "Node", node, NULL},
 	{"", "PersistentVolume", volume, NULL},
+	{"", "PersistentVolumeClaim", claim, NULL},
 	{"", "Secret", secret, NULL},
 	{"networking.k8s.io", "Ingress", ingress, NULL},
 	{"networking.k8s.io", "NetworkPolicy", network_policy, NULL},

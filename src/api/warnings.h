@@ -36,6 +36,8 @@ void warnings_of_ips_at(const struct warnings *w, const char *at, const struct j
 void warnings_of_prefixes(const struct warnings *w, const struct json *tree, const char *pattern);
 void warnings_of_ip_blocks(const struct warnings *w, const struct json *tree, const char *peers);
 void warnings_of_points(const struct warnings *w, const struct json *tree); /* of a status */
+/* What became of a label of nodes; NULL: nothing did. */
+const char *warning_of_label(struct str key);
 /* The spec, and the annotations of the pod or template, at a path ("" or "template."). */
 void warnings_of_pod(const struct warnings *w, const char *at, const struct json *pod);
 

@@ -21,7 +21,7 @@ static const struct {
 static const char *const container_lists[] = {"initContainers", "containers",
 					      "ephemeralContainers"};
 
-static const char *old_label(struct str key)
+const char *warning_of_label(struct str key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(old_labels); i++)
 		if (str_is(key, old_labels[i].key))
@@ -34,7 +34,7 @@ static void node_selector(const struct warnings *w, const char *at, const struct
 	const struct json *selector = json_get(spec, STR("nodeSelector"));
 	for (size_t i = 0; i < json_count(selector); i++) {
 		struct str key = selector->object.members[i].key;
-		const char *text = old_label(key);
+		const char *text = warning_of_label(key);
 		if (text)
 			warn(w, "%sspec.nodeSelector[%.*s]: %s", at, STR_FMT(key), text);
 	}
@@ -48,7 +48,7 @@ static void node_term(const struct warnings *w, const char *at, const struct jso
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *item = json_at(list, i), *values = json_get(item, STR("values"));
 		struct str key = json_path_str(item, "key");
-		const char *text = old_label(key);
+		const char *text = warning_of_label(key);
 		if (text)
 			warn(w, "%s.matchExpressions[%zu].key: %.*s is %s", at, i, STR_FMT(key),
 			     text);
@@ -91,7 +91,7 @@ static void spread(const struct warnings *w, const char *at, const struct json *
 		const struct json *item = json_at(list, i),
 				  *selector = json_get(item, STR("labelSelector"));
 		struct str key = json_path_str(item, "topologyKey");
-		const char *text = old_label(key);
+		const char *text = warning_of_label(key);
 		if (text)
 			warn(w, "%sspec.topologySpreadConstraints[%zu].topologyKey: %.*s is %s", at,
 			     i, STR_FMT(key), text);
