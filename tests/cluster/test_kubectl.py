@@ -39,7 +39,6 @@ IMAGE = "tools.test/tools:v1"
 PATIENCE_S = 40
 SPACE = "day"
 WEB = demo.NAMESPACE
-TERMINAL_SINCE = (1, 30)  # before, exec -it hangs up by SPDY, which the terminal of this test does not need
 
 OBJECTS = """
 apiVersion: v1
@@ -377,15 +376,12 @@ def step_exec(day):
 
 
 def step_exec_terminal(day):
-    if day.version < TERMINAL_SINCE:
-        return "left out"
     with Follower(day.words("exec", "-it", "shell", "-n", SPACE, "--", "sh"), has_terminal=True) as shell:
         shell.until(r"[#$] $")
         shell.send("stty size; test -t 0 && echo is a terminal\n")
         shell.until(r"^is a terminal")
         shell.send("exit 5\n")
         assert shell.code() == 5, f"code {shell.code()}: {shell.seen!r}"
-    return None
 
 
 def step_attach(day):
@@ -398,8 +394,6 @@ def step_attach(day):
 
 def step_attach_terminal(day):
     """A terminal of the container itself, with the size of the one that kubectl has."""
-    if day.version < TERMINAL_SINCE:
-        return "left out"
     for rows, protocol in ((33, "true"), (44, "false")):  # WebSocket, SPDY
         with Follower(day.words("attach", "-it", "terminal", "-n", SPACE), has_terminal=True,
                       environment={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": protocol}) as shell:
@@ -410,7 +404,6 @@ def step_attach_terminal(day):
                          PATIENCE_S // 2, 0.5)
             except TimeoutError as error:
                 raise AssertionError(f"{error} (WebSockets: {protocol}): {shell.seen[-600:]!r}") from None
-    return None
 
 
 def step_attach_once(day):
