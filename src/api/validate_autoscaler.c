@@ -51,7 +51,7 @@ static void check_target(struct check *v, const struct path *at, const struct js
 	struct str type = TEXT(target, "type");
 	if (type.len == 0)
 		required(v, MEMBER(at, "type"), "must specify a metric target type");
-	else if (!text_in(type, "Utilization,Value,AverageValue"))
+	if (!text_in(type, "Utilization,Value,AverageValue"))
 		bad_text(v, MEMBER(at, "type"), type,
 			 "must be either Utilization, Value, or AverageValue");
 	check_amount(v, MEMBER(at, "value"), GET(target, "value"));
@@ -107,26 +107,16 @@ static void check_pods(struct check *v, const struct path *at, const struct json
 			 "must specify a positive target averageValue");
 }
 
-static bool is_standard(struct str name)
-{
-	return text_in(name, "cpu,memory,ephemeral-storage") ||
-	       str_has_prefix(name, STR("hugepages-"));
-}
-
 static void check_resource(struct check *v, const struct path *at, const struct json *source,
 			   bool is_container)
 {
 	const struct json *target = GET(source, "target");
 	const struct path *target_at = MEMBER(at, "target");
 	struct str name = TEXT(source, "name"), container = TEXT(source, "container");
-	if (name.len == 0) {
+	if (name.len == 0)
 		required(v, MEMBER(at, "name"), "must specify a resource name");
-	} else if (is_container) {
-		check_resource_name(v, MEMBER(at, "name"), name);
-		if (!memchr(name.at, '/', name.len) && !is_standard(name))
-			bad_text(v, MEMBER(at, "name"), name,
-				 "must be a standard resource for containers");
-	}
+	else if (is_container)
+		check_container_resource_name(v, MEMBER(at, "name"), name);
 	if (is_container && container.len == 0)
 		required(v, MEMBER(at, "container"), "must specify a container");
 	else if (is_container)

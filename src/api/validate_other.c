@@ -21,7 +21,7 @@ static void priority_class_rules(struct check *v, const struct json *tree)
 	}
 	if (GET(tree, "preemptionPolicy"))
 		check_required_enum(v, ROOT("preemptionPolicy"), TEXT(tree, "preemptionPolicy"),
-				    "Never,PreemptLowerPriority");
+				    "PreemptLowerPriority,Never");
 }
 
 static void priority_class_update_rules(struct check *v, const struct json *old,
