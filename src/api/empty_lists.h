@@ -12,4 +12,9 @@
 /* tree is normalised and was judged: refusals still say `[]`. */
 void api_empty_lists_to_null(struct arena *a, const struct api_type *type, struct json *tree);
 
+/* What JSON would show of tree: without the lists and maps that are left out when empty.  tree
+ * itself, when it has none of them; else a copy. */
+struct json *api_without_empty_lists(struct arena *a, const struct api_type *type,
+				     struct json *tree);
+
 #endif

@@ -5,6 +5,7 @@
 #include "api/api_ids.h"
 #include "api/convert.h"
 #include "api/decode.h"
+#include "api/empty_lists.h"
 #include "api/gotext.h"
 #include "api/managed-int.h"
 
@@ -303,8 +304,11 @@ void managed_update_with(struct arena *a, const struct managed_request *q,
 	is_tracked = is_tracked && (!old_tree || m.entries.count);
 	const struct json *before = old_tree ? managed_without_managed(a, old_tree)
 					     : managed_zero_tree(a, q);
+	struct json *after = managed_without_managed(a, new_tree);
+	if (!q->is_custom)
+		after = api_without_empty_lists(a, api_type(api_builtin(), q->kind->type), after);
 	if (is_tracked)
-		managed_record(&m, before, managed_without_managed(a, new_tree), q->manager);
+		managed_record(&m, before, after, q->manager);
 	managed_write(a, &m.entries, new_tree);
 }
 

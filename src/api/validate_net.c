@@ -115,7 +115,7 @@ static void ingress_parts(struct check *v, const struct json *tree)
 	const struct json *spec = GET(tree, "spec"), *class = GET(spec, "ingressClassName");
 	const struct path *at = ROOT("spec");
 	if (COUNT(spec, "rules") == 0 && !GET(spec, "defaultBackend"))
-		bad(v, at, COUNT(spec, "rules") ? GET(spec, "rules") : NULL,
+		bad(v, at, GET(spec, "rules"),
 		    "either `defaultBackend` or `rules` must be specified");
 	if (GET(spec, "defaultBackend"))
 		check_backend(v, MEMBER(at, "defaultBackend"), GET(spec, "defaultBackend"));

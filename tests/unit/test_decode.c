@@ -238,6 +238,20 @@ static void unknown_fields_are_told_once(void **state)
 	assert_true(str_is(faults.texts[1], "duplicate field \"data.a\""));
 }
 
+/* A copy is made only where there is something to leave out. */
+static void empty_lists_are_not_shown(void **state)
+{
+	CLEANUP_ARENA a = {};
+	const struct api_type *type = api_type(api_builtin(), TYPE_CORE_V1_POD_TEMPLATE);
+	struct json *tree = parse(&a, STR("{\"template\":{\"metadata\":{\"labels\":{}}}}"), NULL);
+	struct json *shown = api_without_empty_lists(&a, type, tree);
+	assert_ptr_not_equal(shown, tree);
+	assert_non_null(json_path(tree, "template.metadata.labels"));
+	assert_non_null(json_path(shown, "template.metadata"));
+	assert_null(json_path(shown, "template.metadata.labels"));
+	assert_ptr_equal(api_without_empty_lists(&a, type, shown), shown);
+}
+
 /* The store knows no empty list; where a field is always written there is none. */
 static void empty_lists_are_none(void **state)
 {
@@ -346,6 +360,7 @@ int main(void)
 		cmocka_unit_test(fields_of_features_that_are_off_are_dropped),
 		cmocka_unit_test(unknown_fields_are_told_once),
 		cmocka_unit_test(empty_lists_are_none),
+		cmocka_unit_test(empty_lists_are_not_shown),
 		cmocka_unit_test(yaml_faults_have_lines),
 		cmocka_unit_test(times_are_read_as_go_does),
 		cmocka_unit_test(base64_is_read_as_go_does),
