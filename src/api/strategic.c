@@ -233,7 +233,7 @@ static enum rc merge_list(struct arena *a, const struct list_rule *rule, struct 
 	if (!are_maps)
 		return merge_scalars(a, original, patch, is_deletion, ret_list, err);
 	if (!rule->merge_key.at)
-		return err_set(err, RC_INTERNAL, "cannot merge lists without merge key");
+		return err_set(err, RC_INTERNAL, "cannot merge lists without merge key for struct");
 	TRY(special_items(original, patch, rule->merge_key, &replaces, err));
 	if (replaces) {
 		*ret_list = patch;

@@ -131,6 +131,20 @@ static void check_bytes(struct checker *c, const struct json *value)
 			arena_printf(c->arena, "cannot restore slice from %s", reflect_kind(value));
 }
 
+/* Times read themselves. */
+static void check_time(struct checker *c, const struct json *value, bool is_micro)
+{
+	int64_t time_us;
+	bool is_zero;
+	struct err why;
+	if (value->type != JSON_STRING)
+		c->fault = arena_printf(c->arena,
+					"json: cannot unmarshal %s into Go value of type string",
+					go_kind_of_json(value));
+	else if (gotext_time(value->string, is_micro, &time_us, &is_zero, &why) != RC_OK)
+		c->fault = arena_str(c->arena, str_of(why.text));
+}
+
 static void check_one(struct checker *c, const struct api_field *f, const struct json *value,
 		      struct str go_type)
 {
@@ -138,6 +152,8 @@ static void check_one(struct checker *c, const struct api_field *f, const struct
 		return;
 	if (f->form == FORM_STRUCT)
 		check_struct(c, api_type(api_builtin(), f->type), value);
+	else if (f->form == FORM_TIME || f->form == FORM_MICRO_TIME)
+		check_time(c, value, f->form == FORM_MICRO_TIME);
 	else if (f->form == FORM_BYTES)
 		check_bytes(c, value);
 	else if (simple_kind(f->form))

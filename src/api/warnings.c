@@ -217,8 +217,7 @@ static bool is_same_at(const struct json *old, const struct json *tree, const ch
 
 static void csi_driver(const struct warnings *w, const struct json *old, const struct json *tree)
 {
-	bool is_known = is_same_at(old, tree, "spec.tokenRequests") &&
-			is_same_at(old, tree, "spec.serviceAccountTokenInSecrets");
+	bool is_known = is_same_at(old, tree, "spec.tokenRequests");
 	if (!is_known && json_count(json_path(tree, "spec.tokenRequests")) &&
 	    !is_set(tree, "spec.serviceAccountTokenInSecrets"))
 		warn(w, "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI "
