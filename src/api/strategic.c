@@ -266,6 +266,8 @@ static enum rc set_order(struct arena *a, const struct api_type *type, struct js
 	if (rule.merge_key.at)
 		TRY(keys_check(order, rule.merge_key, err));
 	TRY(strategic_check_order(wanted, order, rule.merge_key, err));
+	if (!json_count(had) && !json_count(wanted))
+		return err_set(err, RC_INTERNAL, "no elements in any of the given slices");
 	if (!had) {
 		drop_directives(wanted);
 		merged = wanted;

@@ -112,6 +112,8 @@ static void test_bad_patches(void **state)
 		 "The order in patch list:\n[map[name:three]]\n doesn't match "
 		 "$setElementOrder list:\n[map[name:one]]\n"},
 		{"{\"metadata\":{\"labels\":\"x\"}}", RC_INVALID, "cannot restore map from string"},
+		{"{\"metadata\":{\"$setElementOrder/ownerReferences\":[],\"ownerReferences\":[]}}",
+		 RC_INTERNAL, "no elements in any of the given slices"},
 		{"{\"metadata\":{\"creationTimestamp\":5}}", RC_INVALID,
 		 "json: cannot unmarshal number into Go value of type string"},
 		{SPEC("\"restartPolicy\":5"), RC_INVALID,
