@@ -2,8 +2,10 @@
 
 #include "api/api_ids.h"
 #include "server/admission_certificates.h"
+#include "server/admission_limits.h"
 #include "server/admission_node.h"
 #include "server/admission_runtime_class.h"
+#include "server/admission_storage.h"
 #include "server/escalation.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -304,6 +306,10 @@ static const struct {
 	enum step (*run)(struct request *r, const struct json *old, struct json *tree);
 } plugins[] = {
 	{"NamespaceLifecycle", KIND_NONE, ADMIT_CREATE, any_subresource, namespace_lifecycle},
+	{"LimitRanger", KIND_POD, ADMIT_CREATE, NULL, limits_default},
+	{"LimitRanger", KIND_POD, ADMIT_JUDGE_CREATE, NULL, limits_judge_pod},
+	{"LimitRanger", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_JUDGE_CREATE | ADMIT_JUDGE_UPDATE, NULL,
+	 limits_judge_claim},
 	{"Escalation", KIND_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
 	{"Escalation", KIND_CLUSTER_ROLE, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_role},
 	{"Escalation", KIND_ROLE_BINDING, ADMIT_CREATE | ADMIT_UPDATE, NULL, escalation_by_binding},
@@ -317,10 +323,14 @@ static const struct {
 	{"Priority", KIND_POD, ADMIT_UPDATE, NULL, keep_priority},
 	{"DefaultTolerationSeconds", KIND_POD, ADMIT_CREATE | ADMIT_UPDATE, NULL,
 	 default_toleration_seconds},
+	{"DefaultStorageClass", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_CREATE, NULL,
+	 default_storage_class},
 	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_CREATE, NULL,
 	 protect_claim},
 	{"StorageObjectInUseProtection", KIND_PERSISTENT_VOLUME, ADMIT_CREATE, NULL,
 	 protect_volume},
+	{"PersistentVolumeClaimResize", KIND_PERSISTENT_VOLUME_CLAIM, ADMIT_JUDGE_UPDATE, NULL,
+	 claim_resize},
 	{"RuntimeClass", KIND_POD, ADMIT_CREATE, NULL, runtime_class_admit},
 	{"RuntimeClass", KIND_POD, ADMIT_JUDGE_CREATE, NULL, runtime_class_judge},
 	{"CertificateApproval", KIND_CERTIFICATE_SIGNING_REQUEST, ADMIT_UPDATE, "approval",

@@ -11,6 +11,7 @@ enum admit_operation {
 	ADMIT_UPDATE = 2,
 	ADMIT_DELETE = 4,
 	ADMIT_JUDGE_CREATE = 8, /* after validation: may refuse, edits nothing */
+	ADMIT_JUDGE_UPDATE = 16,
 };
 
 /* STEP_NEXT, or STEP_DONE with the refusal. old is NULL for a create. */

@@ -71,9 +71,9 @@ static enum step judge(struct request *r, const struct api_kind *storage, struct
 		api_validate_create(r->route.kind, tree, &errors);
 	if (errors.count)
 		return request_invalid(r, storage->group, storage->kind, name, &errors);
+	write_warn(r, NULL, tree);
 	if (admit(r, ADMIT_JUDGE_CREATE, NULL, tree) == STEP_DONE)
 		return STEP_DONE;
-	write_warn(r, NULL, tree);
 	if (is_revised)
 		return refuse_revision(r);
 	struct object *there = store_pending_get(r->server->store, storage->stored_id,

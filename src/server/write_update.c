@@ -101,6 +101,10 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 		return request_invalid(r, storage->group, storage->kind, old->name, &errors);
 	}
 	write_warn(r, old_tree, tree);
+	if (admit(r, ADMIT_JUDGE_UPDATE, old_tree, tree) == STEP_DONE) {
+		allocator_release(r->server->allocator, r);
+		return STEP_DONE;
+	}
 	api_empty_lists_to_null(a, api_type(api_builtin(), storage->type), tree);
 	if (is_same(old_tree, tree) && managed_equal(old_tree, tree))
 		return unchanged(r, old);
