@@ -71,6 +71,8 @@ const struct command *const commands[] = {
 	&command_taint,
 	&command_api_resources,
 	&command_api_versions,
+	&command_certificate_approve,
+	&command_certificate_deny,
 	&command_auth_can_i,
 	&command_auth_whoami,
 	&command_cluster_info,

@@ -125,8 +125,17 @@ static enum rc print_all(struct apply *p, struct err *err)
 
 /* ---- the verb ---- */
 
-static enum rc check_prune(const struct apply_options *o, struct err *err)
+static enum rc check_options(const struct apply_options *o, const struct change *change,
+			     struct err *err)
 {
+	if (o->is_server_side && change->dry_run == DRY_RUN_CLIENT)
+		return err_set(err, RC_BAD_REQUEST,
+			       "--dry-run=client doesn't work with --server-side (did you mean "
+			       "--dry-run=server instead?)");
+	if (!o->is_overwriting)
+		return err_set(err, RC_BAD_REQUEST,
+			       "--overwrite=false: a client-side apply always overwrites; "
+			       "--server-side tells of fields that others have set");
 	if (o->prunes && !o->resources.label_selector && !o->resources.is_all)
 		return err_set(
 			err, RC_BAD_REQUEST,
@@ -149,7 +158,7 @@ static enum rc body(struct verb *v, struct err *err)
 	struct resources r = {};
 	TRY(apply_open(v, &p.options->resources, &p.options->change, p.options->is_server_side,
 		       p.options->is_forced, &p.change, err));
-	TRY(check_prune(p.options, err));
+	TRY(check_options(p.options, &p.change, err));
 	p.printed = object_list_new(v->arena);
 	p.prune = (struct prune){.verb = v,
 				 .change = &p.change,
@@ -178,7 +187,7 @@ static const struct option options[] = {
 	{"prune-allowlist", 0, OPTION_LIST, AT(prune_allowed), "GROUP/VERSION/KIND",
 	 "prune only these kinds (core/v1/ConfigMap)"},
 	{"overwrite", 0, OPTION_FLAG, AT(is_overwriting), NULL,
-	 "the file wins over what others set (always)"},
+	 "the file wins over what others set (always so; =false is refused)"},
 	CHANGE_OPTIONS(struct apply_options, change),
 	RESOURCE_SELECTOR_OPTIONS(struct apply_options, resources),
 	CLIENT_OPTIONS(struct apply_options, client),

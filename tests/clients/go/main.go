@@ -1,5 +1,7 @@
-// What programs built on client-go do, against a cluster that runs: informers by watch-list, leader election, typed
-// server-side apply, pages, patches and conflicts; exec in a pod with a shell, and port-forward to one that serves 8080.
+// What programs built on client-go do, against a cluster that runs: informers by watch-list (typed, dynamic, metadata, protobuf),
+// bookmarks, leader election, events, typed server-side apply and its Extract functions, discovery and OpenAPI, pages, patches and
+// conflicts; exec in a pod with a shell (WebSocket, SPDY, and the fallback between them), and port-forward by both ways to one that
+// serves 8080.
 //
 //	clients -kubeconfig FILE [-shell NAMESPACE/NAME] [-web NAMESPACE/NAME]
 //
@@ -25,6 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/apimachinery/pkg/util/wait"
 	appsapply "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreapply "k8s.io/client-go/applyconfigurations/core/v1"
@@ -327,7 +330,12 @@ func execute(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	for name, executor := range map[string]remotecommand.Executor{"WebSocket": overWebSocket, "SPDY": overSPDY} {
+	either, err := remotecommand.NewFallbackExecutor(overWebSocket, overSPDY, httpstream.IsUpgradeFailure)
+	if err != nil {
+		return err
+	}
+	ways := map[string]remotecommand.Executor{"WebSocket": overWebSocket, "SPDY": overSPDY, "either": either}
+	for name, executor := range ways {
 		var out, aside bytes.Buffer
 		err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: strings.NewReader("in"), Stdout: &out, Stderr: &aside})
 		if err == nil || !strings.Contains(err.Error(), "exit code 3") || out.String() != "in" || aside.String() != "aside\n" {
@@ -346,7 +354,21 @@ func forward(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", url)
+	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", url)
+	tunnelled, err := portforward.NewSPDYOverWebsocketDialer(url, b.config)
+	if err != nil {
+		return err
+	}
+	for name, dialer := range map[string]httpstream.Dialer{"SPDY": overSPDY, "tunnel": tunnelled,
+		"either": portforward.NewFallbackDialer(tunnelled, overSPDY, httpstream.IsUpgradeFailure)} {
+		if err := forwardBy(dialer); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func forwardBy(dialer httpstream.Dialer) error {
 	stop, ready := make(chan struct{}), make(chan struct{})
 	defer close(stop)
 	forwarder, err := portforward.New(dialer, []string{"0:8080"}, stop, ready, io.Discard, io.Discard)
@@ -380,7 +402,10 @@ var checks = []struct {
 	run  func(context.Context, *bench) error
 }{
 	{"discovery", discover}, {"informer", inform}, {"leader election", elect}, {"typed apply", apply}, {"pages", readPages},
-	{"conflicts", retryConflicts}, {"other forms", otherForms}, {"exec", execute}, {"port-forward", forward},
+	{"conflicts", retryConflicts}, {"other forms", otherForms}, {"aggregated discovery", discoverAggregated},
+	{"documents", readDocuments}, {"extract", extract}, {"dynamic and metadata informers", informUntyped},
+	{"protobuf", protobufForms}, {"bookmarks", bookmarks}, {"events", recordEvents},
+	{"exec", execute}, {"port-forward", forward},
 }
 
 func open(kubeconfig, shell, web string) (*bench, error) {
