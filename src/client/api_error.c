@@ -69,6 +69,10 @@ enum rc api_error_set(struct err *err, int http_status, const struct json *statu
 			       "You must be logged in to the server (Unauthorized); the "
 			       "kubeconfig's certificate or token is not of this cluster: 'skeg "
 			       "kubeconfig' prints the right one");
+	if (message.len == 0 && http_status == 404)
+		return err_set(err, rc,
+			       API_ERROR_PREFIX
+			       " (NotFound): the server could not find the requested resource");
 	if (message.len == 0)
 		return err_set(err, rc, API_ERROR_PREFIX ": status %d without a message",
 			       http_status);

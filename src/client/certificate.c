@@ -11,10 +11,10 @@ struct certificate_options {
 };
 
 struct answer {
-	const char *type, *reason, *message, *done;
+	const char *type, *opposite, *reason, *message, *done;
 };
 
-static const struct answer approval = {"Approved", "KubectlApprove",
+static const struct answer approval = {"Approved", "Denied", "KubectlApprove",
 				       "This CSR was approved by kubectl certificate approve.",
 				       "approved"};
 static const struct answer denial = {"Denied", "KubectlDeny",
@@ -28,15 +28,12 @@ struct answering {
 
 /* The request's conditions with the answer at the end in place of one of its type. */
 static struct json *with_answer(struct arena *a, const struct answer *answer,
-				const struct json *conditions, bool *ret_had)
+				const struct json *conditions)
 {
 	struct json *list = json_array(a), *condition = json_object(a);
-	*ret_had = false;
 	for (size_t i = 0; i < json_count(conditions); i++) {
 		struct json *one = json_at(conditions, i);
-		if (str_is(json_path_str(one, "type"), answer->type))
-			*ret_had = true;
-		else
+		if (!str_is(json_path_str(one, "type"), answer->type))
 			json_append(a, list, json_copy(a, one));
 	}
 	json_set_str(a, condition, STR("type"), str_of(answer->type));
@@ -47,18 +44,30 @@ static struct json *with_answer(struct arena *a, const struct answer *answer,
 	return list;
 }
 
+static bool has_condition(const struct json *conditions, const char *type)
+{
+	for (size_t i = 0; i < json_count(conditions); i++)
+		if (str_is(json_path_str(json_at(conditions, i), "type"), type))
+			return true;
+	return false;
+}
+
 static enum rc answer_one(struct verb *v, struct resource *r, void *ctx, struct err *err)
 {
 	struct answering *w = ctx;
 	struct arena *a = v->arena;
-	bool had;
+	const struct json *now = json_path(r->tree, "status.conditions");
+	bool had = has_condition(now, w->answer->type);
 	struct json *after = r->tree, *patch = json_object(a);
-	struct json *conditions =
-		with_answer(a, w->answer, json_path(r->tree, "status.conditions"), &had);
+	if (has_condition(now, w->answer->opposite))
+		return err_set(err, RC_CONFLICT,
+			       "certificate signing request \"%.*s\" is already %s",
+			       STR_FMT(r->name), w->answer->opposite);
 	/* Only of the version that was looked at: the list is written as a whole. */
 	json_set_str(a, json_need_object(a, patch, STR("metadata")), STR("resourceVersion"),
 		     json_path_str(r->tree, "metadata.resourceVersion"));
-	json_set(a, json_need_object(a, patch, STR("status")), STR("conditions"), conditions);
+	json_set(a, json_need_object(a, patch, STR("status")), STR("conditions"),
+		 with_answer(a, w->answer, now));
 	if (!had || w->is_forced)
 		TRY(change_patch(&w->change, r->kind, r->namespace, r->name, "approval",
 				 PATCH_MERGE, patch, &after, err));

@@ -32,6 +32,7 @@ struct labelling {
 	const struct label_options *options;
 	struct text_list pairs;
 	struct change change;
+	bool has_several; /* objects: each of the lists says whose it is */
 };
 
 /* "k=v" and "k-" come after the objects. */
@@ -75,13 +76,15 @@ static enum rc add_pair(struct labelling *l, struct arena *a, const char *word,
 	return RC_OK;
 }
 
-static void list(struct verb *v, const struct resource *r, const struct json *now)
+static void list(const struct labelling *l, const struct resource *r, const struct json *now)
 {
 	struct str group = r->kind->group;
-	printf("Listing labels for %.*s%s%.*s/%.*s:\n", STR_FMT(r->kind->kind),
-	       group.len ? "." : "", STR_FMT(group), STR_FMT(r->name));
+	const char *indent = l->has_several ? " " : "";
+	if (l->has_several)
+		printf("Listing labels for %.*s%s%.*s/%.*s:\n", STR_FMT(r->kind->kind),
+		       group.len ? "." : "", STR_FMT(group), STR_FMT(r->name));
 	for (size_t i = 0; i < json_count(now); i++)
-		printf(" %.*s=%.*s\n", STR_FMT(now->object.members[i].key),
+		printf("%s%.*s=%.*s\n", indent, STR_FMT(now->object.members[i].key),
 		       STR_FMT(json_str(now->object.members[i].value)));
 }
 
@@ -112,7 +115,7 @@ static enum rc label_one(struct verb *v, struct resource *r, void *ctx, struct e
 	const struct json *now = json_get(json_get(r->tree, STR("metadata")), l->field->key);
 	struct json *after;
 	if (l->options->is_list)
-		list(v, r, now);
+		list(l, r, now);
 	if (l->options->is_list && l->pairs.count == 0)
 		return RC_OK;
 	for (size_t i = 0; i < l->pairs.count; i++)
@@ -142,6 +145,7 @@ static enum rc body(struct verb *v, struct err *err)
 			field->noun);
 	TRY(change_open(&v->client, &l.options->change, field->manager, &l.change, err));
 	TRY(resources_find(v, &q, &r, err));
+	l.has_several = r.count > 1;
 	resources_each(v, &r, label_one, &l);
 	return RC_OK;
 }
