@@ -66,7 +66,7 @@ static uint32_t address_number(const struct service_allocator *al, struct str te
 {
 	struct ipaddr addr;
 	uint64_t n;
-	if (!ipaddr_parse(text, &addr) || !ipnet_contains(al->net, addr) ||
+	if (!api_parse_ip(text, &addr) || !ipnet_contains(al->net, addr) ||
 	    !ipnet_index(al->net, addr, &n))
 		return 0;
 	return n < al->address_count ? (uint32_t)n : 0;
@@ -189,12 +189,6 @@ static void refuse_range(struct arena *a, const struct service_allocator *al,
 						  text, net)));
 }
 
-static bool is_in_net(const struct service_allocator *al, struct str text)
-{
-	struct ipaddr addr;
-	return api_parse_ip(text, &addr) && ipnet_contains(al->net, addr);
-}
-
 static bool is_ip_text(struct str text)
 {
 	struct ipaddr addr;
@@ -216,7 +210,7 @@ static void assign_address(struct service_allocator *al, struct request *r, stru
 					"failed to allocate a serviceIP: range is full");
 	} else if (str_eq(ip, old_ip) || is_ip_text(old_ip)) {
 		return; /* validation refuses another one */
-	} else if (!is_in_net(al, ip) && !r->options.is_dry_run) {
+	} else if (n == 0 && !r->options.is_dry_run) {
 		refuse_address(errors, spec, ip,
 			       "the provided network does not match the current range");
 	} else if (n == 0) {

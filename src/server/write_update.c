@@ -79,12 +79,11 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 	if (lacks_revision(r))
 		return refuse_unconditional(r);
 	api_default(a, r->route.kind, r->tree);
-	if (r->route.verb != DO_PATCH)
-		write_meta_owners(r, r->tree, false);
 	if (!r->has_managers)
 		managed_update(a, r->route.kind, converted(r, storage, r->route.kind, old_tree),
 			       r->tree, write_manager(r), r->route.subresource, world_wall_us());
 	struct json *tree = converted(r, r->route.kind, storage, r->tree);
+	write_meta_owners(r, tree, true); /* also of what is refused from here on */
 	if (!write_meta_update(r, old, old_tree, tree))
 		return STEP_DONE;
 	api_drop_gated(api_type(api_builtin(), storage->type), tree, old_tree);
@@ -92,7 +91,6 @@ enum step write_change(struct request *r, struct object *old, struct json *old_t
 			   world_wall_us());
 	if (admit(r, ADMIT_UPDATE, old_tree, tree) == STEP_DONE)
 		return STEP_DONE;
-	write_meta_owners(r, tree, true);
 	if (allocator_assign(r->server->allocator, r, old_tree, tree, &errors) == RC_OK)
 		api_validate_update(r->route.kind, old_tree, tree,
 				    arena_cstr(a, r->route.subresource), &errors);
@@ -151,6 +149,7 @@ enum step write_update(struct request *r)
 {
 	if (!write_check_identity(r))
 		return STEP_DONE;
+	write_meta_owners(r, r->tree, false);
 	struct object *old = write_current(r);
 	if (!old) {
 		bool is_new = !r->route.sub && allows_create_on_update(r->route.kind) &&
