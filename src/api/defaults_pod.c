@@ -206,8 +206,29 @@ static void pod_level_requests(struct arena *a, struct json *spec)
 		json_remove(resources, STR("requests"));
 }
 
+/* The one address and the first of the list are the same; where both are given and differ, the list
+ * is of someone who knows only the one. */
+static void pod_addresses(struct arena *a, struct json *status)
+{
+	struct json *list = json_get(status, STR("podIPs"));
+	struct str own = json_path_str(status, "podIP");
+	struct str first = json_path_str(json_count(list) ? json_at(list, 0) : NULL, "ip");
+	if (own.len == 0 && first.len > 0)
+		json_set_str(a, status, STR("podIP"), first);
+	if (own.len == 0 || str_eq(own, first))
+		return;
+	struct json *one = json_object(a);
+	json_set_str(a, one, STR("ip"), own);
+	list = json_array(a);
+	json_append(a, list, one);
+	json_set(a, status, STR("podIPs"), list);
+}
+
 void pod_defaults(struct arena *a, struct json *pod)
 {
+	struct json *status = json_get(pod, STR("status"));
+	if (status && status->type == JSON_OBJECT)
+		pod_addresses(a, status);
 	struct json *spec = json_get(pod, STR("spec"));
 	if (!spec || spec->type != JSON_OBJECT)
 		return;

@@ -38,6 +38,7 @@ void update_signing_request(struct arena *a, const struct json *old, struct json
 void update_slice(struct arena *a, const struct json *old, struct json *tree);
 void update_deployment_status(struct arena *a, const struct json *old, struct json *tree,
 			      int64_t now_us);
+void update_pod(struct arena *a, const struct json *old, struct json *tree);
 void update_pod_status(struct arena *a, const struct json *old, struct json *tree, int64_t now_us);
 /* A condition that is new or changed gets the time of this write. */
 void update_condition_times(struct arena *a, const struct json *old, struct json *tree,
@@ -46,6 +47,7 @@ void update_volume_status(struct arena *a, const struct json *old, struct json *
 			  int64_t now_us);
 
 void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us);
+void prepare_pod_grace(struct arena *a, struct json *spec); /* a negative time to end is 1 s */
 /* old is the spec that was, or NULL */
 void claim_sources(struct arena *a, const struct json *old, struct json *spec);
 void drop_internal_policy(struct json *spec);

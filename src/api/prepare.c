@@ -24,7 +24,7 @@ static void slice_create(struct arena *a, struct json *tree, int64_t now_us);
 
 /* The columns are those of struct prepare_row. */
 const struct prepare_row prepare_rows[] = {
-	{"", "Pod", "spec", HAS_STATUS, prepare_pod_create, NULL, update_pod_status},
+	{"", "Pod", "spec", HAS_STATUS, prepare_pod_create, update_pod, update_pod_status},
 	{"", "PodTemplate", "template", 0},
 	{"", "ReplicationController", "spec", HAS_STATUS},
 	{"", "Namespace", "", HAS_STATUS, namespace_create, update_namespace},

@@ -97,6 +97,12 @@ static void merge_label_keys(struct arena *a, struct json *tree)
 		merge_term_keys(a, json_at(spread, i), labels);
 }
 
+void prepare_pod_grace(struct arena *a, struct json *spec)
+{
+	if (json_i64(json_get(spec, STR("terminationGracePeriodSeconds"))) < 0)
+		json_set(a, spec, STR("terminationGracePeriodSeconds"), json_int(a, 1));
+}
+
 void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us)
 {
 	merge_label_keys(a, tree);
@@ -104,8 +110,7 @@ void prepare_pod_create(struct arena *a, struct json *tree, int64_t now_us)
 	app_armor_from_annotations(a, tree, "containers");
 	struct json *status = json_need_object(a, tree, STR("status"));
 	struct json *spec = json_get(tree, STR("spec"));
-	if (json_i64(json_get(spec, STR("terminationGracePeriodSeconds"))) < 0)
-		json_set(a, spec, STR("terminationGracePeriodSeconds"), json_int(a, 1));
+	prepare_pod_grace(a, spec);
 	json_set_str(a, status, STR("phase"), STR("Pending"));
 	json_set_str(a, status, STR("qosClass"), str_of(api_pod_qos(spec)));
 	if (json_count(json_get(spec, STR("schedulingGates"))) == 0)

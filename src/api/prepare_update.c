@@ -275,10 +275,20 @@ void update_deployment_status(struct arena *a, const struct json *old, struct js
 	take(a, json_get(tree, STR("metadata")), json_get(old, STR("metadata")), STR("labels"));
 }
 
+void update_pod(struct arena *a, const struct json *old, struct json *tree)
+{
+	prepare_pod_grace(a, json_get(tree, STR("spec")));
+}
+
 void update_pod_status(struct arena *a, const struct json *old, struct json *tree, int64_t now_us)
 {
-	take(a, json_get(tree, STR("metadata")), json_get(old, STR("metadata")),
-	     STR("ownerReferences"));
+	struct json *metadata = json_get(tree, STR("metadata"));
+	const struct json *was = json_get(old, STR("metadata"));
+	take(a, metadata, was, STR("ownerReferences"));
+	take(a, metadata, was, STR("deletionTimestamp"));
+	if (json_path_str(tree, "status.qosClass").len == 0)
+		take(a, json_need_object(a, tree, STR("status")), json_get(old, STR("status")),
+		     STR("qosClass"));
 }
 
 void update_volume_status(struct arena *a, const struct json *old, struct json *tree,

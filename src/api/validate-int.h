@@ -159,6 +159,8 @@ void check_pod_annotations(struct check *v, const struct path *at, const struct 
 /* Annotations and fields of seccomp and AppArmor profiles say the same; at: of the spec. */
 void check_profile_annotations(struct check *v, const struct path *at, const struct json *spec,
 			       const struct json *annotations);
+/* What of those annotations may change, and once more their forms, as upstream has it. */
+void check_pod_annotation_updates(struct check *v, const struct json *old, const struct json *tree);
 void check_image_spaces(struct check *v, const struct path *at, const struct json *list);
 void check_containers(struct check *v, const struct path *at, const struct pod_check *pod);
 struct json *check_volumes(struct check *v, const struct path *at, const struct json *volumes,
@@ -182,6 +184,7 @@ void check_devices(struct check *v, const struct path *at, const struct json *co
 		   const struct pod_check *pod);
 void check_no_backsteps(struct check *v, const struct path *at, struct str text);
 void check_descending_path(struct check *v, const struct path *at, struct str text);
+void check_id(struct check *v, const struct path *at, const struct json *id); /* of a user */
 void check_container_security(struct check *v, const struct path *at, const struct json *context,
 			      const struct pod_check *pod);
 void check_pod_security(struct check *v, const struct path *spec_at, const struct json *spec);

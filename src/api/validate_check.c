@@ -294,11 +294,26 @@ void check_cidr_strictly(struct check *v, const struct path *at, struct str text
 /* ---- values of upstream's internal types ---- */
 
 /* Go's name of a JSON member: the exceptions to a capital first letter. */
-static struct str go_name(struct arena *a, struct str name)
+static struct str go_name(struct arena *a, const struct api_type *type, struct str name)
 {
 	static const struct {
 		const char *json, *go;
+		const char *type; /* how the only types begin that name it so; NULL: all */
 	} names[] = {
+		{"endpoints", "EndpointsName", "Glusterfs"},
+		{"monitors", "CephMonitors", "RBD"},
+		{"image", "RBDImage", "RBD"},
+		{"pool", "RBDPool", "RBD"},
+		{"user", "RadosUser", "RBD"},
+		{"diskURI", "DataDiskURI", "AzureDisk"},
+		{"fsType", "FSType"},
+		{"pdName", "PDName"},
+		{"wwids", "WWIDs"},
+		{"sslEnabled", "SSLEnabled"},
+		{"fsGroup", "FSGroup"},
+		{"fsGroupChangePolicy", "FSGroupChangePolicy"},
+		{"gmsaCredentialSpecName", "GMSACredentialSpecName"},
+		{"gmsaCredentialSpec", "GMSACredentialSpec"},
 		{"id", "ID"},
 		{"$schema", "Schema"},
 		{"$ref", "Ref"},
@@ -350,7 +365,8 @@ static struct str go_name(struct arena *a, struct str name)
 		{"setHostnameAsFQDN", "SetHostnameAsFQDN"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_is(name, names[i].json))
+		if (str_is(name, names[i].json) &&
+		    (!names[i].type || str_has_prefix(type->name, str_of(names[i].type))))
 			return str_of(names[i].go);
 	char *out = arena_cstr(a, name);
 	if (out[0] >= 'a' && out[0] <= 'z')
@@ -386,6 +402,12 @@ static const struct {
 	 "photonPersistentDisk,portworxVolume,scaleIO,local,storageos,csi,accessModes,claimRef,"
 	 "persistentVolumeReclaimPolicy,storageClassName,mountOptions,volumeMode,nodeAffinity,"
 	 "volumeAttributesClassName"},
+	{"Volume",
+	 "name,hostPath,emptyDir,gcePersistentDisk,awsElasticBlockStore,gitRepo,secret,nfs,"
+	 "iscsi,glusterfs,persistentVolumeClaim,rbd,quobyte,flexVolume,cinder,cephfs,"
+	 "flocker,downwardAPI,fc,azureFile,configMap,vsphereVolume,azureDisk,"
+	 "photonPersistentDisk,projected,portworxVolume,scaleIO,storageos,csi,ephemeral,"
+	 "image"},
 	{"PersistentVolumeSource", "gcePersistentDisk,awsElasticBlockStore,hostPath,glusterfs,nfs,"
 				   "rbd,quobyte,iscsi,flexVolume,"
 				   "cinder,cephfs,fc,flocker,azureFile,vsphereVolume,azureDisk,"
@@ -446,7 +468,7 @@ static struct json *go_of_layout(struct check *v, const struct api_type *type, c
 			continue;
 		if (str_is(type->name, "PodSpec") && str_is(name, "securityContext"))
 			value = context_with_flags(v, tree, value);
-		json_set(v->arena, out, go_name(v->arena, name), go_value(v, f, value));
+		json_set(v->arena, out, go_name(v->arena, type, name), go_value(v, f, value));
 	}
 	return out;
 }
@@ -461,7 +483,7 @@ static struct json *go_of_type(struct check *v, const struct api_type *type,
 	for (uint32_t i = 0; i < type->field_count; i++) {
 		const struct api_field *f = &type->fields[i];
 		if (f->name.at)
-			json_set(v->arena, out, go_name(v->arena, f->name),
+			json_set(v->arena, out, go_name(v->arena, type, f->name),
 				 go_value(v, f, json_get(tree, f->name)));
 	}
 	return out;

@@ -198,6 +198,8 @@ static bool is_set(const struct json *c, const char *member)
 	return value && (strcmp(member, "resources") != 0 || json_count(value) > 0);
 }
 
+static const char *const barred_of_mounts[] = {"subPath", "subPathExpr"};
+
 static void check_ephemeral(struct check *v, const struct path *at, const struct pod_check *pod)
 {
 	static const char *const barred[] = {
@@ -222,6 +224,14 @@ static void check_ephemeral(struct check *v, const struct path *at, const struct
 			if (is_set(c, barred[k]))
 				forbidden(v, MEMBER(here, barred[k]),
 					  "cannot be set for an Ephemeral Container");
+		FOR_ITEMS(m, mount, GET(c, "volumeMounts"))
+		{
+			const struct path *mount_at = ITEM(MEMBER(here, "volumeMounts"), m);
+			for (size_t k = 0; k < ARRAY_LEN(barred_of_mounts); k++)
+				if (json_str(json_get(mount, str_of(barred_of_mounts[k]))).len > 0)
+					forbidden(v, MEMBER(mount_at, barred_of_mounts[k]),
+						  "cannot be set for an Ephemeral Container");
+		}
 	}
 }
 

@@ -74,6 +74,32 @@ void check_pod_annotations(struct check *v, const struct path *at, const struct 
 	}
 }
 
+static const struct {
+	const char *beginning, *name;
+} fixed[] = {{APP_ARMOR, "AppArmor annotations"}, {MIRROR, "mirror pod annotation"}};
+
+void check_pod_annotation_updates(struct check *v, const struct json *old, const struct json *tree)
+{
+	const struct path *at = MEMBER(ROOT("metadata"), "annotations");
+	const struct json *was = GET(GET(old, "metadata"), "annotations");
+	const struct json *is = GET(GET(tree, "metadata"), "annotations");
+	for (size_t i = 0; i < json_count(was); i++) {
+		struct json_member m = was->object.members[i];
+		for (size_t k = 0; k < ARRAY_LEN(fixed); k++)
+			if (str_has_prefix(m.key, str_of(fixed[k].beginning)) &&
+			    !value_equal(json_get(is, m.key), m.value))
+				forbidden(v, KEY(at, m.key), "may not remove or update %s",
+					  fixed[k].name);
+	}
+	for (size_t i = 0; i < json_count(is); i++) {
+		struct str key = is->object.members[i].key;
+		for (size_t k = 0; k < ARRAY_LEN(fixed); k++)
+			if (str_has_prefix(key, str_of(fixed[k].beginning)) && !json_get(was, key))
+				forbidden(v, KEY(at, key), "may not add %s", fixed[k].name);
+	}
+	check_pod_annotations(v, at, is, GET(tree, "spec"));
+}
+
 /* ---- annotation and field say the same ---- */
 
 /* Upstream's words for the two kinds of profile. */

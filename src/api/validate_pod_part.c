@@ -65,6 +65,25 @@ static void check_transitions(struct check *v, const char *name, const struct js
 	}
 }
 
+static const char *const user_lists[] = {"containerStatuses", "initContainerStatuses",
+					 "ephemeralContainerStatuses"};
+
+/* As whom containers run. */
+static void check_users(struct check *v, const struct path *at, const struct json *list)
+{
+	FOR_ITEMS(i, status, list)
+	{
+		const struct json *user = GET(GET(status, "user"), "linux");
+		const struct path *here = MEMBER(MEMBER(ITEM(at, i), "user"), "linux");
+		check_id(v, MEMBER(here, "uid"), GET(user, "uid"));
+		check_id(v, MEMBER(here, "gid"), GET(user, "gid"));
+		FOR_ITEMS(k, group, GET(user, "supplementalGroups"))
+		{
+			check_id(v, ITEM(MEMBER(here, "supplementalGroups"), k), group);
+		}
+	}
+}
+
 static void check_claim_statuses(struct check *v, const struct json *tree)
 {
 	const struct json *list = GET(GET(tree, "status"), "resourceClaimStatuses");
@@ -99,6 +118,7 @@ static void check_pod_status(struct check *v, const struct json *old, const stru
 	const struct path *at = ROOT("status");
 	struct str restart = TEXT(GET(old, "spec"), "restartPolicy");
 	struct str nominated = TEXT(status, "nominatedNodeName");
+	check_pod_annotation_updates(v, old, tree);
 	FOR_ITEMS(k, condition, GET(status, "conditions"))
 	{
 		check_name(v, MEMBER(ITEM(MEMBER(at, "conditions"), k), "Type"), NAME_QUALIFIED,
@@ -108,9 +128,14 @@ static void check_pod_status(struct check *v, const struct json *old, const stru
 		forbidden(v, MEMBER(at, "nodeName"), "may not be changed directly");
 	if (nominated.len > 0 && !str_eq(nominated, TEXT(was, "nominatedNodeName")))
 		check_name(v, MEMBER(at, "nominatedNodeName"), NAME_DNS_SUBDOMAIN, nominated);
+	if (INT(status, "observedGeneration") < 0)
+		bad(v, MEMBER(at, "observedGeneration"), GET(status, "observedGeneration"),
+		    "must be a non-negative integer");
 	check_transitions(v, "containerStatuses", old, tree, restart);
 	check_transitions(v, "initContainerStatuses", old, tree, restart);
 	check_transitions(v, "ephemeralContainerStatuses", old, tree, STR("Never"));
+	for (size_t i = 0; i < ARRAY_LEN(user_lists); i++)
+		check_users(v, MEMBER(at, user_lists[i]), json_get(status, str_of(user_lists[i])));
 	check_claim_statuses(v, tree);
 	check_addresses(v, MEMBER(at, "podIPs"), GET(status, "podIPs"), "PodIP");
 	check_host_addresses(v, status);
@@ -139,6 +164,7 @@ static void check_ephemeral_update(struct check *v, const struct json *old, cons
 	const struct json *list = GET(GET(tree, "spec"), "ephemeralContainers");
 	size_t before = v->errors->count;
 	pod_parts(v, tree);
+	check_image_spaces(v, at, list);
 	if (is_static(old)) {
 		forbid_all(v, before, "static pods do not support ephemeral containers");
 		return;
@@ -232,11 +258,25 @@ static bool is_foreign_change(const struct json *was, const struct json *is, boo
 {
 	const struct json *before = GET(was, "resources"), *now = GET(is, "resources");
 	if (is_init && !str_is(TEXT(was, "restartPolicy"), "Always"))
-		return !value_equal(before, now);
+		return false; /* told apart */
+	if (!value_equal(GET(was, "resizePolicy"), GET(is, "resizePolicy")))
+		return true;
 	for (size_t a = 0; a < ARRAY_LEN(amounts); a++)
 		if (differs_beyond_compute(json_get(before, str_of(amounts[a])),
 					   json_get(now, str_of(amounts[a]))))
 			return true;
+	return false;
+}
+
+static bool has_init_change(const struct json *old, const struct json *spec)
+{
+	const struct json *is = GET(spec, "initContainers");
+	FOR_ITEMS(i, was, GET(old, "initContainers"))
+	{
+		if (!str_is(TEXT(was, "restartPolicy"), "Always") &&
+		    !value_equal(GET(was, "resources"), GET(json_at(is, i), "resources")))
+			return true;
+	}
 	return false;
 }
 
@@ -260,7 +300,10 @@ static void check_resize(struct check *v, const struct json *old_tree, const str
 	size_t before = v->errors->count;
 	pod_parts(v, tree);
 	if (GET(old, "resources") || GET(spec, "resources")) {
-		forbid_all(v, before, "pods with pod-level resources cannot be resized");
+		forbid_all(v, before,
+			   "resize of pods with pod-level resources is forbidden when "
+			   "InPlacePodLevelResourcesVerticalScalingEnabled feature gate is "
+			   "disabled");
 		return;
 	}
 	if (is_static(old_tree)) {
@@ -277,7 +320,10 @@ static void check_resize(struct check *v, const struct json *old_tree, const str
 	if (!check_order(v, old, spec))
 		return;
 	check_removed(v, old, spec);
-	if (has_foreign_change(old, spec))
+	if (has_init_change(old, spec))
+		forbidden(v, ROOT("spec"),
+			  "resources for non-sidecar init containers are immutable");
+	else if (has_foreign_change(old, spec))
 		forbidden(v, ROOT("spec"), "only cpu and memory resources are mutable");
 }
 

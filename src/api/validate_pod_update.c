@@ -202,6 +202,7 @@ void pod_update_rules(struct check *v, const struct json *old_tree, const struct
 {
 	const struct json *old = GET(old_tree, "spec"), *spec = GET(tree, "spec");
 	pod_parts(v, tree);
+	check_pod_annotation_updates(v, old_tree, tree);
 	if (!check_container_updates(v, "containers", old, spec) ||
 	    !check_container_updates(v, "initContainers", old, spec) ||
 	    !check_deadline_update(v, old, spec))

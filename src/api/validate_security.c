@@ -1,7 +1,7 @@
 /* Security contexts of pods and containers. */
 #include "api/validate-int.h"
 
-static void check_id(struct check *v, const struct path *at, const struct json *id)
+void check_id(struct check *v, const struct path *at, const struct json *id)
 {
 	if (id && (json_i64(id) < 0 || json_i64(id) > INT32_MAX))
 		bad(v, at, id, "must be between 0 and 2147483647, inclusive");

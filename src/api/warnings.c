@@ -303,6 +303,10 @@ void api_warnings(const struct api_kind *kind, const struct json *old, const str
 void api_status_warnings(const struct api_kind *kind, const struct json *tree,
 			 const struct warnings *w)
 {
+	if (kind->stored_id == KIND_POD) {
+		warnings_of_ips(w, tree, "status.podIPs[].ip");
+		warnings_of_ips(w, tree, "status.hostIPs[].ip");
+	}
 	bool is_ingress = str_is(kind->kind, "Ingress") && str_is(kind->group, "networking.k8s.io");
 	if (is_ingress || (str_is(kind->kind, "Service") && kind->group.len == 0))
 		warnings_of_points(w, tree);

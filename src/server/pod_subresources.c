@@ -65,6 +65,7 @@ static void set_scheduled(struct arena *a, struct json *tree)
 	*scheduled = *json_object(a);
 	json_set_str(a, scheduled, STR("type"), STR("PodScheduled"));
 	json_set_str(a, scheduled, STR("status"), STR("True"));
+	json_set(a, scheduled, STR("lastProbeTime"), json_null(a));
 	json_set_time(a, scheduled, "lastTransitionTime", world_wall_us());
 }
 

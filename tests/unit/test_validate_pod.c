@@ -140,7 +140,8 @@ static void test_parts(void **state)
 		 "[]: Forbidden: windows pods cannot be resized", "resize"},
 		{"v1", "Pod", POD("'resources':{'requests':{'cpu':'1'}}"),
 		 POD("'resources':{'requests':{'cpu':'1'}}"),
-		 "[]: Forbidden: pods with pod-level resources cannot be resized", "resize"},
+		 "[]: Forbidden: resize of pods with pod-level resources is forbidden when InPlacePodLevelResourcesVerticalScalingEnabled feature gate is disabled",
+		 "resize"},
 	};
 	judge_rows(rows, ARRAY_LEN(rows));
 }
