@@ -140,8 +140,58 @@ static void test_parts(void **state)
 		 "[]: Forbidden: windows pods cannot be resized", "resize"},
 		{"v1", "Pod", POD("'resources':{'requests':{'cpu':'1'}}"),
 		 POD("'resources':{'requests':{'cpu':'1'}}"),
-		 "[]: Forbidden: resize of pods with pod-level resources is forbidden when InPlacePodLevelResourcesVerticalScalingEnabled feature gate is disabled",
+		 "[]: Forbidden: resize of pods with pod-level resources is forbidden when "
+		 "InPlacePodLevelResourcesVerticalScalingEnabled feature gate is disabled",
 		 "resize"},
+	};
+	judge_rows(rows, ARRAY_LEN(rows));
+}
+
+/* Rules over several members of a spec. */
+static void test_spec(void **state)
+{
+	static const struct validate_row rows[] = {
+		{"v1", "PodTemplate", NULL,
+		 "'template':{'spec':{'hostNetwork':true,'containers':[{'name':'c','image':'i',"
+		 "'ports':[{'containerPort':1},{'containerPort':2,'hostPort':3}]}]}}",
+		 "template.spec.containers[0].ports[1].hostPort: Invalid value: 3: must match "
+		 "`containerPort` when `hostNetwork` is true"},
+		{"v1", "Pod", NULL,
+		 POD("'hostnameOverride':'a','hostNetwork':true,'setHostnameAsFQDN':true"),
+		 "spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is "
+		 "true\nspec.hostnameOverride: Forbidden: may not be specified when hostNetwork is "
+		 "true"},
+		{"v1", "Pod", NULL, POD("'hostUsers':false,'hostPID':true"),
+		 "spec.HostPID: Forbidden: when `hostUsers` is false"},
+		{"v1", "Pod", NULL,
+		 "'spec':{'resources':{'limits':{'cpu':'1'},'requests':{'cpu':'1'}},'containers':[{"
+		 "'name':'c','image':'i','resources':{'limits':{'cpu':'2'}}}]}",
+		 "spec.resources.requests[cpu]: Invalid value: \"1\": must be greater than or equal "
+		 "to aggregate container requests of 2\nspec.resources.containers[0][cpu].limits: "
+		 "Invalid value: \"2\": must be less than or equal to pod limits of 1"},
+		{"v1", "Pod", NULL,
+		 POD("'os':{'name':'windows'},'shareProcessNamespace':false,'resources':{}"),
+		 "spec.resources: Forbidden: may not be set for a windows pod\n"
+		 "spec.shareProcessNamespace: Forbidden: cannot be set for a windows pod"},
+		{"v1", "Pod", NULL,
+		 POD("'initContainers':[{'name':'i','image':'i','restartPolicy':'Always',"
+		     "'restartPolicyRules':[{}]}]"),
+		 "spec.initContainers[0].restartPolicyRules: Forbidden: restartPolicyRules are not "
+		 "allowed for init containers with restart policy Always"},
+		{"v1", "Pod", NULL,
+		 "'spec':{'volumes':[{'name':'v','configMap':{'name':'m'}}],'containers':[{'name':"
+		 "'c','image':'i','env':[{'name':'A','valueFrom':{'fileKeyRef':{'volumeName':'v',"
+		 "'path':'a','key':'k'}}}]}]}",
+		 "spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: \"v\": "
+		 "referenced volume must be of type emptyDir"},
+		{"v1", "Pod", NULL, POD("'tolerations':[{'key':'a','operator':'Lt','value':'1'}]"),
+		 "spec.tolerations[0].operator: Unsupported value: \"Lt\": supported values: "
+		 "\"Equal\", \"Exists\", \"Lt\", \"Gt\""},
+		{"v1", "Pod", NULL,
+		 POD("'volumes':[{'name':'t','projected':{'sources':[{'serviceAccountToken':{"
+		     "'path':'/a'}}]}},{'name':'f','emptyDir':{},'cephfs':{}}]"),
+		 "spec.volumes[0].projected.path: Invalid value: \"/a\": must be a relative path\n"
+		 "spec.volumes[1].cephFS: Forbidden: may not specify more than 1 volume type"},
 	};
 	judge_rows(rows, ARRAY_LEN(rows));
 }
@@ -149,9 +199,8 @@ static void test_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_annotations),
-		cmocka_unit_test(test_security),
-		cmocka_unit_test(test_updates),
+		cmocka_unit_test(test_annotations), cmocka_unit_test(test_security),
+		cmocka_unit_test(test_updates),	    cmocka_unit_test(test_spec),
 		cmocka_unit_test(test_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
