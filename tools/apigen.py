@@ -25,7 +25,7 @@ A kind is served under a plural, `namespaced` or `cluster`; the indented lines a
 a type named <Kind>List.  Names of scalars and of other types:
 
     string ResourceName            any string
-    enum Protocol SCTP TCP UDP     one of these strings
+    enum Protocol SCTP TCP UDP     one of these strings, and OpenAPI says so
     name ResourceList map[ResourceName]quantity
     name Verbs []string wrapped    protobuf wraps the list in a message of its own
 
@@ -49,7 +49,7 @@ Words after the type:
     = JSON         default
     list=atomic | list=set | list=map(k1,k2)
     atomic         a map that server-side apply replaces as a whole; after `type X`: so is the struct
-    granular       not atomic although its type is
+    granular       not atomic although its type is; of a map: OpenAPI says so
     patch=merge(k) | patch=merge | patch=replace | patch=retainKeys | patch=merge,retainKeys(k)
     off=Gate       belongs to a feature that this release leaves off
     immutable
@@ -383,9 +383,13 @@ class Model:
             f.flags.add('MAP_ATOMIC')
         for w in words:
             m = re.match(r'(list|patch|off)=([\w,]+)(?:\(([^)]*)\))?$', w)
-            if w in ('required', 'omitempty', 'always', 'omitzero', 'granular'):
+            if w in ('required', 'omitempty', 'always', 'omitzero'):
                 continue
-            if w == 'atomic':
+            if w == 'granular' and f.shape == 'ONE':
+                continue
+            if w == 'granular':
+                f.flags.add('MAP_GRANULAR')
+            elif w == 'atomic':
                 f.flags.add('MAP_ATOMIC')
             elif w == 'keepempty':
                 f.flags.add('KEEP_EMPTY')

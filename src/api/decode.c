@@ -65,10 +65,12 @@ static void add_path(struct buf *out, const struct place *p)
 	if (!p)
 		return;
 	add_path(out, p->up);
+	if (p->index < 0 && out->len)
+		buf_add_char(out, '.');
 	if (p->index >= 0)
 		buf_printf(out, "[%lld]", (long long)p->index);
 	else
-		buf_printf(out, "%s%.*s", out->len ? "." : "", STR_FMT(p->key));
+		buf_add_str(out, p->key); /* which may have any byte */
 }
 
 static const char *type_word(const struct json *v)
@@ -154,11 +156,36 @@ static bool int_value(struct walk *w, const struct place *p, const struct json *
 	return true;
 }
 
+static unsigned char byte_of_number(struct walk *w, const struct place *p, const struct json *v)
+{
+	bool is_number = v->type == JSON_INT || v->type == JSON_DOUBLE;
+	if (v->type == JSON_INT && v->integer >= 0 && v->integer <= UINT8_MAX)
+		return (unsigned char)v->integer;
+	if (v->type != JSON_NULL)
+		save_mismatch(w, p, is_number ? number_word(w, v).at : type_word(v), STR("uint8"));
+	return 0;
+}
+
+/* A list of numbers is as good as base64 of them. */
+static void bytes_of_numbers(struct walk *w, const struct place *p, const struct json *v,
+			     const struct json **ret_out)
+{
+	CLEANUP_BUF bytes = BUF_INIT(JSON_MAX_BYTES), text = BUF_INIT(SIZE_MAX);
+	for (size_t i = 0; i < json_count(v); i++)
+		buf_add_char(&bytes, (char)byte_of_number(w, p, json_at(v, i)));
+	base64_add(&text, buf_str(&bytes));
+	*ret_out = json_string(w->a, arena_str(w->a, buf_str(&text)));
+}
+
 static bool bytes_value(struct walk *w, const struct place *p, const struct json *v,
 			const struct json **ret_out)
 {
 	struct str bytes;
 	struct err err;
+	if (v->type == JSON_ARRAY) {
+		bytes_of_numbers(w, p, v, ret_out);
+		return true;
+	}
 	if (v->type != JSON_STRING) {
 		save_mismatch(w, p, type_word(v), STR("[]uint8"));
 		return true;
@@ -426,7 +453,9 @@ static bool map_entry(struct walk *w, const struct place *p, const struct api_fi
 	if (f->shape != SHAPE_MAP_OF_LISTS) {
 		if (!one_value(w, p, f, f->element_go_type, v, ret_out))
 			return false;
-		*ret_out = *ret_out ? *ret_out : zero_value(w, f);
+		if (!*ret_out) /* the store keeps absent bytes as none */
+			*ret_out = f->form == FORM_BYTES ? json_cstring(w->a, "")
+							 : zero_value(w, f);
 		return true;
 	}
 	if (v->type != JSON_NULL &&

@@ -4,7 +4,8 @@
 #include "api/gotext.h"
 
 /* Duplicates come from the parser and unknown fields from the walk; both are told in the order of
- * the document.  The place of a path is the list of positions of its members and elements. */
+ * the document.  The place of a path is the list of positions of its members and elements: of the
+ * n-th 2n + 1, of a repetition that follows n others 2n. */
 
 #define PLACE_DEPTH_MAX 64
 
@@ -41,7 +42,7 @@ static bool step_into_list(struct fault *f, const struct json **tree, struct str
 		return false;
 	*tree = json_at(*tree, (size_t)i);
 	*rest = tail;
-	f->place[f->depth++] = (uint32_t)i;
+	f->place[f->depth++] = 2 * (uint32_t)i + 1;
 	return true;
 }
 
@@ -57,7 +58,7 @@ static bool step(struct fault *f, const struct json **tree, struct str *rest)
 	if (!m)
 		return false;
 	f->keys[f->depth] = m->key;
-	f->place[f->depth++] = (uint32_t)(m - (*tree)->object.members);
+	f->place[f->depth++] = 2 * (uint32_t)(m - (*tree)->object.members) + 1;
 	*rest = str_skip(*rest, m->key.len);
 	*tree = m->value;
 	return true;
@@ -98,15 +99,14 @@ static int compare_keys(const void *left, const void *right)
 	return a->depth != b->depth ? (a->depth < b->depth ? -1 : 1) : compare_order(a, b);
 }
 
-static void add_paths(struct fault *all, size_t *count, const struct json *tree,
-		      const struct str *paths, size_t path_count, bool is_duplicate)
+static struct fault *add_fault(struct fault *all, size_t *count, const struct json *tree,
+			       struct str path)
 {
-	for (size_t i = 0; i < path_count && *count < UNKNOWN_FIELDS_MAX; i++) {
-		struct fault *f = &all[*count];
-		*f = (struct fault){.path = paths[i], .is_duplicate = is_duplicate};
-		f->order = (uint32_t)(*count)++;
-		find_place(f, tree);
-	}
+	struct fault *f = &all[*count];
+	*f = (struct fault){.path = path, .order = (uint32_t)*count};
+	(*count)++;
+	find_place(f, tree);
+	return f;
 }
 
 /* path is one of unknown or below it: nobody looks at what is there. */
@@ -122,15 +122,18 @@ static bool is_in_unknown(const struct unknown_fields *unknown, struct str path)
 	return false;
 }
 
-static struct str *known_paths(struct arena *a, const struct json_duplicates *duplicates,
-			       const struct unknown_fields *unknown, size_t *ret_count)
+static void add_duplicates(struct fault *all, size_t *count, const struct json *tree,
+			   const struct json_duplicates *duplicates,
+			   const struct unknown_fields *unknown)
 {
-	struct str *paths = ARENA_ARRAY(a, struct str, duplicates->count + 1);
-	*ret_count = 0;
-	for (size_t i = 0; i < duplicates->count; i++)
-		if (!is_in_unknown(unknown, duplicates->paths[i]))
-			paths[(*ret_count)++] = duplicates->paths[i];
-	return paths;
+	for (size_t i = 0; i < duplicates->count && *count < UNKNOWN_FIELDS_MAX; i++) {
+		if (is_in_unknown(unknown, duplicates->paths[i]))
+			continue;
+		struct fault *f = add_fault(all, count, tree, duplicates->paths[i]);
+		f->is_duplicate = true;
+		if (f->depth)
+			f->place[f->depth - 1] = 2 * duplicates->places[i];
+	}
 }
 
 static struct str fault_text(struct arena *a, const struct fault *f)
@@ -155,13 +158,10 @@ struct strict_faults api_strict_faults(struct arena *a, const struct json *tree,
 	if (!(duplicates && duplicates->count) && !(unknown && unknown->count))
 		return faults; /* what follows needs room for the worst */
 	struct fault *all = mem_alloc(UNKNOWN_FIELDS_MAX * sizeof(*all));
-	if (duplicates && !is_yaml) {
-		size_t known;
-		struct str *paths = known_paths(a, duplicates, unknown, &known);
-		add_paths(all, &count, tree, paths, known, true);
-	}
-	if (unknown)
-		add_paths(all, &count, tree, unknown->paths, unknown->count, false);
+	if (duplicates && !is_yaml)
+		add_duplicates(all, &count, tree, duplicates, unknown);
+	for (size_t i = 0; unknown && i < unknown->count && count < UNKNOWN_FIELDS_MAX; i++)
+		add_fault(all, &count, tree, unknown->paths[i]);
 	qsort(all, count, sizeof(*all), is_yaml ? compare_keys : compare_places);
 	faults.texts = ARENA_ARRAY(a, struct str, lines + count);
 	for (size_t i = 0; i < lines; i++)

@@ -59,8 +59,74 @@ static struct str image_tag(struct str image, bool *ret_has_digest)
 	return str_cut(name, ':', &head, &tail) ? tail : (struct str){};
 }
 
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Letters and digits, joined by a dot, one or two underscores, or dashes. */
+static bool is_image_path(struct str path)
+{
+	size_t i = 0;
+	for (;;) {
+		size_t start = i;
+		while (i < path.len && is_letter_or_digit(path.at[i]))
+			i++;
+		if (i == start)
+			return false;
+		if (i == path.len)
+			return true;
+		char joint = path.at[i++];
+		if (joint == '_' && i < path.len && path.at[i] == '_')
+			i++;
+		while (joint == '-' && i < path.len && path.at[i] == '-')
+			i++;
+		if (!memchr("./_-", joint, 4))
+			return false;
+	}
+}
+
+static bool has_capital(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] >= 'A' && text.at[i] <= 'Z')
+			return true;
+	return false;
+}
+
+/* Without tag and digest.  A registry's host stands before the first slash when it cannot be a
+ * path. */
+static bool is_image_name(struct str name)
+{
+	struct str host, path;
+	if (!str_cut(name, '/', &host, &path))
+		return is_image_path(name);
+	bool is_host = memchr(host.at, '.', host.len) || memchr(host.at, ':', host.len) ||
+		       str_is(host, "localhost") || has_capital(host);
+	return host.len > 0 && is_image_path(is_host ? path : name);
+}
+
+static bool is_image(struct str image)
+{
+	struct str digest, tag;
+	bool has_digest;
+	str_cut(image, '@', &image, &digest);
+	tag = image_tag(image, &has_digest);
+	if (tag.at)
+		image.len -= tag.len + 1;
+	for (size_t i = 0; i < tag.len; i++) {
+		char c = tag.at[i];
+		bool is_plain = is_letter_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_';
+		if (!is_plain && (i == 0 || (c != '.' && c != '-')))
+			return false;
+	}
+	return is_image_name(image);
+}
+
 struct str image_pull_policy(struct str image)
 {
+	if (!is_image(image))
+		return STR("IfNotPresent");
 	bool has_digest;
 	struct str tag = image_tag(image, &has_digest);
 	if (image.len > 0 && !has_digest && (!tag.at || str_is(tag, "latest")))

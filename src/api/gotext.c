@@ -144,7 +144,44 @@ static size_t character_len(struct str text)
 	return 0;
 }
 
-/* What is beyond ASCII is taken as printable. */
+/* Beyond ASCII: spaces, what formats, and what is no character, which Go does not print. */
+static const struct {
+	uint32_t from, to;
+} unprintable[] = {
+	{0x80, 0xa0},	    {0xad, 0xad},	 {0x600, 0x605},   {0x61c, 0x61c},
+	{0x6dd, 0x6dd},	    {0x70f, 0x70f},	 {0x1680, 0x1680}, {0x180e, 0x180e},
+	{0x2000, 0x200f},   {0x2028, 0x202f},	 {0x205f, 0x206f}, {0x3000, 0x3000},
+	{0xd800, 0xf8ff},   {0xfeff, 0xfeff},	 {0xfff0, 0xfffb}, {0xfffe, 0xffff},
+	{0xe0000, 0xe00ff}, {0xf0000, 0x10ffff},
+};
+
+static uint32_t character_code(const char *at, size_t len)
+{
+	static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t code = (unsigned char)at[0] & first_bits[len];
+	for (size_t i = 1; i < len; i++)
+		code = code << 6 | ((unsigned char)at[i] & 0x3f);
+	return code;
+}
+
+static bool quote_unprintable(struct buf *out, uint32_t code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
+		if (code < unprintable[i].from || code > unprintable[i].to)
+			continue;
+		buf_printf(out, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+		return true;
+	}
+	return false;
+}
+
+static bool quote_character(struct buf *out, const char *at, size_t len)
+{
+	if (len == 1)
+		return quote_special(out, (unsigned char)at[0]);
+	return quote_unprintable(out, character_code(at, len));
+}
+
 void gotext_quote(struct buf *out, struct str text)
 {
 	buf_add_char(out, '"');
@@ -152,7 +189,7 @@ void gotext_quote(struct buf *out, struct str text)
 		size_t len = character_len(text);
 		if (len == 0)
 			buf_printf(out, "\\x%02x", (unsigned char)text.at[0]);
-		else if (len > 1 || !quote_special(out, (unsigned char)text.at[0]))
+		else if (!quote_character(out, text.at, len))
 			buf_add_str(out, str_n(text.at, len));
 		text = str_skip(text, MAX(len, (size_t)1));
 	}

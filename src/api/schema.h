@@ -55,9 +55,10 @@ enum field_flag {
 	/* Protobuf nests it, JSON does not: the field_count fields of its type follow in this very
 	 * list, with tags of the nested message and view offsets of the parent. */
 	FIELD_INLINE = 1 << 9,
-	FIELD_WRAPPED = 1 << 10,    /* protobuf puts the list into a message {items = 1} */
-	FIELD_GATED_OFF = 1 << 11,  /* of a feature that this release leaves off */
-	FIELD_KEEP_EMPTY = 1 << 12, /* an empty list is kept when a document is normalised */
+	FIELD_WRAPPED = 1 << 10,      /* protobuf puts the list into a message {items = 1} */
+	FIELD_GATED_OFF = 1 << 11,    /* of a feature that this release leaves off */
+	FIELD_MAP_GRANULAR = 1 << 13, /* said of a map that is merged anyway */
+	FIELD_KEEP_EMPTY = 1 << 12,   /* an empty list is kept when a document is normalised */
 };
 
 struct api_field {

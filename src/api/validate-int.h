@@ -223,7 +223,8 @@ void check_allocated_config(struct check *v, const struct path *at, const struct
 			    const struct json *requests);
 
 /* Webhooks of admission and of conversion. */
-void check_webhook_client(struct check *v, const struct path *at, const struct json *client);
+void check_webhook_client(struct check *v, const struct path *at, const struct json *client,
+			  bool is_admission); /* else of conversion */
 void check_review_versions(struct check *v, const struct path *at, const struct json *versions);
 
 /* As upstream prints a value of its internal types: Go's field names, zero values included. */

@@ -155,7 +155,7 @@ static void check_hook(struct check *v, const struct path *at, const struct json
 		    "the timeout value must be between 1 and 30 seconds");
 	check_label_selector(v, MEMBER(at, "namespaceSelector"), GET(hook, "namespaceSelector"));
 	check_label_selector(v, MEMBER(at, "objectSelector"), GET(hook, "objectSelector"));
-	check_webhook_client(v, MEMBER(at, "clientConfig"), GET(hook, "clientConfig"));
+	check_webhook_client(v, MEMBER(at, "clientConfig"), GET(hook, "clientConfig"), true);
 	check_optional_enum(v, MEMBER(at, "reinvocationPolicy"), GET(hook, "reinvocationPolicy"),
 			    "IfNeeded,Never");
 	check_match_conditions(v, MEMBER(at, "matchConditions"), GET(hook, "matchConditions"),
@@ -168,9 +168,9 @@ static void webhook_rules(struct check *v, const struct json *tree)
 	FOR_ITEMS(i, hook, hooks)
 	{
 		const struct path *at = ITEM(ROOT("webhooks"), i);
+		check_hook(v, at, hook);
 		check_review_versions(v, MEMBER(at, "admissionReviewVersions"),
 				      GET(hook, "admissionReviewVersions"));
-		check_hook(v, at, hook);
 		if (TEXT(hook, "name").len > 0 && is_text_repeated(hooks, i, "name"))
 			duplicate(v, MEMBER(at, "name"), TEXT(hook, "name"));
 	}
@@ -212,6 +212,9 @@ static void check_param_kind(struct check *v, const struct path *at, const struc
 	struct str version = TEXT(kind, "apiVersion"), name = TEXT(kind, "kind"), group, tail;
 	if (version.len == 0) {
 		required(v, MEMBER(at, "apiVersion"), "%s", "");
+	} else if (str_cut(version, '/', &group, &tail) && memchr(tail.at, '/', tail.len)) {
+		bad_text(v, MEMBER(at, "apiVersion"), version,
+			 "unexpected GroupVersion string: %.*s", STR_FMT(version));
 	} else {
 		if (!str_cut(version, '/', &group, &tail))
 			tail = version;
@@ -280,7 +283,11 @@ static void check_audit_annotations(struct check *v, const struct path *at, cons
 		struct str key = TEXT(annotation, "key");
 		struct str full =
 			arena_printf(v->arena, "%.*s/%.*s", STR_FMT(policy), STR_FMT(key));
-		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
+		if (policy.len == 0)
+			bad_text(v, MEMBER(here, "key"), key,
+				 "requires metadata.name be non-empty");
+		else
+			check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
 		check_value_expression(v, MEMBER(here, "valueExpression"),
 				       TEXT(annotation, "valueExpression"), cel);
 		if (is_text_repeated(list, i, "key"))
@@ -362,7 +369,7 @@ static void check_param_ref(struct check *v, const struct path *at, const struct
 		check_label_selector(v, MEMBER(at, "selector"), GET(ref, "selector"));
 	if (name.len == 0 && !GET(ref, "selector"))
 		required(v, at, "one of name or selector must be specified");
-	if (!action)
+	if (json_str(action).len == 0)
 		required(v, MEMBER(at, "parameterNotFoundAction"), "%s", "");
 	else
 		check_enum(v, MEMBER(at, "parameterNotFoundAction"), json_str(action),
@@ -386,6 +393,10 @@ static void binding_rules(struct check *v, const struct json *tree)
 		if (is_repeated(actions, i))
 			duplicate_value(v, ITEM(actions_at, i), action);
 	}
+	if (has_text(actions, STR("Deny")) && has_text(actions, STR("Warn")))
+		bad(v, actions_at, actions,
+		    "must not contain both Deny and Warn (repeating the same validation failure "
+		    "information in the API response and headers serves no purpose)");
 }
 
 #define ADMISSION "admissionregistration.k8s.io"

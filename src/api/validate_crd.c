@@ -284,7 +284,7 @@ static void check_conversion(struct check *v, const struct path *at, const struc
 	if (!client)
 		required(v, client_at, "required when strategy is set to Webhook");
 	else
-		check_webhook_client(v, client_at, client);
+		check_webhook_client(v, client_at, client, false);
 	if (json_count(versions) == 0)
 		required(v, versions_at, "%s", "");
 	else

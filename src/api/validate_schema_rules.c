@@ -68,7 +68,7 @@ static void check_field_path(struct check *v, const struct path *at, struct str 
 	if (has_line_break(path))
 		bad_text(v, at, path, "fieldPath must not contain line breaks");
 	if (!is_described(schema, path))
-		bad_text(v, at, path, "fieldPath must be a valid path");
+		bad_text(v, at, path, "must be a valid path");
 }
 
 /* What can be said of rules without compiling them. */

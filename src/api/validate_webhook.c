@@ -104,12 +104,14 @@ static void check_service_path(struct check *v, const struct path *at, struct st
 	}
 }
 
+/* Of admission webhooks upstream asks the namespace for the name and the name for the namespace. */
 static void check_webhook_service(struct check *v, const struct path *at,
-				  const struct json *service)
+				  const struct json *service, bool is_admission)
 {
 	int64_t port = INT(service, "port");
-	check_required(v, MEMBER(at, "name"), TEXT(service, "name"));
-	check_required(v, MEMBER(at, "namespace"), TEXT(service, "namespace"));
+	struct str name = TEXT(service, "name"), space = TEXT(service, "namespace");
+	check_required(v, MEMBER(at, "name"), is_admission ? space : name);
+	check_required(v, MEMBER(at, "namespace"), is_admission ? name : space);
 	if (GET(service, "path"))
 		check_service_path(v, MEMBER(at, "path"), TEXT(service, "path"));
 	if (!port_is_valid(port))
@@ -117,7 +119,8 @@ static void check_webhook_service(struct check *v, const struct path *at,
 		    PORT_RANGE_TEXT);
 }
 
-void check_webhook_client(struct check *v, const struct path *at, const struct json *client)
+void check_webhook_client(struct check *v, const struct path *at, const struct json *client,
+			  bool is_admission)
 {
 	const struct json *url = GET(client, "url"), *service = GET(client, "service");
 	if ((url != NULL) == (service != NULL))
@@ -125,7 +128,7 @@ void check_webhook_client(struct check *v, const struct path *at, const struct j
 	else if (url)
 		check_url(v, MEMBER(at, "url"), json_str(url));
 	else
-		check_webhook_service(v, MEMBER(at, "service"), service);
+		check_webhook_service(v, MEMBER(at, "service"), service, is_admission);
 }
 
 void check_review_versions(struct check *v, const struct path *at, const struct json *versions)

@@ -49,7 +49,7 @@ size_t json_unique(struct arena *a, struct json_member *members, size_t count, b
 
 /* Appends to duplicates unless the same path and line are there, or JSON_MAX_DUPLICATES are. */
 void json_duplicates_add(struct arena *a, struct json_duplicates *duplicates, struct str path,
-			 struct str key, uint32_t line);
+			 struct str key, uint32_t line, uint32_t place);
 
 /* json_stack: the open containers of a parser.  Values wait here until their container closes; then
  * they move to the arena in one piece of the right size. */

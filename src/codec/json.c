@@ -377,7 +377,7 @@ size_t json_find(const struct json *array, const struct json *item)
 }
 
 void json_duplicates_add(struct arena *a, struct json_duplicates *d, struct str path,
-			 struct str key, uint32_t line)
+			 struct str key, uint32_t line, uint32_t place)
 {
 	if (d->count >= JSON_MAX_DUPLICATES)
 		return;
@@ -389,9 +389,11 @@ void json_duplicates_add(struct arena *a, struct json_duplicates *d, struct str 
 		d->paths = ARENA_ARRAY(a, struct str, d->cap);
 		d->keys = ARENA_ARRAY(a, struct str, d->cap);
 		d->lines = ARENA_ARRAY(a, uint32_t, d->cap);
+		d->places = ARENA_ARRAY(a, uint32_t, d->cap);
 	}
 	d->paths[d->count] = path;
 	d->keys[d->count] = key;
+	d->places[d->count] = place;
 	d->lines[d->count++] = line;
 }
 

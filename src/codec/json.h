@@ -69,6 +69,7 @@ struct json_duplicates {
 	struct str *paths;
 	struct str *keys; /* last part of the path */
 	uint32_t *lines;  /* of the repeated value, counted from 1; 0 unless the text was YAML */
+	uint32_t *places; /* how many different keys of its object stand before it */
 	size_t count, cap;
 	bool keeps_last; /* set before parsing */
 };

@@ -47,13 +47,16 @@ static void write_path(const struct json_stack *s, struct str key, struct buf *p
 static void on_repeat(void *arg, size_t position)
 {
 	struct json_stack *s = arg;
-	size_t at = s->bases[s->depth - 1] + position;
+	size_t base = s->bases[s->depth - 1], at = base + position;
+	uint32_t place = 0;
 	CLEANUP_BUF path = BUF_INIT(JSON_MAX_BYTES);
 	if (s->duplicates->count >= JSON_MAX_DUPLICATES)
 		return;
+	for (size_t i = base; i < at; i++) /* a repeated one has lost its value */
+		place += s->members[i].value != NULL;
 	write_path(s, s->members[at].key, &path);
 	json_duplicates_add(s->arena, s->duplicates, arena_str(s->arena, buf_str(&path)),
-			    s->members[at].key, s->has_lines ? s->lines[at] : 0);
+			    s->members[at].key, s->has_lines ? s->lines[at] : 0, place);
 }
 
 void json_stack_array(struct json_stack *s, struct json *array)

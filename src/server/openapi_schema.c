@@ -222,8 +222,9 @@ static void write_map(struct openapi *o, const struct api_field *f)
 		write_element(o, "items", f);
 		openapi_close(o->out, '}');
 	}
-	if (f->flags & FIELD_MAP_ATOMIC)
-		openapi_string(o->out, "x-kubernetes-map-type", STR("atomic"));
+	if (f->flags & (FIELD_MAP_ATOMIC | FIELD_MAP_GRANULAR))
+		openapi_string(o->out, "x-kubernetes-map-type",
+			       f->flags & FIELD_MAP_ATOMIC ? STR("atomic") : STR("granular"));
 }
 
 /* Its default: a declared one, or the zero value of what is always written. */
@@ -249,11 +250,12 @@ static void write_map_type(struct openapi *o, const struct api_field *f)
 }
 
 /* Upstream has no description of the fields of a CustomResourceDefinition's schema but for a few,
- * so that a reference there stands alone. */
+ * nor of the paths of an Ingress's rule, so that a reference there stands alone. */
 static bool is_bare(const struct api_type *t, const struct api_field *f)
 {
-	return f->shape == SHAPE_ONE && !forms[f->form].type &&
-	       str_is(t->name, "JSONSchemaProps") && !str_is(f->name, "default");
+	bool is_schema = str_is(t->name, "JSONSchemaProps") && !str_is(f->name, "default");
+	bool is_rule = str_is(t->name, "IngressRule") && str_is(f->name, "http");
+	return f->shape == SHAPE_ONE && !forms[f->form].type && (is_schema || is_rule);
 }
 
 static void write_one(struct openapi *o, const struct api_type *t, const struct api_field *f)

@@ -79,6 +79,24 @@ struct search {
 	bool is_found;
 };
 
+/* Nothing when no path refers to one. */
+static void write_components(struct openapi *o)
+{
+	CLEANUP_BUF schemas = BUF_INIT(SIZE_MAX);
+	struct buf *out = o->out;
+	o->out = &schemas;
+	openapi_write_schemas(o);
+	o->out = out;
+	openapi_open(out, "components", '{');
+	if (schemas.len) {
+		openapi_open(out, "schemas", '{');
+		buf_add_str(out, buf_str(&schemas));
+		openapi_close(out, '}');
+	}
+	write_security(o);
+	buf_add_cstr(out, "}}");
+}
+
 static void write_if_named(const struct part *part, void *ctx)
 {
 	struct search *s = ctx;
@@ -96,14 +114,8 @@ bool openapi_write_v3(struct buf *out, struct str name)
 	begin(&o, &openapi_dialect_v3, out);
 	struct search search = {.name = name, .openapi = &o};
 	openapi_each_part(write_if_named, &search);
-	if (search.is_found) {
-		openapi_open(out, "components", '{');
-		openapi_open(out, "schemas", '{');
-		openapi_write_schemas(&o);
-		openapi_close(out, '}');
-		write_security(&o);
-		buf_add_cstr(out, "}}");
-	}
+	if (search.is_found)
+		write_components(&o);
 	free(o.marks);
 	return search.is_found;
 }

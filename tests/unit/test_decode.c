@@ -270,7 +270,7 @@ static void yaml_faults_have_lines(void **state)
 	struct str duplicate_paths[] = {STR("data.a.b")}, duplicate_keys[] = {STR("a.b")};
 	uint32_t lines[] = {7};
 	struct unknown_fields unknown = {unknown_paths, 2, 2};
-	struct json_duplicates duplicates = {duplicate_paths, duplicate_keys, lines, 1, 1};
+	struct json_duplicates duplicates = {duplicate_paths, duplicate_keys, lines, .count = 1};
 	struct strict_faults faults = api_strict_faults(&a, tree, &duplicates, &unknown, true);
 	assert_int_equal(faults.count, 3);
 	assert_true(str_is(faults.texts[0], "line 7: key \"a.b\" already set in map"));

@@ -87,6 +87,8 @@ static void test_containers(void **state)
 				      "\"terminationMessagePolicy\":\"File\"}"},
 		{"{\"image\":\"r:5000/i:1\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
 		{"{\"image\":\"r:5000/i\"}", "{\"imagePullPolicy\":\"Always\"}"},
+		{"{\"image\":\"Nginx\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
+		{"{\"image\":\"R/a__b--c\"}", "{\"imagePullPolicy\":\"Always\"}"},
 		{"{\"image\":\"i@sha256:0\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
 		{"{\"image\":\"i:1\",\"livenessProbe\":{\"httpGet\":{\"port\":80}}}",
 		 "{\"livenessProbe\":{\"httpGet\":{\"port\":80,\"path\":\"/\",\"scheme\":\"HTTP\"},"

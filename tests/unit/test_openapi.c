@@ -152,10 +152,11 @@ static void count_described(const struct json_member *type, struct coverage *c)
 	}
 }
 
-/* All but six fields of JSONSchemaProps, whose references must stand alone. */
+/* All but six fields of JSONSchemaProps and one of IngressRule, whose references must stand alone.
+ */
 static void everything_is_described(void **state)
 {
-	enum { LEFT_OUT = 6 };
+	enum { LEFT_OUT = 7 };
 	CLEANUP_ARENA a = {};
 	CLEANUP_BUF text = BUF_INIT(OPENAPI_MAX_BYTES);
 	struct coverage c = {};
