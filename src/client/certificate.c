@@ -17,7 +17,7 @@ struct answer {
 static const struct answer approval = {"Approved", "Denied", "KubectlApprove",
 				       "This CSR was approved by kubectl certificate approve.",
 				       "approved"};
-static const struct answer denial = {"Denied", "KubectlDeny",
+static const struct answer denial = {"Denied", "Approved", "KubectlDeny",
 				     "This CSR was denied by kubectl certificate deny.", "denied"};
 
 struct answering {
