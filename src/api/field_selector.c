@@ -55,7 +55,7 @@ static enum rc value_unescape(struct arena *a, struct str value, struct str *ret
 		char c = value.at[i];
 		if (c == '=' || c == ',')
 			return err_set(err, RC_BAD_REQUEST,
-				       "invalid field selector: unescaped character in value: %c",
+				       "invalid field selector: unescaped character in value: %d",
 				       c);
 		if (c == '\\') {
 			size_t next = i++;
@@ -84,26 +84,42 @@ static bool term_cut(struct str term, struct field_requirement *r)
 	return false;
 }
 
-enum rc field_selector_parse(struct arena *a, struct str text, struct field_selector *ret_selector,
-			     struct err *err)
+/* The terms, not the empty ones, in upstream's order: by their bytes. */
+static struct str *terms_sorted(struct arena *a, struct str text, size_t *ret_count)
 {
-	struct field_requirement *items = NULL;
+	struct str *terms = NULL;
 	size_t count = 0, cap = 0;
-	if (text.len > SELECTOR_TEXT_MAX)
-		return err_set(err, RC_BAD_REQUEST, "fieldSelector: must be no more than %u bytes",
-			       SELECTOR_TEXT_MAX);
 	for (struct str rest = text; rest.len > 0;) {
 		struct str term = str_n(rest.at, term_len(rest));
-		struct field_requirement r = {};
 		rest = str_skip(rest, term.len + 1);
 		if (term.len == 0)
 			continue;
-		if (!term_cut(term, &r))
-			return refuse_term(text, term, err);
-		TRY(value_unescape(a, r.value, &r.value, err));
 		if (count == cap)
-			items = arena_grow(a, items, count, &cap, sizeof(*items));
-		items[count++] = r;
+			terms = arena_grow(a, terms, count, &cap, sizeof(*terms));
+		size_t at = count++;
+		for (; at > 0 && str_cmp(term, terms[at - 1]) < 0; at--)
+			terms[at] = terms[at - 1];
+		terms[at] = term;
+	}
+	*ret_count = count;
+	return terms;
+}
+
+enum rc field_selector_parse(struct arena *a, struct str text, struct field_selector *ret_selector,
+			     struct err *err)
+{
+	size_t count;
+	if (text.len > SELECTOR_TEXT_MAX)
+		return err_set(err, RC_BAD_REQUEST, "fieldSelector: must be no more than %u bytes",
+			       SELECTOR_TEXT_MAX);
+	struct str *terms = terms_sorted(a, text, &count);
+	struct field_requirement *items = arena_alloc(a, (count + 1) * sizeof(*items));
+	for (size_t i = 0; i < count; i++) {
+		struct field_requirement r = {};
+		if (!term_cut(terms[i], &r))
+			return refuse_term(text, terms[i], err);
+		TRY(value_unescape(a, r.value, &r.value, err));
+		items[i] = r;
 	}
 	*ret_selector = (struct field_selector){items, count};
 	return RC_OK;

@@ -130,15 +130,22 @@ static enum rc key_check(struct str key, struct err *err)
 
 static enum rc values_check(const struct selector_requirement *r, struct err *err)
 {
+	CLEANUP_BUF text = BUF_INIT(ERR_TEXT_MAX);
+	size_t bad = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		struct faults f;
+		struct err one;
 		char path[512];
 		snprintf(path, sizeof(path), "values[%zu][%.*s]", i, STR_FMT(r->key));
 		name_check(&f, NAME_LABEL_VALUE, r->values[i]);
-		if (f.count)
-			return refuse(err, path, r->values[i], &f);
+		if (f.count == 0 || refuse(&one, path, r->values[i], &f) == RC_OK)
+			continue;
+		buf_add_cstr(&text, bad++ ? ", " : "");
+		buf_add_cstr(&text, one.text);
 	}
-	return RC_OK;
+	if (bad == 0)
+		return RC_OK;
+	return err_set(err, RC_BAD_REQUEST, bad > 1 ? "[%s]" : "%s", text.data);
 }
 
 static enum rc refuse_number(struct err *err, struct str value)

@@ -5,6 +5,8 @@
 
 #define TOKEN_MAX_BYTES 4096
 
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 struct str continue_token_write(struct arena *a, const struct continue_token *t)
 {
 	CLEANUP_BUF text = BUF_INIT(TOKEN_MAX_BYTES);
@@ -34,6 +36,15 @@ static bool is_clean(struct str key)
 	return true;
 }
 
+/* Where a decoder stops that takes four letters at a time. */
+static size_t first_bad_letter(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!text.at[i] || !strchr(letters, text.at[i]))
+			return i;
+	return text.len ? text.len - 1 : 0;
+}
+
 enum rc continue_token_parse(struct arena *a, struct str text, struct continue_token *ret_token,
 			     struct err *err)
 {
@@ -45,7 +56,7 @@ enum rc continue_token_parse(struct arena *a, struct str text, struct continue_t
 		return err_set(err, RC_BAD_REQUEST,
 			       "invalid continue token: continue key is not valid: illegal base64 "
 			       "data at input byte %zu",
-			       text.len ? text.len - 1 : 0);
+			       first_bad_letter(text));
 	if (json_parse(a, bytes, &tree, NULL, &cause) != RC_OK)
 		return err_set(err, RC_BAD_REQUEST,
 			       "invalid continue token: continue key is not valid: %s", cause.text);

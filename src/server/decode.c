@@ -377,11 +377,13 @@ static enum step read_delete_query(struct request *r)
 	struct str propagation = query_get(&r->arena, r->query, "propagationPolicy");
 	struct str orphan = query_get(&r->arena, r->query, "orphanDependents");
 	struct err err;
-	if (grace.len && gotext_int(grace, &o->grace_s, &err) != RC_OK)
+	if (grace.at && gotext_int(grace, &o->grace_s, &err) != RC_OK)
 		return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	o->has_grace = grace.len > 0;
 	if (propagation.at)
 		o->propagation = propagation;
+	o->uid = query_get(&r->arena, r->query, "uid");
+	o->resource_version = query_get(&r->arena, r->query, "resourceVersion");
 	if (orphan.len)
 		o->propagation = str_is(orphan, "false") || str_is(orphan, "0") ? STR("Background")
 										: STR("Orphan");
@@ -414,18 +416,7 @@ static enum rc decode_protobuf_options(struct request *r, struct decoded *d, str
 				   &envelope, &d->parsed, err);
 }
 
-static bool is_group_version(struct str api_version)
-{
-	const struct api *api = api_builtin();
-	if (str_is(api_version, "meta.k8s.io/v1"))
-		return true;
-	for (uint32_t i = 0; i < api->kind_count; i++)
-		if (str_eq(api->kinds[i].api_version, api_version))
-			return true;
-	return false;
-}
-
-/* Why tree is no DeleteOptions of a version that is served; nothing when it is. */
+/* Why tree is no DeleteOptions, which every version has; nothing when it is. */
 static struct str delete_options_fault(struct arena *a, const struct json *tree)
 {
 	struct str fault = type_meta_fault(a, tree), kind = json_path_str(tree, "kind"),
@@ -436,13 +427,12 @@ static struct str delete_options_fault(struct arena *a, const struct json *tree)
 		return arena_printf(a, NO_TYPE "%.*s", STR_FMT(fault));
 	if (tree->type == JSON_NULL)
 		return (struct str){};
-	if ((kind.len && !str_is(kind, "DeleteOptions")) ||
-	    (version.len && !is_group_version(version)))
+	if (kind.len && !str_is(kind, "DeleteOptions"))
 		return arena_printf(a,
 				    "no kind \"%.*s\" is registered for version \"%.*s\" in scheme "
 				    "\"pkg/runtime/scheme.go:111\"",
-				    STR_FMT(kind.len ? kind : STR("DeleteOptions")),
-				    STR_FMT(version.len ? version : STR("v1")));
+				    STR_FMT(kind),
+				    STR_FMT(version.len ? version : STR("meta.k8s.io/v1")));
 	if (api_normalise(a, api_type(api_builtin(), TYPE_META_V1_DELETE_OPTIONS), tree, NULL,
 			  &normal, &err) != RC_OK)
 		return arena_printf(a, "%s", err.text);
@@ -466,6 +456,7 @@ static enum step decode_delete(struct request *r)
 	struct str fault = delete_options_fault(&r->arena, d.parsed);
 	if (fault.len)
 		return request_fail(r, RC_BAD_REQUEST, "%.*s", STR_FMT(fault));
+	r->options.is_dry_run = false; /* with a body upstream looks at no parameter */
 	delete_options_read(r, d.parsed);
 	return delete_options_check(r, d.parsed);
 }

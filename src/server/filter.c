@@ -12,6 +12,12 @@ enum rc filter_init(struct request *r, struct filter *ret_filter, struct err *er
 	return RC_OK;
 }
 
+bool filter_is_one(const struct filter *f)
+{
+	bool is_placed = f->namespace.len || !f->kind->is_namespaced;
+	return is_placed && field_selector_exact(&f->fields, "metadata.name").len > 0;
+}
+
 bool filter_matches(const struct filter *f, const struct object *o)
 {
 	if (!o || (f->namespace.len && !str_eq(f->namespace, o->namespace)))

@@ -15,6 +15,8 @@ struct filter {
 
 /* From the route and options of a request; RC_BAD_REQUEST in upstream's words. */
 [[nodiscard]] enum rc filter_init(struct request *r, struct filter *ret_filter, struct err *err);
+/* At most one object matches: it is named in full. */
+bool filter_is_one(const struct filter *f);
 bool filter_matches(const struct filter *f, const struct object *o); /* o NULL: false */
 
 #endif

@@ -22,7 +22,7 @@ static enum step check_numbers(struct request *r)
 		struct str text = query_get(&r->arena, r->query, names[i]);
 		struct err err;
 		int64_t value;
-		if (text.len && gotext_int(text, &value, &err) != RC_OK)
+		if (text.at && gotext_int(text, &value, &err) != RC_OK)
 			return request_fail(r, RC_BAD_REQUEST, "%s", err.text);
 	}
 	return STEP_NEXT;
@@ -87,9 +87,9 @@ enum step list_options_check(struct request *r)
 	bool is_watch = r->route.verb == DO_WATCH;
 	if (check_numbers(r) == STEP_DONE)
 		return STEP_DONE;
-	check_initial_events(&r->options, is_watch, &list);
 	if (!is_watch)
 		check_match(&r->options, &list);
+	check_initial_events(&r->options, is_watch, &list);
 	if (list.count)
 		return request_invalid(r, STR("meta.k8s.io"), STR("ListOptions"), STR(""), &list);
 	int64_t revision;
@@ -99,8 +99,9 @@ enum step list_options_check(struct request *r)
 	return STEP_NEXT;
 }
 
-static enum step too_large_revision(struct request *r, int64_t wanted, int64_t have)
+enum step too_large_revision(struct request *r, int64_t wanted)
 {
+	int64_t have = snapshot_revision(request_snapshot(r));
 	request_fail(r, RC_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
 		     (long long)wanted, (long long)have);
 	struct json *details = json_object(&r->arena), *causes = json_array(&r->arena),
@@ -123,6 +124,7 @@ enum step list_revision_check(struct request *r)
 		return STEP_NEXT;
 	if (!str_to_i64(text, &wanted) || wanted < 0)
 		return bad_revision(r, r->route.verb == DO_GET ? RC_INTERNAL : RC_BAD_REQUEST);
-	int64_t have = snapshot_revision(request_snapshot(r));
-	return wanted > have ? too_large_revision(r, wanted, have) : STEP_NEXT;
+	if (wanted <= snapshot_revision(request_snapshot(r)))
+		return STEP_NEXT;
+	return too_large_revision(r, wanted);
 }

@@ -59,7 +59,8 @@ static bool pick_shape(struct str clause, const struct offers *offers, struct ou
 	struct str as = media_parameter(clause, "as");
 	out->shape = offers->is_discovery ? AS_DISCOVERY : AS_OBJECT;
 	if (as.len == 0)
-		return !offers->is_discovery;
+		return !offers->is_discovery && media_parameter(clause, "g").len == 0 &&
+		       media_parameter(clause, "v").len == 0;
 	struct str group = media_parameter(clause, "g"), version = media_parameter(clause, "v");
 	if (offers->is_discovery)
 		return str_is(as, "APIGroupDiscoveryList") && str_is(version, "v2") &&
@@ -299,7 +300,7 @@ static bool is_served_group(struct str group)
 }
 
 /* Runs once it is known that the path is a resource. */
-/* Upstream's lists do not answer HEAD. */
+/* Only proxies answer HEAD. */
 static bool is_known_method(const struct request *r)
 {
 	static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -307,8 +308,7 @@ static bool is_known_method(const struct request *r)
 		if (str_is(r->method, methods[i]))
 			return true;
 	bool is_proxy = r->route.verb == DO_CONNECT && str_is(r->route.subresource, "proxy");
-	return (str_is(r->method, "HEAD") && (is_proxy || r->route.verb == DO_GET)) ||
-	       (str_is(r->method, "OPTIONS") && is_proxy);
+	return is_proxy && (str_is(r->method, "HEAD") || str_is(r->method, "OPTIONS"));
 }
 
 /* Nobody empties all namespaces at once. */

@@ -11,10 +11,19 @@
 
 #define LIST_MAX_BYTES (1u << 30)
 
+static enum step refuse_export(struct request *r)
+{
+	struct str value = query_get(&r->arena, r->query, "export");
+	if (!value.at || str_is(value, "false") || str_is(value, "0"))
+		return STEP_NEXT;
+	return request_fail(r, RC_BAD_REQUEST,
+			    "the export parameter, deprecated since v1.14, is no longer supported");
+}
+
 static enum step read_one(struct request *r)
 {
 	const struct route *route = &r->route;
-	if (list_revision_check(r) == STEP_DONE)
+	if (refuse_export(r) == STEP_DONE || list_revision_check(r) == STEP_DONE)
 		return STEP_DONE;
 	struct str namespace = route->kind->is_namespaced ? route->namespace : (struct str){};
 	struct object *o =
@@ -67,6 +76,8 @@ static enum step open_continued(struct request *r, struct page *p)
 		p->snapshot = snapshot_ref(request_snapshot(r));
 		return STEP_NEXT;
 	}
+	if (p->from.revision > snapshot_revision(request_snapshot(r)))
+		return too_large_revision(r, p->from.revision);
 	p->snapshot = history_find(&r->server->history, p->from.revision, p->filter.kind->stored_id,
 				   world_mono_ms());
 	return p->snapshot ? STEP_NEXT : expired_page(r, &p->from);
@@ -142,12 +153,13 @@ static void write_page(struct request *r, struct page *p, struct encoder *e, str
 	snapshot_iter_init(&it, p->snapshot, p->filter.kind->stored_id, p->filter.namespace,
 			   p->from.namespace, after);
 	for (struct object *o; (o = snapshot_next(&it));) {
-		if (!filter_matches(&p->filter, o))
-			continue;
-		if (limit > 0 && (int64_t)e->item_count == limit) {
+		/* As upstream, whatever comes next may match or not. */
+		if (limit > 0 && (int64_t)e->item_count == limit && !filter_is_one(&p->filter)) {
 			end_page(r, p, &it, last, meta);
 			return;
 		}
+		if (!filter_matches(&p->filter, o))
+			continue;
 		encode_list_item(e, o);
 		last = o;
 	}

@@ -11,6 +11,10 @@
 enum step review_answer(struct request *r, struct json *status)
 {
 	struct json *tree = r->tree;
+	if (!r->route.sub) { /* a token request names its own kind */
+		json_set_str(&r->arena, tree, STR("kind"), r->route.kind->kind);
+		json_set_str(&r->arena, tree, STR("apiVersion"), r->route.kind->api_version);
+	}
 	json_set(&r->arena, tree, STR("status"), status);
 	r->reply.tree = tree;
 	r->reply.tree_kind = r->route.kind;

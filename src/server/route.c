@@ -32,12 +32,28 @@ struct str percent_decode(struct arena *a, struct str text, bool is_plus_space)
 	return str_n(out, len);
 }
 
+/* Upstream's parser drops a pair that it cannot read, and one with a semicolon. */
+static bool is_readable(struct str pair)
+{
+	for (size_t i = 0; i < pair.len; i++) {
+		bool is_escape = pair.at[i] == '%';
+		if (pair.at[i] == ';')
+			return false;
+		if (is_escape && (i + 2 >= pair.len || hex_digit(pair.at[i + 1]) < 0 ||
+				  hex_digit(pair.at[i + 2]) < 0))
+			return false;
+	}
+	return true;
+}
+
 struct str query_next(struct arena *a, struct str query, const char *name, size_t *pos)
 {
 	while (*pos < query.len) {
 		struct str pair, rest, key, value;
 		str_cut(str_skip(query, *pos), '&', &pair, &rest);
 		*pos += pair.len + 1;
+		if (!is_readable(pair))
+			continue;
 		if (!str_cut(pair, '=', &key, &value))
 			value = STR("");
 		if (str_is(percent_decode(a, key, true), name))
@@ -137,6 +153,8 @@ static void parse_options(struct request *r)
 	struct str rest = r->query, pair, key, value;
 	while (rest.len) {
 		str_cut(rest, '&', &pair, &rest);
+		if (!is_readable(pair))
+			continue;
 		if (!str_cut(pair, '=', &key, &value))
 			value = STR("");
 		key = percent_decode(&r->arena, key, true);

@@ -107,15 +107,16 @@ static enum step check_preconditions(struct request *r, const struct object *old
 {
 	const struct deletion *o = &r->deletion;
 	int64_t revision = 0;
-	if (o->uid.len && !str_eq(o->uid, old->uid))
+	if (o->uid.at && !str_eq(o->uid, old->uid))
 		return wrong_uid(r, old);
-	if (o->resource_version.len &&
+	if (o->resource_version.at &&
 	    (!str_to_i64(o->resource_version, &revision) || revision != old->revision))
 		return failed_precondition(
 			r, old,
 			arena_printf(&r->arena,
-				     "Precondition failed: ResourceVersion in precondition: %.*s, "
-				     "ResourceVersion in object meta: %lld",
+				     "the ResourceVersion in the precondition (%.*s) does not "
+				     "match the ResourceVersion in record (%lld). The object might "
+				     "have been modified",
 				     STR_FMT(o->resource_version), (long long)old->revision));
 	return STEP_NEXT;
 }

@@ -93,10 +93,12 @@ enum step delete_options_check(struct request *r, const struct json *body)
 {
 	struct field_errors list = {.arena = &r->arena};
 	struct str policy = r->deletion.propagation, said;
-	if (says_both(r, body, &said))
+	if (says_both(r, body, &said)) {
+		policy = said;
 		field_error_add(&list, FIELD_ERROR_INVALID, STR("propagationPolicy"),
 				json_string(&r->arena, said),
 				"orphanDependents and deletionPropagation cannot be both set");
+	}
 	static const char *const known[] = {"Foreground", "Background", "Orphan"};
 	bool is_known = policy.at == NULL;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
