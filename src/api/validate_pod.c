@@ -168,13 +168,14 @@ static void check_optional_name(struct check *v, const struct path *at, enum nam
 		check_name(v, at, rule, text);
 }
 
+/* Judged as limits, and told of as such. */
 static void check_overhead(struct check *v, const struct path *at, const struct json *overhead)
 {
-	for (size_t i = 0; i < json_count(overhead); i++) {
-		struct json_member m = overhead->object.members[i];
-		check_resource_name(v, KEY(at, m.key), m.key);
-		check_quantity_not_negative(v, KEY(at, m.key), m.value);
-	}
+	struct json *resources = json_object(v->arena);
+	if (!overhead)
+		return;
+	json_set(v->arena, resources, STR("limits"), (struct json *)overhead);
+	check_container_resources(v, at, resources, NULL);
 }
 
 static void check_names_and_places(struct check *v, const struct path *at, const struct json *spec)
@@ -260,6 +261,24 @@ void check_image_spaces(struct check *v, const struct path *at, const struct jso
 	}
 }
 
+/* A token is of an account. */
+static void check_tokens(struct check *v, const struct path *at, const struct json *spec)
+{
+	if (TEXT(spec, "serviceAccountName").len > 0)
+		return;
+	FOR_ITEMS(i, volume, GET(spec, "volumes"))
+	{
+		const struct path *here = MEMBER(MEMBER(ITEM(at, i), "projected"), "sources");
+		FOR_ITEMS(k, source, GET(GET(volume, "projected"), "sources"))
+		{
+			if (GET(source, "serviceAccountToken"))
+				forbidden(
+					v, MEMBER(ITEM(here, k), "serviceAccountToken"),
+					"must not be specified when serviceAccountName is not set");
+		}
+	}
+}
+
 void pod_parts(struct check *v, const struct json *tree)
 {
 	const struct json *spec = GET(tree, "spec");
@@ -267,8 +286,10 @@ void pod_parts(struct check *v, const struct json *tree)
 	check_pod_annotations(v, MEMBER(ROOT("metadata"), "annotations"),
 			      GET(GET(tree, "metadata"), "annotations"), spec);
 	check_pod_spec(v, at, spec, GET(tree, "metadata"));
+	check_tokens(v, MEMBER(at, "volumes"), spec);
 	check_image_spaces(v, MEMBER(at, "containers"), GET(spec, "containers"));
 	check_image_spaces(v, MEMBER(at, "initContainers"), GET(spec, "initContainers"));
+	check_image_spaces(v, MEMBER(at, "ephemeralContainers"), GET(spec, "ephemeralContainers"));
 }
 
 void pod_create_rules(struct check *v, const struct json *tree)

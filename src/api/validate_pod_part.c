@@ -164,7 +164,6 @@ static void check_ephemeral_update(struct check *v, const struct json *old, cons
 	const struct json *list = GET(GET(tree, "spec"), "ephemeralContainers");
 	size_t before = v->errors->count;
 	pod_parts(v, tree);
-	check_image_spaces(v, at, list);
 	if (is_static(old)) {
 		forbid_all(v, before, "static pods do not support ephemeral containers");
 		return;

@@ -184,11 +184,17 @@ static void test_spec(void **state)
 		 "'path':'a','key':'k'}}}]}]}",
 		 "spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: \"v\": "
 		 "referenced volume must be of type emptyDir"},
+		{"v1", "Pod", NULL,
+		 POD("'overhead':{'cpu':'-1'},'volumes':[{'name':'t','projected':{'sources':[{"
+		     "'serviceAccountToken':{'path':'a'}}]}}]"),
+		 "spec.overhead.limits[cpu]: Invalid value: \"-1\": must be greater than or equal "
+		 "to 0\nspec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: must "
+		 "not be specified when serviceAccountName is not set"},
 		{"v1", "Pod", NULL, POD("'tolerations':[{'key':'a','operator':'Lt','value':'1'}]"),
 		 "spec.tolerations[0].operator: Unsupported value: \"Lt\": supported values: "
 		 "\"Equal\", \"Exists\", \"Lt\", \"Gt\""},
 		{"v1", "Pod", NULL,
-		 POD("'volumes':[{'name':'t','projected':{'sources':[{'serviceAccountToken':{"
+		 POD("'serviceAccountName':'s','volumes':[{'name':'t','projected':{'sources':[{'serviceAccountToken':{"
 		     "'path':'/a'}}]}},{'name':'f','emptyDir':{},'cephfs':{}}]"),
 		 "spec.volumes[0].projected.path: Invalid value: \"/a\": must be a relative path\n"
 		 "spec.volumes[1].cephFS: Forbidden: may not specify more than 1 volume type"},
