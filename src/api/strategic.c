@@ -356,7 +356,8 @@ static enum rc merge_map(struct arena *a, struct map_rule rule, struct json *ori
 		bool is_replace = str_is(json_str(directive), "replace");
 		if (!is_replace && !str_is(json_str(directive), "delete"))
 			return strategic_bad_directive(directive, patch, err);
-		json_remove(patch, STR(STRATEGIC_DIRECTIVE));
+		if (is_replace)
+			json_remove(patch, STR(STRATEGIC_DIRECTIVE));
 		*ret_map = is_replace ? patch : json_object(a);
 		return RC_OK;
 	}

@@ -90,6 +90,9 @@ static void test_containers(void **state)
 		{"{\"image\":\"Nginx\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
 		{"{\"image\":\"R/a__b--c\"}", "{\"imagePullPolicy\":\"Always\"}"},
 		{"{\"image\":\"i@sha256:0\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
+		{"{\"image\":\"MyImage\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
+		{"{\"image\":\"r.io/Image\"}", "{\"imagePullPolicy\":\"IfNotPresent\"}"},
+		{"{\"image\":\"Registry/image\"}", "{\"imagePullPolicy\":\"Always\"}"},
 		{"{\"image\":\"i:1\",\"livenessProbe\":{\"httpGet\":{\"port\":80}}}",
 		 "{\"livenessProbe\":{\"httpGet\":{\"port\":80,\"path\":\"/\",\"scheme\":\"HTTP\"},"
 		 "\"timeoutSeconds\":1,\"periodSeconds\":10,\"successThreshold\":1,"
