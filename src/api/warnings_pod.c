@@ -1,6 +1,7 @@
 /* Warnings about pod specs.  Source: upstream's pkg/api/pod/warnings.go. */
 #include "api/names.h"
 #include "api/quantity.h"
+#include "api/repeats.h"
 #include "api/warnings.h"
 
 #define AT(...) arena_cstr(w->arena, arena_printf(w->arena, __VA_ARGS__))
@@ -107,16 +108,11 @@ static void spread(const struct warnings *w, const char *at, const struct json *
 static void repeated(const struct warnings *w, const char *at, const struct json *list,
 		     const char *key, const char *what)
 {
-	for (size_t i = 0; i < json_count(list); i++) {
-		struct str text = json_path_str(json_at(list, i), key);
-		for (size_t k = 0; k < i; k++) {
-			if (!str_eq(text, json_path_str(json_at(list, k), key)))
-				continue;
+	struct repeats seen = {};
+	for (size_t i = 0; i < json_count(list); i++)
+		if (repeats_has(&seen, w->arena, list, i, key))
 			warn(w, "%s[%zu].%s: duplicate %s \"%.*s\"", at, i, key, what,
-			     STR_FMT(text));
-			break;
-		}
-	}
+			     STR_FMT(json_path_str(json_at(list, i), key)));
 }
 
 static void pull_secrets(const struct warnings *w, const char *at, const struct json *spec)
@@ -143,20 +139,13 @@ static bool is_hiding(const struct warnings *w, const struct json *env)
 static void environment(const struct warnings *w, const char *at, const struct json *container)
 {
 	const struct json *env = json_get(container, STR("env"));
-	for (size_t i = 0; i < json_count(env); i++) {
-		struct str name = json_path_str(json_at(env, i), "name");
-		for (size_t k = 0; k < i; k++) {
-			if (!str_eq(name, json_path_str(json_at(env, k), "name")))
-				continue;
-			if (!is_hiding(w, json_at(env, i)))
-				break;
+	struct repeats seen = {};
+	for (size_t i = 0; i < json_count(env); i++)
+		if (repeats_has(&seen, w->arena, env, i, "name") && is_hiding(w, json_at(env, i)))
 			warn(w,
 			     "%s.env[%zu]: hides previous definition of \"%.*s\", which may be "
 			     "dropped when using apply",
-			     at, i, STR_FMT(name));
-			break;
-		}
-	}
+			     at, i, STR_FMT(json_path_str(json_at(env, i), "name")));
 }
 
 /* Bytes cannot be divided. */

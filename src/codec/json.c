@@ -297,6 +297,29 @@ bool json_equal(const struct json *a, const struct json *b)
 	}
 }
 
+static uint64_t hash_mixed(uint64_t h, uint64_t value)
+{
+	return (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+uint64_t json_hash(const struct json *value)
+{
+	uint64_t h = value->type;
+	if (is_number(value))
+		return hash_mixed(JSON_INT, (uint64_t)json_i64(value));
+	if (value->type == JSON_STRING)
+		return hash_mixed(h, str_hash(value->string));
+	if (value->type == JSON_BOOL)
+		return hash_mixed(h, value->boolean);
+	for (size_t i = 0; value->type == JSON_ARRAY && i < value->array.count; i++)
+		h = hash_mixed(h, json_hash(value->array.items[i]));
+	for (size_t i = 0; value->type == JSON_OBJECT && i < value->object.count; i++) {
+		const struct json_member *m = &value->object.members[i];
+		h += hash_mixed(str_hash(m->key), json_hash(m->value)); /* in any order */
+	}
+	return h;
+}
+
 void json_add(struct arena *a, struct json *object, struct str key, struct json *value)
 {
 	ASSERT(object->type == JSON_OBJECT && value);

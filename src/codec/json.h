@@ -117,7 +117,8 @@ const char *json_type_name(const struct json *value); /* as Go's errors say: "nu
 struct json *json_path(const struct json *tree, const char *dotted);
 struct str json_path_str(const struct json *tree, const char *dotted);
 bool json_equal(const struct json *a,
-		const struct json *b); /* members in any order; 1 equals 1.0 */
+		const struct json *b);	      /* members in any order; 1 equals 1.0 */
+uint64_t json_hash(const struct json *value); /* equal values have equal ones */
 
 /* The first item that is equal; json_count() when there is none. */
 size_t json_find(const struct json *array, const struct json *item);

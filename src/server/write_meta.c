@@ -2,6 +2,7 @@
 #include "api/gotext.h"
 #include "api/managed_fields.h"
 #include "api/names.h"
+#include "api/repeats.h"
 #include "base/timefmt.h"
 #include "server/server.h"
 #include "server/write.h"
@@ -56,24 +57,24 @@ void write_meta_owners(struct request *r, struct json *tree, bool is_after_admis
 {
 	struct json *owners = json_path(tree, "metadata.ownerReferences");
 	CLEANUP_BUF uids = BUF_INIT(REQUEST_BODY_MAX);
-	for (size_t i = 1; i < json_count(owners);) {
-		const struct json *owner = json_at(owners, i);
-		if (json_find(owners, owner) == i) {
-			i++;
-			continue;
-		}
-		buf_printf(&uids, "%s%.*s", uids.len ? ", " : "",
-			   STR_FMT(json_path_str(owner, "uid")));
-		json_remove_at(owners, i);
+	struct json *kept = json_array(&r->arena);
+	struct repeats seen = {};
+	for (size_t i = 0; i < json_count(owners); i++) {
+		struct json *owner = json_at(owners, i);
+		if (repeats_has(&seen, &r->arena, owners, i, NULL))
+			buf_printf(&uids, "%s%.*s", uids.len ? ", " : "",
+				   STR_FMT(json_path_str(owner, "uid")));
+		else
+			json_append(&r->arena, kept, owner);
 	}
-	if (uids.len)
-		request_warn(r,
-			     ".metadata.ownerReferences contains duplicate entries%s; API server "
-			     "dedups owner references in 1.20+, and may reject such requests as "
-			     "early as 1.24; please fix your requests; duplicate UID(s) observed: "
-			     "%s",
-			     is_after_admission ? " after mutating admission happens" : "",
-			     uids.data);
+	if (uids.len == 0)
+		return;
+	*owners = *kept;
+	request_warn(r,
+		     ".metadata.ownerReferences contains duplicate entries%s; API server dedups "
+		     "owner references in 1.20+, and may reject such requests as early as 1.24; "
+		     "please fix your requests; duplicate UID(s) observed: %s",
+		     is_after_admission ? " after mutating admission happens" : "", uids.data);
 }
 
 bool write_meta_create(struct request *r, struct json *tree)
