@@ -172,12 +172,12 @@ static enum step find_target(struct request *r, struct target *ret_target)
 		snapshot_get(request_snapshot(r), KIND_POD, r->route.namespace, r->route.name);
 	const char *path = node_path(r->route.subresource);
 	struct str container = {};
-	if (!o)
-		return request_not_found(r, r->route.kind, r->route.name);
-	const struct pod *pod = object_view(o);
 	bool is_log = str_is(r->route.subresource, "log");
 	if (is_log && log_options_check(r) == STEP_DONE)
 		return STEP_DONE;
+	if (!o)
+		return request_not_found(r, r->route.kind, r->route.name);
+	const struct pod *pod = object_view(o);
 	bool has_container = !str_is(r->route.subresource, "portforward");
 	if (has_container && choose_container(r, pod, &container) == STEP_DONE)
 		return STEP_DONE;

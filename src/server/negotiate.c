@@ -304,10 +304,14 @@ static bool is_served_group(struct str group)
 static bool is_known_method(const struct request *r)
 {
 	static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+	bool is_connect = r->route.verb == DO_CONNECT;
+	bool is_proxy = is_connect && str_is(r->route.subresource, "proxy");
+	size_t count = is_connect && !is_proxy ? 2 : ARRAY_LEN(methods);
+	if (is_connect && str_is(r->route.subresource, "log"))
+		count = 1;
+	for (size_t i = 0; i < count; i++)
 		if (str_is(r->method, methods[i]))
 			return true;
-	bool is_proxy = r->route.verb == DO_CONNECT && str_is(r->route.subresource, "proxy");
 	return is_proxy && (str_is(r->method, "HEAD") || str_is(r->method, "OPTIONS"));
 }
 

@@ -75,7 +75,7 @@ static enum step check_binding(struct request *r)
 	struct str kind = json_path_str(r->tree, "target.kind"),
 		   name = json_path_str(r->tree, "target.name");
 	bool is_bad_kind = kind.len && !str_is(kind, "Node");
-	if (!has_own_name(r, "Binding"))
+	if (!write_meta_namespace(r, r->tree) || !has_own_name(r, "Binding"))
 		return STEP_DONE;
 	if (!is_bad_kind && name.len)
 		return STEP_NEXT;
@@ -276,7 +276,7 @@ static enum step ask_budget(struct request *r, struct object *pod, struct json *
 enum step pod_eviction_create(struct request *r)
 {
 	struct json *options = json_get(r->tree, STR("deleteOptions"));
-	if (!has_own_name(r, "Eviction"))
+	if (!write_meta_namespace(r, r->tree) || !has_own_name(r, "Eviction"))
 		return STEP_DONE;
 	r->deletion = (struct deletion){};
 	if (options && options->type == JSON_OBJECT) {

@@ -224,8 +224,11 @@ static void settle_verb(struct request *r)
 	if (is_connect(route->subresource) && route->kind)
 		route->verb = DO_CONNECT;
 	enum verb asked = route->verb == DO_CONNECT ? verb_of(r, true) : route->verb;
-	/* OPTIONS is no verb that a rule names, but for "*". */
-	bool is_named = route->verb != DO_CONNECT || !str_is(r->method, "OPTIONS");
+	/* Other methods are no verb that a rule names, but for "*". */
+	static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+	bool is_named = false;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		is_named = is_named || str_is(r->method, methods[i]);
 	route->authz_verb = str_of(is_named ? verb_name(asked) : "");
 }
 

@@ -158,12 +158,6 @@ static struct api_kind named_kind(struct request *r)
 	return kind;
 }
 
-static enum step no_scale(struct request *r)
-{
-	struct api_kind kind = named_kind(r);
-	return request_not_found(r, &kind, r->route.name);
-}
-
 /* The Scale as it is, with the managers of the replicas. */
 static struct json *managed_scale(struct request *r, const struct object *old)
 {
@@ -221,7 +215,8 @@ static enum step update_scale(struct request *r)
 	if (!write_check_identity(r))
 		return STEP_DONE;
 	struct object *old = write_current(r);
-	return old ? change_scale(r, old, managed_scale(r, old), r->tree) : no_scale(r);
+	return old ? change_scale(r, old, managed_scale(r, old), r->tree)
+		   : request_not_found(r, r->route.kind, r->route.name);
 }
 
 static enum step patch_scale(struct request *r)
@@ -231,7 +226,7 @@ static enum step patch_scale(struct request *r)
 	bool is_apply = r->patch_type == PATCH_APPLY;
 	struct json *after;
 	if (!old)
-		return no_scale(r);
+		return request_not_found(r, r->route.kind, r->route.name);
 	struct json *before = managed_scale(r, old);
 	enum step step = is_apply ? patch_lay_apply(r, &kind, before, &after)
 				  : patch_lay(r, &kind, before, &after);
