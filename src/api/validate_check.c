@@ -473,6 +473,12 @@ static struct json *go_of_layout(struct check *v, const struct api_type *type, c
 	return out;
 }
 
+static void add_members(struct check *v, struct json *out, const struct json *from)
+{
+	for (size_t i = 0; i < json_count(from); i++)
+		json_set(v->arena, out, from->object.members[i].key, from->object.members[i].value);
+}
+
 static struct json *go_of_type(struct check *v, const struct api_type *type,
 			       const struct json *tree)
 {
@@ -482,7 +488,9 @@ static struct json *go_of_type(struct check *v, const struct api_type *type,
 			return go_of_layout(v, type, layouts[i].order, tree);
 	for (uint32_t i = 0; i < type->field_count; i++) {
 		const struct api_field *f = &type->fields[i];
-		if (f->name.at)
+		if (f->name.at && str_is(f->name, "metadata"))
+			add_members(v, out, json_get(tree, f->name)); /* embedded */
+		else if (f->name.at)
 			json_set(v->arena, out, go_name(v->arena, type, f->name),
 				 go_value(v, f, json_get(tree, f->name)));
 	}

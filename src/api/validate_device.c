@@ -259,23 +259,46 @@ static void claim_update_rules_of_devices(struct check *v, const struct json *ol
 		    "field is immutable");
 }
 
+/* "" and 0 are as good as nothing; an empty list is not. */
+static bool is_chosen(const struct json *value)
+{
+	if (value && value->type == JSON_STRING)
+		return value->string.len > 0;
+	return value && (value->type != JSON_INT || json_i64(value) != 0);
+}
+
 static void template_rules(struct check *v, const struct json *tree)
 {
-	static const char *const barred[] = {"name", "namespace",  "generateName",
-					     "uid",  "finalizers", "ownerReferences"};
+	/* and what upstream's message calls it */
+	static const char *const barred[][2] = {
+		{"name", "name"},
+		{"generateName", "generateName"},
+		{"namespace", "namespace"},
+		{"selfLink", "selfLink"},
+		{"uid", "uID"},
+		{"resourceVersion", "resourceVersion"},
+		{"generation", "generation"},
+		{"creationTimestamp", "creationTimestamp"},
+		{"deletionTimestamp", "deletionTimestamp"},
+		{"deletionGracePeriodSeconds", "deletionGracePeriodSeconds"},
+		{"ownerReferences", "ownerReferences"},
+		{"finalizers", "finalizers"},
+		{"managedFields", "managedFields"},
+	};
 	const struct json *spec = GET(tree, "spec"), *meta = GET(spec, "metadata");
 	const struct path *at = ROOT("spec"), *meta_at = MEMBER(at, "metadata");
 	check_labels(v, MEMBER(meta_at, "labels"), GET(meta, "labels"));
 	check_annotations(v, MEMBER(meta_at, "annotations"), GET(meta, "annotations"));
 	for (size_t i = 0; i < ARRAY_LEN(barred); i++)
-		if (json_get(meta, str_of(barred[i])))
-			forbidden(v, MEMBER(meta_at, barred[i]), "cannot be set");
+		if (is_chosen(member_of(meta, str_of(barred[i][0]))))
+			forbidden(v, MEMBER(meta_at, barred[i][1]), "cannot be set");
 	check_device_claim(v, MEMBER(MEMBER(at, "spec"), "devices"),
 			   GET(GET(spec, "spec"), "devices"));
 }
 
 static void template_update_rules(struct check *v, const struct json *old, const struct json *tree)
 {
+	template_rules(v, tree);
 	if (!value_equal(GET(old, "spec"), GET(tree, "spec")))
 		bad(v, ROOT("spec"), go_struct(v, "ResourceClaimTemplateSpec", GET(tree, "spec")),
 		    "field is immutable");

@@ -79,13 +79,15 @@ static size_t count_same(const struct json *list, size_t count, const struct jso
 	return same;
 }
 
-/* driver/pool/device, as upstream shows the key of one */
+/* as upstream shows the key of one; shares of a device are not told apart yet */
 static struct json *device_key(struct check *v, const struct json *device)
 {
-	return json_string(v->arena,
-			   arena_printf(v->arena, "%.*s/%.*s/%.*s", STR_FMT(TEXT(device, "driver")),
-					STR_FMT(TEXT(device, "pool")),
-					STR_FMT(TEXT(device, "device"))));
+	struct json *key = json_object(v->arena);
+	json_set_str(v->arena, key, STR("Driver"), TEXT(device, "driver"));
+	json_set_str(v->arena, key, STR("Pool"), TEXT(device, "pool"));
+	json_set_str(v->arena, key, STR("Device"), TEXT(device, "device"));
+	json_set_str(v->arena, key, STR("ShareID"), STR(""));
+	return key;
 }
 
 static void check_identity(struct check *v, const struct path *at, const struct json *device)

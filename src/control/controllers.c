@@ -31,6 +31,7 @@ const struct controller *const controllers[] = {
 	&volume_protection_controller,
 	&cluster_role_aggregation_controller,
 	&custom_resources_controller,
+	&flow_schema_controller,
 };
 /* clang-format on */
 const size_t controllers_count = ARRAY_LEN(controllers);

@@ -29,5 +29,6 @@ extern const struct controller claim_protection_controller;
 extern const struct controller volume_protection_controller;
 extern const struct controller cluster_role_aggregation_controller;
 extern const struct controller custom_resources_controller;
+extern const struct controller flow_schema_controller;
 
 #endif

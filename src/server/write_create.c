@@ -7,6 +7,7 @@
 #include "api/validate.h"
 #include "server/admission.h"
 #include "server/admission_certificates.h"
+#include "server/admission_devices.h"
 #include "server/allocator.h"
 #include "server/encode.h"
 #include "server/server.h"
@@ -67,6 +68,7 @@ static enum step judge(struct request *r, const struct api_kind *storage, struct
 {
 	struct field_errors errors = {.arena = &r->arena};
 	struct str name = json_path_str(tree, "metadata.name");
+	check_admin_access(r, tree, &errors);
 	if (allocator_assign(r->server->allocator, r, NULL, tree, &errors) == RC_OK)
 		api_validate_create(r->route.kind, tree, &errors);
 	if (errors.count)

@@ -449,6 +449,40 @@ static void custom_definitions(void **state)
 	check_rows(&custom_resources_controller, NULL, rows, ARRAY_LEN(rows));
 }
 
+/* --- flow schemas --- */
+
+#define FLOW_KIND(kind, name, rest)                                                                \
+	"---\nkind: " kind "\napiVersion: flowcontrol.apiserver.k8s.io/v1\n"                       \
+	"metadata: {name: " name "}\n" rest
+#define FLOW_SCHEMA(status)                                                                        \
+	FLOW_KIND("FlowSchema", "f", "spec: {priorityLevelConfiguration: {name: p}}\n" status)
+#define LEVEL FLOW_KIND("PriorityLevelConfiguration", "p", "")
+
+static void flow_schemas_that_dangle(void **state)
+{
+	static const struct row rows[] = {
+		{"the level is there", FLOW_SCHEMA("") LEVEL, "", "f",
+		 "update FlowSchema /f status\n"},
+		{"it is missing", FLOW_SCHEMA(""), "", "f", "update FlowSchema /f status\n"},
+		{"said",
+		 FLOW_SCHEMA("status: {conditions: [{type: Dangling, status: 'True', reason: "
+			     "NotFound, message: 'This FlowSchema references the "
+			     "PriorityLevelConfiguration object named \"p\" but there is no such "
+			     "object'}]}\n"),
+		 "", "f", ""},
+		{"gone", "", "", "f", ""},
+	};
+	check_rows(&flow_schema_controller, NULL, rows, ARRAY_LEN(rows));
+	CLEANUP_ARENA a = {};
+	struct cache *c = literal_cache(FLOW_SCHEMA(
+		"status: {conditions: [{type: Other}, {type: Dangling, status: 'False'}]}\n"));
+	struct plan p = literal_plan(&a, c, &flow_schema_controller, NULL, "", "f");
+	const char *conditions = literal_at(&p, 0, "status.conditions");
+	assert_non_null(strstr(conditions, "\"type\":\"Other\""));
+	assert_non_null(strstr(conditions, "\"reason\":\"NotFound\""));
+	cache_free(c);
+}
+
 /* --- garbage --- */
 
 #define MAP(name, meta) "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: " name meta "}\n"
@@ -759,6 +793,7 @@ int main(void)
 		cmocka_unit_test(accounts_and_root_ca),
 		cmocka_unit_test(aggregated_roles),
 		cmocka_unit_test(custom_definitions),
+		cmocka_unit_test(flow_schemas_that_dangle),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(pod_cidrs),
 		cmocka_unit_test(node_life_cycle),

@@ -38,6 +38,22 @@ static void test_claims(void **state)
 #define DEVICE(text) "'spec':{'devices':[{'name':'d'," text "}]," SLICE "}"
 #define SLICE	     "'driver':'a.test','nodeName':'n','pool':{'name':'p','resourceSliceCount':1}"
 
+static void test_templates(void **state)
+{
+	static const struct validate_row rows[] = {
+		{"resource.k8s.io/v1", "ResourceClaimTemplate", NULL,
+		 "'spec':{'metadata':{'labels':{'a':'b'},'uid':'u','generation':1},'spec':{}}",
+		 "spec.metadata.uID: Forbidden: cannot be set\n"
+		 "spec.metadata.generation: Forbidden: cannot be set"},
+		{"resource.k8s.io/v1", "ResourceClaimTemplate",
+		 "'spec':{'metadata':{'labels':{'a':'b'}},'spec':{}}",
+		 "'spec':{'metadata':{'labels':{'a':'c'}},'spec':{}}",
+		 "spec: Invalid value: {\"labels\":{\"a\":\"c\"},\"Spec\":{\"Devices\":{"
+		 "\"Requests\":null,\"Constraints\":null,\"Config\":null}}}: field is immutable"},
+	};
+	judge_rows(rows, ARRAY_LEN(rows));
+}
+
 static void test_slices(void **state)
 {
 	static const struct validate_row rows[] = {
@@ -87,7 +103,8 @@ static void test_claim_status(void **state)
 		{RESOURCE, "ResourceClaim", CLAIM "}},'status':{" ALLOCATED "}",
 		 CLAIM "}},'status':{" ALLOCATED
 		       ",'devices':[{'driver':'a.test','pool':'p','device':'e'}]}",
-		 "status.devices[0]: Invalid value: \"a.test/p/e\": must be an allocated device in "
+		 "status.devices[0]: Invalid value: {\"Driver\":\"a.test\",\"Pool\":\"p\",\"Device\":"
+		 "\"e\",\"ShareID\":\"\"}: must be an allocated device in "
 		 "the claim",
 		 "status"},
 		{RESOURCE, "ResourceClaim", CLAIM "}},'status':{" ALLOCATED "}",
@@ -107,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_claim_status),
 	};
