@@ -17,6 +17,7 @@ static void volume_create(struct arena *a, struct json *tree, int64_t now_us);
 static void class_create(struct arena *a, struct json *tree, int64_t now_us);
 static void crd_create(struct arena *a, struct json *tree, int64_t now_us);
 static void csr_create(struct arena *a, struct json *tree, int64_t now_us);
+static void api_service_create(struct arena *a, struct json *tree, int64_t now_us);
 static void service_create(struct arena *a, struct json *tree, int64_t now_us);
 static void account_create(struct arena *a, struct json *tree, int64_t now_us);
 static void limit_range_create(struct arena *a, struct json *tree, int64_t now_us);
@@ -57,7 +58,8 @@ const struct prepare_row prepare_rows[] = {
 	{ADMISSION, "ValidatingAdmissionPolicyBinding", "spec", 0},
 	{"apiextensions.k8s.io", "CustomResourceDefinition", "spec", HAS_STATUS | RESETS_METADATA,
 	 crd_create},
-	{"apiregistration.k8s.io", "APIService", "", HAS_STATUS | RESETS_METADATA},
+	{"apiregistration.k8s.io", "APIService", "", HAS_STATUS | RESETS_METADATA,
+	 api_service_create},
 	{"certificates.k8s.io", "CertificateSigningRequest", "", HAS_STATUS, csr_create,
 	 update_signing_request, update_condition_times},
 	{"scheduling.k8s.io", "PriorityClass", "-", 0},
@@ -272,6 +274,24 @@ static void csr_create(struct arena *a, struct json *tree, int64_t now_us)
 	struct json *spec = json_need_object(a, tree, STR("spec"));
 	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
 		json_remove(spec, str_of(identity[i]));
+}
+
+/* One without a service is served here, and so it is there. */
+static void api_service_create(struct arena *a, struct json *tree, int64_t now_us)
+{
+	const struct json *service = json_path(tree, "spec.service");
+	if (service && service->type != JSON_NULL)
+		return;
+	char text[TIME_TEXT_MAX];
+	struct json *condition = json_object(a), *list = json_array(a);
+	json_set_str(a, condition, STR("type"), STR("Available"));
+	json_set_str(a, condition, STR("status"), STR("True"));
+	json_set_str(a, condition, STR("lastTransitionTime"),
+		     arena_str(a, str_n(text, time_format(now_us, text))));
+	json_set_str(a, condition, STR("reason"), STR("Local"));
+	json_set_str(a, condition, STR("message"), STR("Local APIServices are always available"));
+	json_append(a, list, condition);
+	json_set(a, json_need_object(a, tree, STR("status")), STR("conditions"), list);
 }
 
 static void service_create(struct arena *a, struct json *tree, int64_t now_us)

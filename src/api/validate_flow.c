@@ -5,6 +5,62 @@
 
 #define VERBS "create,delete,deletecollection,get,list,patch,proxy,update,watch"
 
+/* ---- the objects that every server must have as they are ---- */
+
+#define EVERYTHING                                                                                 \
+	"\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"       \
+	"\"clusterScope\":true,\"namespaces\":[\"*\"]}],"                                          \
+	"\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]"
+
+static const struct {
+	const char *kind, *name, *spec;
+	const char *free; /* the member that may be anything; or NULL */
+} fixed[] = {
+	{"FlowSchema", "exempt",
+	 "{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},\"matchingPrecedence\":1,\"rules\":[{"
+	 "\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:masters\"}}]," EVERYTHING
+	 "}]}",
+	 NULL},
+	{"FlowSchema", "catch-all",
+	 "{\"priorityLevelConfiguration\":{\"name\":\"catch-all\"},\"matchingPrecedence\":10000,"
+	 "\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\","
+	 "\"group\":{\"name\":\"system:unauthenticated\"}},{\"kind\":\"Group\",\"group\":{\"name\":"
+	 "\"system:authenticated\"}}]," EVERYTHING "}]}",
+	 NULL},
+	{"PriorityLevelConfiguration", "exempt", "{\"type\":\"Exempt\"}", "exempt"},
+	{"PriorityLevelConfiguration", "catch-all",
+	 "{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,\"lendablePercent\":0,"
+	 "\"limitResponse\":{\"type\":\"Reject\"}}}",
+	 NULL},
+};
+
+static void check_fixed(struct check *v, const struct json *tree, const char *spec_type)
+{
+	const struct json *spec = GET(tree, "spec");
+	struct str name = TEXT(GET(tree, "metadata"), "name");
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		struct json *wanted;
+		if (!str_is(v->kind->kind, fixed[i].kind) || !str_is(name, fixed[i].name) ||
+		    json_parse(v->arena, str_of(fixed[i].spec), &wanted, NULL, NULL) != RC_OK)
+			continue;
+		struct json *given = spec ? json_copy(v->arena, spec) : json_object(v->arena);
+		if (fixed[i].free)
+			json_remove(given, str_of(fixed[i].free));
+		if (json_equal(given, wanted))
+			return;
+		struct str exception = fixed[i].free ? arena_printf(v->arena,
+								    " except the 'spec.%s' field",
+								    fixed[i].free)
+						     : STR("");
+		bad(v, ROOT("spec"), go_struct(v, spec_type, spec),
+		    "spec of '%s'%.*s must equal the fixed value", fixed[i].name,
+		    STR_FMT(exception));
+		return;
+	}
+}
+
+/* ---- FlowSchema ---- */
+
 /* kind of a subject and its member */
 static const struct {
 	const char *kind, *member;
@@ -68,8 +124,8 @@ static bool has_star(const struct json *list)
 	return false;
 }
 
-static void check_verbs(struct check *v, const struct path *at, const struct json *verbs,
-			const char *known)
+/* Upstream holds rules of paths to the verbs of resources, too. */
+static void check_verbs(struct check *v, const struct path *at, const struct json *verbs)
 {
 	if (json_count(verbs) == 0) {
 		required(v, at, "verbs must contain at least one value");
@@ -82,8 +138,7 @@ static void check_verbs(struct check *v, const struct path *at, const struct jso
 	}
 	FOR_ITEMS(i, verb, verbs)
 	{
-		if (!text_in(json_str(verb), known)) {
-			/* upstream names those of resources here, whatever is asked for */
+		if (!text_in(json_str(verb), VERBS)) {
 			field_error_not_supported(v->errors, path_text(v, at), verbs, STR(VERBS));
 			return;
 		}
@@ -101,7 +156,7 @@ static void check_resource_rule(struct check *v, const struct path *at, const st
 {
 	const struct json *spaces = GET(rule, "namespaces");
 	const struct path *spaces_at = MEMBER(at, "namespaces");
-	check_verbs(v, MEMBER(at, "verbs"), GET(rule, "verbs"), VERBS);
+	check_verbs(v, MEMBER(at, "verbs"), GET(rule, "verbs"));
 	if (COUNT(rule, "apiGroups") == 0)
 		required(v, MEMBER(at, "apiGroups"),
 			 "resource rules must supply at least one api group");
@@ -126,14 +181,26 @@ static void check_resource_rule(struct check *v, const struct path *at, const st
 	}
 }
 
+/* "/a*": a star that stands for a part of a segment */
+static bool ends_in_part(struct str url)
+{
+	return str_has_suffix(url, STR("*")) && !str_has_suffix(url, STR("/*"));
+}
+
 static void check_url(struct check *v, const struct path *at, struct str url)
 {
 	if (url.len == 0)
 		bad_text(v, at, url, "must not be empty");
-	else if (url.at[0] != '/' && !str_is(url, "*"))
+	else if (str_is(url, "*"))
+		return;
+	else if (url.at[0] != '/')
 		bad_text(v, at, url, "must start with slash");
 	else if (memchr(url.at, ' ', url.len))
 		bad_text(v, at, url, "must not contain white-space");
+	else if (memmem(url.at, url.len, "//", 2))
+		bad_text(v, at, url, "must not contain double slash");
+	else if (memchr(url.at, '*', url.len - 1) || ends_in_part(url))
+		bad_text(v, at, url, "wildcard can only do suffix matching");
 }
 
 static void check_flow_rule(struct check *v, const struct path *at, const struct json *rule)
@@ -154,8 +221,7 @@ static void check_flow_rule(struct check *v, const struct path *at, const struct
 	FOR_ITEMS(m, other, GET(rule, "nonResourceRules"))
 	{
 		const struct path *here = ITEM(MEMBER(at, "nonResourceRules"), m);
-		check_verbs(v, MEMBER(here, "verbs"), GET(other, "verbs"),
-			    "delete,get,head,options,patch,post,put");
+		check_verbs(v, MEMBER(here, "verbs"), GET(other, "verbs"));
 		if (COUNT(other, "nonResourceURLs") == 0)
 			required(v, MEMBER(here, "nonResourceURLs"),
 				 "nonResourceURLs must contain at least one value");
@@ -195,6 +261,7 @@ static void flow_schema_rules(struct check *v, const struct json *tree)
 	{
 		check_flow_rule(v, ITEM(MEMBER(at, "rules"), i), rule);
 	}
+	check_fixed(v, tree, "FlowSchemaSpec");
 }
 
 /* ---- PriorityLevelConfiguration ---- */
@@ -219,6 +286,9 @@ static void check_queuing(struct check *v, const struct path *at, const struct j
 		    "must not be greater than 10000000");
 	if (hand <= 0)
 		bad(v, MEMBER(at, "handSize"), json_int(v->arena, hand), "must be positive");
+	if (limit <= 0)
+		bad(v, MEMBER(at, "queueLengthLimit"), json_int(v->arena, limit),
+		    "must be positive");
 	if (hand > queues)
 		bad(v, MEMBER(at, "handSize"), json_int(v->arena, hand),
 		    "should not be greater than queues (%lld)", (long long)queues);
@@ -228,24 +298,32 @@ static void check_queuing(struct check *v, const struct path *at, const struct j
 		    "greater than "
 		    "60",
 		    (long long)queues, (long long)hand);
-	if (limit <= 0)
-		bad(v, MEMBER(at, "queueLengthLimit"), json_int(v->arena, limit),
-		    "must be positive");
+}
+
+static void check_nominal(struct check *v, const struct path *at, const struct json *level)
+{
+	if (INT(level, "nominalConcurrencyShares") < 0)
+		bad(v, MEMBER(at, "nominalConcurrencyShares"),
+		    GET(level, "nominalConcurrencyShares"), "must be a non-negative integer");
+}
+
+static void check_lendable(struct check *v, const struct path *at, const struct json *level)
+{
+	int64_t percent = INT(level, "lendablePercent");
+	if (percent < 0 || percent > 100)
+		bad(v, MEMBER(at, "lendablePercent"), GET(level, "lendablePercent"),
+		    "must be between 0 and 100, inclusive");
 }
 
 static void check_limited(struct check *v, const struct path *at, const struct json *limited)
 {
-	const struct json *shares = GET(limited, "nominalConcurrencyShares");
-	const struct json *lend = GET(limited, "lendablePercent");
 	const struct json *borrow = GET(limited, "borrowingLimitPercent");
 	const struct json *response = GET(limited, "limitResponse"),
 			  *queuing = GET(response, "queuing");
 	const struct path *response_at = MEMBER(at, "limitResponse");
 	const struct path *queuing_at = MEMBER(response_at, "queuing");
 	struct str type = TEXT(response, "type");
-	if (shares && json_i64(shares) < 0)
-		bad(v, MEMBER(at, "nominalConcurrencyShares"), shares,
-		    "must be a non-negative integer");
+	check_nominal(v, at, limited);
 	if (str_is(type, "Reject")) {
 		if (queuing)
 			forbidden(v, queuing_at,
@@ -259,8 +337,7 @@ static void check_limited(struct check *v, const struct path *at, const struct j
 	} else {
 		unsupported(v, MEMBER(response_at, "type"), type, "Queue,Reject");
 	}
-	if (lend && (json_i64(lend) < 0 || json_i64(lend) > 100))
-		bad(v, MEMBER(at, "lendablePercent"), lend, "must be between 0 and 100, inclusive");
+	check_lendable(v, at, limited);
 	if (borrow && json_i64(borrow) < 0)
 		bad(v, MEMBER(at, "borrowingLimitPercent"), borrow,
 		    "if specified, must be a non-negative integer");
@@ -279,6 +356,8 @@ static void priority_level_rules(struct check *v, const struct json *tree)
 		if (limited)
 			forbidden(v, MEMBER(at, "limited"),
 				  "must be nil if the type is not Limited");
+		check_nominal(v, MEMBER(at, "exempt"), GET(spec, "exempt"));
+		check_lendable(v, MEMBER(at, "exempt"), GET(spec, "exempt"));
 	} else if (str_is(type, "Limited")) {
 		if (GET(spec, "exempt"))
 			forbidden(v, MEMBER(at, "exempt"), "must be nil if the type is Limited");
@@ -290,6 +369,7 @@ static void priority_level_rules(struct check *v, const struct json *tree)
 	} else {
 		unsupported(v, MEMBER(at, "type"), type, "Exempt,Limited");
 	}
+	check_fixed(v, tree, "PriorityLevelConfigurationSpec");
 }
 
 static void flow_part_rules(struct check *v, const struct json *old, const struct json *tree,

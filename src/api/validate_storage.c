@@ -18,6 +18,26 @@ static void check_provisioner(struct check *v, const struct path *at, struct str
 		check_name(v, at, NAME_QUALIFIED, lower(v->arena, name));
 }
 
+#define PARAMETERS_MAX	     512
+#define PARAMETERS_MAX_BYTES (256 << 10)
+
+static void check_parameters(struct check *v, const struct path *at, const struct json *parameters)
+{
+	size_t total = 0;
+	if (json_count(parameters) > PARAMETERS_MAX) {
+		too_long(v, at, PARAMETERS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < json_count(parameters); i++) {
+		struct json_member m = parameters->object.members[i];
+		if (m.key.len == 0)
+			bad_text(v, at, m.key, "field can not be empty.");
+		total += m.key.len + json_str(m.value).len;
+	}
+	if (total > PARAMETERS_MAX_BYTES)
+		too_long(v, at, PARAMETERS_MAX_BYTES);
+}
+
 /* ---- StorageClass ---- */
 
 static void check_topology_term(struct check *v, const struct path *at, const struct json *term)
@@ -54,6 +74,7 @@ static void check_topologies(struct check *v, const struct path *at, const struc
 static void storage_class_rules(struct check *v, const struct json *tree)
 {
 	check_provisioner(v, ROOT("provisioner"), TEXT(tree, "provisioner"));
+	check_parameters(v, ROOT("parameters"), GET(tree, "parameters"));
 	if (TEXT(tree, "reclaimPolicy").len > 0)
 		check_enum(v, ROOT("reclaimPolicy"), TEXT(tree, "reclaimPolicy"), "Delete,Retain");
 	if (!GET(tree, "volumeBindingMode"))
@@ -262,6 +283,7 @@ static void attributes_class_rules(struct check *v, const struct json *tree)
 	check_provisioner(v, ROOT("driverName"), TEXT(tree, "driverName"));
 	if (COUNT(tree, "parameters") == 0)
 		required(v, ROOT("parameters"), "must contain at least one key/value pair");
+	check_parameters(v, ROOT("parameters"), GET(tree, "parameters"));
 }
 
 static void attributes_class_update_rules(struct check *v, const struct json *old,

@@ -76,6 +76,8 @@ static void test_storage(void **state)
 		 "provisioner: Required value\n"
 		 "parameters: Forbidden: updates to parameters are forbidden.\n"
 		 "provisioner: Forbidden: updates to provisioner are forbidden."},
+		{STORAGE, "StorageClass", NULL, "'provisioner':'a','parameters':{'':'x'}",
+		 "parameters: Invalid value: \"\": field can not be empty."},
 		{STORAGE, "VolumeAttributesClass", "'driverName':'a','parameters':{'b':'c'}",
 		 "'driverName':'a'",
 		 "parameters: Forbidden: updates to parameters are forbidden.\n"
@@ -104,6 +106,23 @@ static void test_flow(void **state)
 		 "['get'],'apiGroups':[''],'resources':['pods'],'namespaces':['A']}]}]}",
 		 "spec.rules[0].resourceRules[0].namespaces[0]: Invalid value: \"A\": each member "
 		 "of this list must be '*' or a DNS-1123 label; " LABEL_TEXT},
+		{FLOW, "FlowSchema", NULL,
+		 "'spec':{'matchingPrecedence':5,'priorityLevelConfiguration':{'name':'p'},'rules':"
+		 "[{'subjects':[{'kind':'User','user':{'name':'*'}}],'nonResourceRules':[{'verbs':"
+		 "['list'],'nonResourceURLs':['/a/*','/a*','//','/*/b']}]}]}",
+		 "spec.rules[0].nonResourceRules[0].nonResourceURLs[1]: Invalid value: \"/a*\": "
+		 "wildcard can only do suffix matching\n"
+		 "spec.rules[0].nonResourceRules[0].nonResourceURLs[2]: Invalid value: \"//\": "
+		 "must not contain double slash\n"
+		 "spec.rules[0].nonResourceRules[0].nonResourceURLs[3]: Invalid value: \"/*/b\": "
+		 "wildcard can only do suffix matching"},
+		{FLOW, "PriorityLevelConfiguration", NULL,
+		 "'spec':{'type':'Limited','limited':{'limitResponse':{'type':'Queue','queuing':{"
+		 "'queues':8,'handSize':9,'queueLengthLimit':-1}}}}",
+		 "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: -1: must be "
+		 "positive\n"
+		 "spec.limited.limitResponse.queuing.handSize: Invalid value: 9: should not be "
+		 "greater than queues (8)"},
 		{FLOW, "FlowSchema", "'spec':{}",
 		 "'status':{'conditions':[{'type':'a'},{'type':'a'},{}]}",
 		 "status.conditions[1].type: Duplicate value: \"a\"\n"
