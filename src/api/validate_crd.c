@@ -295,9 +295,13 @@ static void check_name_and_group(struct check *v, const struct json *tree, bool 
 {
 	const struct json *spec = GET(tree, "spec");
 	struct str name = TEXT(GET(tree, "metadata"), "name"), group = TEXT(spec, "group");
+	struct str prefix = TEXT(GET(tree, "metadata"), "generateName");
 	struct str expected = arena_printf(
 		v->arena, "%.*s.%.*s", STR_FMT(TEXT(GET(spec, "names"), "plural")), STR_FMT(group));
 	const struct path *group_at = MEMBER(ROOT("spec"), "group");
+	if (is_new && prefix.len > 0 && !str_eq(prefix, expected))
+		bad_text(v, MEMBER(ROOT("metadata"), "generateName"), prefix,
+			 "must be spec.names.plural+\".\"+spec.group");
 	if (is_new && name.len > 0 && !str_eq(name, expected))
 		bad_text(v, MEMBER(ROOT("metadata"), "name"), name,
 			 "must be spec.names.plural+\".\"+spec.group");

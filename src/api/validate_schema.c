@@ -100,6 +100,22 @@ static void check_type_for(struct check *v, const struct path *at, const struct 
 			 extension);
 }
 
+/* A key must always be there, and be compared with ease. */
+static void check_map_key(struct check *v, const struct path *at, const struct json *items,
+			  struct str key)
+{
+	const struct json *property = json_get(GET(items, "properties"), key);
+	const struct path *here = KEY(MEMBER(MEMBER(at, "items"), "properties"), key);
+	struct str type = TEXT(property, "type");
+	if (!GET(property, "default") && !has_text(GET(items, "required"), key))
+		required(v, MEMBER(here, "default"),
+			 "this property is in x-kubernetes-list-map-keys, so it must have a "
+			 "default or be a required property");
+	if (text_in(type, "array,object"))
+		bad_text(v, MEMBER(here, "type"), type,
+			 "must be a scalar type if parent array's x-kubernetes-list-type is map");
+}
+
 static void check_map_keys(struct check *v, const struct path *at, const struct json *schema)
 {
 	const struct json *keys = GET(schema, "x-kubernetes-list-map-keys");
@@ -117,7 +133,10 @@ static void check_map_keys(struct check *v, const struct path *at, const struct 
 			 "must be object if parent array's x-kubernetes-list-type is map");
 	FOR_ITEMS(i, key, keys)
 	{
-		if (!json_get(GET(items, "properties"), json_str(key)))
+		const struct json *property = json_get(GET(items, "properties"), json_str(key));
+		if (property)
+			check_map_key(v, at, items, json_str(key));
+		if (!property)
 			bad(v, keys_at, keys, "entries must all be names of item properties");
 		else if (is_repeated(keys, i))
 			bad_text(v, ITEM(keys_at, i), json_str(key),
@@ -353,6 +372,33 @@ static void check_bound(struct check *v, const struct path *at, const struct jso
 	bad(v, at, value, " in body should be %s %s", words, text.data);
 }
 
+static void check_listed(struct check *v, const struct path *at, const struct json *value,
+			 const struct json *choices)
+{
+	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
+	if (!choices || value->type != JSON_STRING || has_text(choices, json_str(value)))
+		return;
+	FOR_ITEMS(i, choice, choices)
+	{
+		if (choice->type != JSON_STRING)
+			return;
+		buf_printf(&text, "%s%.*s", i ? "," : "", STR_FMT(json_str(choice)));
+	}
+	unsupported(v, at, json_str(value), text.data ? text.data : "");
+}
+
+static void check_needed(struct check *v, const struct path *at, const struct json *value,
+			 const struct json *schema)
+{
+	FOR_ITEMS(i, name, GET(schema, "required"))
+	{
+		const struct json *property = json_get(GET(schema, "properties"), json_str(name));
+		if (value->type == JSON_OBJECT && !json_get(value, json_str(name)) &&
+		    !GET(property, "default"))
+			required(v, MEMBER(at, arena_cstr(v->arena, json_str(name))), "%s", "");
+	}
+}
+
 static void check_default_value(struct check *v, const struct path *at, const struct json *value,
 				const struct json *schema)
 {
@@ -368,11 +414,12 @@ static void check_default_value(struct check *v, const struct path *at, const st
 		check_bound(v, at, value, min, min && json_f64(value) < json_f64(min),
 			    "greater than or equal to");
 	}
+	check_listed(v, at, value, GET(schema, "enum"));
+	check_needed(v, at, value, schema);
 	const struct json *longest = GET(schema, "maxLength"), *least = GET(schema, "minLength");
 	if (value->type == JSON_STRING && longest &&
 	    (int64_t)json_str(value).len > json_i64(longest))
-		bad(v, at, value, " in body should be at most %lld chars long",
-		    (long long)json_i64(longest));
+		too_long(v, at, json_i64(longest));
 	if (value->type == JSON_STRING && least && (int64_t)json_str(value).len < json_i64(least))
 		bad(v, at, value, " in body should be at least %lld chars long",
 		    (long long)json_i64(least));
