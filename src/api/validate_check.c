@@ -84,7 +84,7 @@ void duplicate_value(struct check *v, const struct path *at, const struct json *
 void too_long(struct check *v, const struct path *at, int64_t max)
 {
 	field_error_add(v->errors, FIELD_ERROR_TOO_LONG, path_text(v, at), NULL,
-			"may not be more than %lld bytes", (long long)max);
+			"may not be more than %lld byte%s", (long long)max, max == 1 ? "" : "s");
 }
 
 void too_many(struct check *v, const struct path *at, size_t count, size_t max)

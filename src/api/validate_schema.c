@@ -35,11 +35,11 @@ static bool fits_type(const struct json *value, struct str type)
 }
 
 static void refuse_type(struct check *v, const struct path *at, const struct json *value,
-			struct str type)
+			struct str type, const char *name)
 {
 	const char *is = type_of(value);
 	field_error_add(v->errors, FIELD_ERROR_TYPE_INVALID, path_text(v, at),
-			json_cstring(v->arena, is), " in body must be of type %.*s: \"%s\"",
+			json_cstring(v->arena, is), "%s in body must be of type %.*s: \"%s\"", name,
 			STR_FMT(type), is);
 }
 
@@ -51,7 +51,7 @@ static void check_type_word(struct check *v, const struct path *at, const struct
 	if (type.len == 0 || str_is(type, "null") || text_in(type, TYPES))
 		return;
 	if (value)
-		refuse_type(v, MEMBER(at, "default"), value, type);
+		refuse_type(v, MEMBER(at, "default"), value, type, "");
 	unsupported(v, MEMBER(at, "type"), type, TYPES);
 }
 
@@ -363,13 +363,14 @@ static void number_text(const struct json *limit, struct buf *out)
 }
 
 static void check_bound(struct check *v, const struct path *at, const struct json *value,
-			const struct json *limit, bool is_broken, const char *words)
+			const struct json *limit, bool is_broken, const char *name,
+			const char *words)
 {
 	CLEANUP_BUF text = BUF_INIT(64);
 	if (!limit || !is_broken)
 		return;
 	number_text(limit, &text);
-	bad(v, at, value, " in body should be %s %s", words, text.data);
+	bad(v, at, value, "%s in body should be %s %s", name, words, text.data);
 }
 
 static void check_listed(struct check *v, const struct path *at, const struct json *value,
@@ -399,19 +400,20 @@ static void check_needed(struct check *v, const struct path *at, const struct js
 	}
 }
 
+/* name: of the property below the default, or "". */
 static void check_default_value(struct check *v, const struct path *at, const struct json *value,
-				const struct json *schema)
+				const struct json *schema, const char *name)
 {
 	struct str type = TEXT(schema, "type");
 	const struct json *min = GET(schema, "minimum"), *max = GET(schema, "maximum");
 	if (!fits_type(value, type)) {
-		refuse_type(v, at, value, type);
+		refuse_type(v, at, value, type, name);
 		return;
 	}
 	if (value->type == JSON_INT || value->type == JSON_DOUBLE) {
-		check_bound(v, at, value, max, max && json_f64(value) > json_f64(max),
+		check_bound(v, at, value, max, max && json_f64(value) > json_f64(max), name,
 			    "less than or equal to");
-		check_bound(v, at, value, min, min && json_f64(value) < json_f64(min),
+		check_bound(v, at, value, min, min && json_f64(value) < json_f64(min), name,
 			    "greater than or equal to");
 	}
 	check_listed(v, at, value, GET(schema, "enum"));
@@ -421,8 +423,17 @@ static void check_default_value(struct check *v, const struct path *at, const st
 	    (int64_t)json_str(value).len > json_i64(longest))
 		too_long(v, at, json_i64(longest));
 	if (value->type == JSON_STRING && least && (int64_t)json_str(value).len < json_i64(least))
-		bad(v, at, value, " in body should be at least %lld chars long",
+		bad(v, at, value, "%s in body should be at least %lld chars long", name,
 		    (long long)json_i64(least));
+	const struct json *properties = GET(schema, "properties");
+	for (size_t i = 0; value->type == JSON_OBJECT && i < json_count(value); i++) {
+		struct json_member m = value->object.members[i];
+		const struct json *its = json_get(properties, m.key);
+		const char *key = arena_cstr(v->arena, m.key);
+		struct str below = arena_printf(v->arena, "%s%s%s", name, *name ? "." : "", key);
+		if (its)
+			check_default_value(v, MEMBER(at, key), m.value, its, below.at);
+	}
 }
 
 /* Would pruning take something of the value? */
@@ -454,7 +465,7 @@ static void check_defaults(struct check *v, const struct path *at, const struct 
 	if (value && has_unknown(value, schema, 0))
 		bad(v, MEMBER(at, "default"), value, "must not have unknown fields");
 	else if (value)
-		check_default_value(v, MEMBER(at, "default"), value, schema);
+		check_default_value(v, MEMBER(at, "default"), value, schema, "");
 	check_children(v, at, schema, depth, check_defaults);
 }
 

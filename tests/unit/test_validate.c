@@ -226,6 +226,23 @@ static void test_schemas(void **state)
 			"\"string\""},
 		{"{\"type\":\"integer\",\"default\":1,\"minimum\":2}", SCHEMA
 		 ".default: Invalid value: 1:  in body should be greater than or equal to 2"},
+		{"{\"type\":\"string\",\"enum\":[\"a\"],\"default\":\"x\"}",
+		 SCHEMA ".default: Unsupported value: \"x\": supported values: \"a\""},
+		{"{\"type\":\"string\",\"maxLength\":1,\"default\":\"xy\"}",
+		 SCHEMA ".default: Too long: may not be more than 1 byte"},
+		{"{\"type\":\"object\",\"required\":[\"b\"],\"properties\":{\"b\":{\"type\":"
+		 "\"string\"}},\"default\":{}}",
+		 SCHEMA ".default.b: Required value"},
+		{"{\"type\":\"object\",\"properties\":{\"b\":{\"type\":\"string\"}},"
+		 "\"default\":{\"b\":1}}",
+		 SCHEMA ".default.b: Invalid value: \"integer\": b in body must be of type string: "
+			"\"integer\""},
+		{"{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\","
+		 "\"x-kubernetes-list-map-keys\":[\"k\"],\"items\":{\"type\":\"object\","
+		 "\"properties\":{\"k\":{\"type\":\"string\"}}}}",
+		 SCHEMA ".items.properties[k].default: Required value: this property is in "
+			"x-kubernetes-list-map-keys, so it must have a default or be a required "
+			"property"},
 		{"{\"type\":\"object\",\"default\":{\"b\":1}}",
 		 SCHEMA ".default: Invalid value: {\"b\":1}: must not have unknown fields"},
 		{"{}",
