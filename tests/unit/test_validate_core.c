@@ -175,6 +175,17 @@ static void test_volumes(void **state)
 {
 	static const struct validate_row rows[] = {
 		{"v1", "PersistentVolume", NULL,
+		 "'spec':{" VOLUME ",'cinder':{'volumeID':'a','secretRef':{'name':'b'}}}",
+		 "spec.cinder.secretRef.namespace: Required value"},
+		{"v1", "PersistentVolume", NULL,
+		 "'spec':{" VOLUME ",'iscsi':{'targetPortal':'a','iqn':'a','lun':0}}",
+		 "spec.iscsi.iqn: Invalid value: \"a\": must be valid format"},
+		{"v1", "PersistentVolume", NULL,
+		 "'spec':{" VOLUME ",'hostPath':{'path':'/a'},'cephfs':{'monitors':['a']}}",
+		 "spec.cephFS: Forbidden: may not specify more than 1 volume type"},
+		{"v1", "PersistentVolume", NULL,
+		 "'spec':{" VOLUME ",'hostPath':{'path':'/a'},'flexVolume':{'driver':'a'}}", ""},
+		{"v1", "PersistentVolume", NULL,
 		 "'spec':{" VOLUME
 		 ",'persistentVolumeReclaimPolicy':'Recycle','hostPath':{'path':'/./'}}",
 		 "spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a "
