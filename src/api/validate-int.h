@@ -10,6 +10,7 @@
 
 #include "api/names.h"
 #include "api/quantity.h"
+#include "api/repeats.h"
 #include "api/validate.h"
 
 struct path {
@@ -25,6 +26,7 @@ struct check {
 	const struct api_kind *kind;
 	bool is_update;
 	size_t cel_bytes; /* of the expressions so far */
+	struct repeats repeats;
 };
 
 #define MEMBER(up, member) (&(struct path){.parent = (up), .name = (member), .index = -1})
@@ -77,9 +79,9 @@ void keep_member(struct check *v, struct json *spec, const struct json *old, con
 /* The first item whose string under key is text; NULL: there is none. */
 const struct json *item_named(const struct json *list, const char *key, struct str text);
 bool has_text(const struct json *list, struct str text); /* of strings */
-/* Does the i-th item, or its string under key, stand in the list before? */
-bool is_repeated(const struct json *list, size_t i);
-bool is_text_repeated(const struct json *list, size_t i, const char *key);
+/* Does the i-th item, or its string under key, stand in the list before?  See repeats.h. */
+bool is_repeated(struct check *v, const struct json *list, size_t i);
+bool is_text_repeated(struct check *v, const struct json *list, size_t i, const char *key);
 /* Every item that is_repeated(). */
 void check_no_duplicates(struct check *v, const struct path *at, const struct json *list);
 /* false: there are more than max, which is told; callers then leave the items alone */

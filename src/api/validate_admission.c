@@ -111,7 +111,7 @@ static void check_match_conditions(struct check *v, const struct path *at,
 						TEXT(condition, "expression"), &cel, true, false,
 						CEL_WANT_BOOL);
 		check_required_name(v, MEMBER(here, "name"), NAME_QUALIFIED, name);
-		if (is_text_repeated(conditions, i, "name"))
+		if (is_text_repeated(v, conditions, i, "name"))
 			duplicate(v, MEMBER(here, "name"), name);
 	}
 }
@@ -171,7 +171,7 @@ static void webhook_rules(struct check *v, const struct json *tree)
 		check_hook(v, at, hook);
 		check_review_versions(v, MEMBER(at, "admissionReviewVersions"),
 				      GET(hook, "admissionReviewVersions"));
-		if (TEXT(hook, "name").len > 0 && is_text_repeated(hooks, i, "name"))
+		if (TEXT(hook, "name").len > 0 && is_text_repeated(v, hooks, i, "name"))
 			duplicate(v, MEMBER(at, "name"), TEXT(hook, "name"));
 	}
 }
@@ -186,7 +186,7 @@ static void check_named_rule(struct check *v, const struct path *at, const struc
 	{
 		const struct path *here = ITEM(MEMBER(at, "resourceNames"), i);
 		check_name(v, here, NAME_PATH_SEGMENT, json_str(name));
-		if (is_repeated(names, i))
+		if (is_repeated(v, names, i))
 			duplicate_value(v, here, name);
 	}
 }
@@ -290,7 +290,7 @@ static void check_audit_annotations(struct check *v, const struct path *at, cons
 			check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, full);
 		check_value_expression(v, MEMBER(here, "valueExpression"),
 				       TEXT(annotation, "valueExpression"), cel);
-		if (is_text_repeated(list, i, "key"))
+		if (is_text_repeated(v, list, i, "key"))
 			duplicate(v, MEMBER(here, "key"), key);
 	}
 }
@@ -390,7 +390,7 @@ static void binding_rules(struct check *v, const struct json *tree)
 	FOR_ITEMS(i, action, actions)
 	{
 		check_enum(v, ITEM(actions_at, i), json_str(action), "Audit,Deny,Warn");
-		if (is_repeated(actions, i))
+		if (is_repeated(v, actions, i))
 			duplicate_value(v, ITEM(actions_at, i), action);
 	}
 	if (has_text(actions, STR("Deny")) && has_text(actions, STR("Warn")))

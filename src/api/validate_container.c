@@ -10,7 +10,7 @@ static void check_ports(struct check *v, const struct path *at, const struct jso
 		if (name.len > 0 && !name_is(NAME_PORT, name)) {
 			check_name(v, MEMBER(here, "name"), NAME_PORT, name);
 		} else if (name.len > 0) {
-			if (is_text_repeated(ports, i, "name"))
+			if (is_text_repeated(v, ports, i, "name"))
 				duplicate(v, MEMBER(here, "name"), name);
 		}
 		if (INT(port, "containerPort") == 0)
@@ -61,7 +61,7 @@ static void check_resize_policy(struct check *v, const struct path *at, const st
 	{
 		struct str name = TEXT(policy, "resourceName"),
 			   restart = TEXT(policy, "restartPolicy");
-		if (is_text_repeated(list, i, "resourceName"))
+		if (is_text_repeated(v, list, i, "resourceName"))
 			duplicate(v, ITEM(at, i), name);
 		check_required_enum(v, at, name, "cpu,memory");
 		check_required_enum(v, at, restart, "NotRequired,RestartContainer");
@@ -156,7 +156,7 @@ static void check_regular(struct check *v, const struct path *at, const struct p
 	{
 		const struct path *here = ITEM(at, i);
 		check_common(v, here, c, pod);
-		if (is_text_repeated(list, i, "name"))
+		if (is_text_repeated(v, list, i, "name"))
 			duplicate(v, MEMBER(here, "name"), TEXT(c, "name"));
 		check_running(v, here, c, pod->spec);
 		check_restart_policy(v, here, c, false);
@@ -176,7 +176,7 @@ static void check_init(struct check *v, const struct path *at, const struct pod_
 		struct str name = TEXT(c, "name");
 		check_common(v, here, c, pod);
 		check_restart_policy(v, here, c, true);
-		if (is_text_repeated(list, i, "name") || item_named(regular, "name", name))
+		if (is_text_repeated(v, list, i, "name") || item_named(regular, "name", name))
 			duplicate(v, MEMBER(here, "name"), name);
 		check_host_ports(v, at, list, i, 1);
 		if (str_is(TEXT(c, "restartPolicy"), "Always")) {
@@ -214,7 +214,7 @@ static void check_ephemeral(struct check *v, const struct path *at, const struct
 		const struct json *init = GET(pod->spec, "initContainers");
 		const struct json *regular = GET(pod->spec, "containers");
 		check_common(v, here, c, pod);
-		if (is_text_repeated(list, i, "name") || item_named(init, "name", name) ||
+		if (is_text_repeated(v, list, i, "name") || item_named(init, "name", name) ||
 		    item_named(regular, "name", name))
 			duplicate(v, MEMBER(here, "name"), name);
 		if (target.len > 0 && !item_named(init, "name", target) &&

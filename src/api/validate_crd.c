@@ -159,7 +159,7 @@ static void check_selectable(struct check *v, const struct path *at, const struc
 		check_simple_path(v, here, path);
 		if (v->errors->count == before)
 			check_selected(v, here, schema, path);
-		if (path.len > 0 && is_text_repeated(fields, i, "jsonPath"))
+		if (path.len > 0 && is_text_repeated(v, fields, i, "jsonPath"))
 			duplicate(v, here, path);
 	}
 }
@@ -241,7 +241,7 @@ static void check_versions(struct check *v, const struct path *at, const struct 
 			required(v, schema_at, "%s", "");
 		check_parts(v, schema_at, here, version, own);
 		stored += IS(version, "storage");
-		is_twice |= is_text_repeated(versions, i, "name");
+		is_twice |= is_text_repeated(v, versions, i, "name");
 	}
 	if (is_twice)
 		bad(v, at, shown_versions(v, versions), "must contain unique version names");

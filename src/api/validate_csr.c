@@ -157,7 +157,7 @@ void csr_rules(struct check *v, const struct json *tree)
 	FOR_ITEMS(i, usage, usages)
 	{
 		check_enum(v, ITEM(MEMBER(at, "usages"), i), json_str(usage), USAGES);
-		if (is_repeated(usages, i))
+		if (is_repeated(v, usages, i))
 			duplicate_value(v, ITEM(MEMBER(at, "usages"), i), usage);
 	}
 	check_signer_name(v, MEMBER(at, "signerName"), TEXT(spec, "signerName"));
@@ -190,7 +190,7 @@ static void check_csr_conditions(struct check *v, const struct path *at,
 				 "Approved and Denied conditions are mutually exclusive");
 		is_approved |= approves;
 		is_denied |= denies;
-		if (is_text_repeated(conditions, i, "type"))
+		if (is_text_repeated(v, conditions, i, "type"))
 			duplicate(v, MEMBER(here, "type"), type);
 	}
 }

@@ -89,7 +89,7 @@ void check_named_once(struct check *v, const struct path *at, const struct json 
 {
 	FOR_ITEMS(i, item, list)
 	{
-		if (is_text_repeated(list, i, "name"))
+		if (is_text_repeated(v, list, i, "name"))
 			duplicate(v, ITEM(at, i), TEXT(item, "name"));
 	}
 }

@@ -35,7 +35,7 @@ static void check_consumers(struct check *v, const struct path *at, const struct
 	}
 	FOR_ITEMS(m, consumer, list)
 	{
-		if (is_text_repeated(list, m, "uid"))
+		if (is_text_repeated(v, list, m, "uid"))
 			duplicate(v, ITEM(at, m), TEXT(consumer, "uid"));
 	}
 }

@@ -105,7 +105,7 @@ static void check_hints(struct check *v, const struct path *at, const struct jso
 	FOR_ITEMS(i, hint, hints)
 	{
 		const struct path *here = MEMBER(ITEM(at, i), "name");
-		if (is_text_repeated(hints, i, "name"))
+		if (is_text_repeated(v, hints, i, "name"))
 			duplicate(v, here, TEXT(hint, "name"));
 		check_name(v, here, rule, TEXT(hint, "name"));
 	}
@@ -144,7 +144,7 @@ static void check_slice_port(struct check *v, const struct path *at, const struc
 	struct str name = TEXT(port, "name");
 	if (name.len > 0)
 		check_name(v, MEMBER(at, "name"), NAME_DNS_LABEL, name);
-	if (is_text_repeated(ports, i, "name"))
+	if (is_text_repeated(v, ports, i, "name"))
 		duplicate(v, MEMBER(at, "name"), name);
 	check_required_enum(v, MEMBER(at, "protocol"), TEXT(port, "protocol"), "SCTP,TCP,UDP");
 	if (GET(port, "appProtocol"))

@@ -380,7 +380,7 @@ static void flow_part_rules(struct check *v, const struct json *old, const struc
 	FOR_ITEMS(i, condition, conditions)
 	{
 		const struct path *type_at = MEMBER(ITEM(at, i), "type");
-		if (is_text_repeated(conditions, i, "type"))
+		if (is_text_repeated(v, conditions, i, "type"))
 			duplicate(v, type_at, TEXT(condition, "type"));
 		check_required(v, type_at, TEXT(condition, "type"));
 	}

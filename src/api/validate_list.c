@@ -22,27 +22,20 @@ bool has_text(const struct json *list, struct str text)
 	return false;
 }
 
-bool is_repeated(const struct json *list, size_t i)
+bool is_repeated(struct check *v, const struct json *list, size_t i)
 {
-	for (size_t k = 0; k < i; k++)
-		if (value_equal(json_at(list, k), json_at(list, i)))
-			return true;
-	return false;
+	return repeats_has(&v->repeats, v->arena, list, i, NULL);
 }
 
-bool is_text_repeated(const struct json *list, size_t i, const char *key)
+bool is_text_repeated(struct check *v, const struct json *list, size_t i, const char *key)
 {
-	struct str text = text_of(list, i, key);
-	for (size_t k = 0; k < i; k++)
-		if (str_eq(text_of(list, k, key), text))
-			return true;
-	return false;
+	return repeats_has(&v->repeats, v->arena, list, i, key);
 }
 
 void check_no_duplicates(struct check *v, const struct path *at, const struct json *list)
 {
 	for (size_t i = 1; i < json_count(list); i++)
-		if (is_repeated(list, i))
+		if (is_repeated(v, list, i))
 			duplicate_value(v, ITEM(at, i), json_at(list, i));
 }
 

@@ -293,7 +293,7 @@ void check_conditions(struct check *v, const struct path *at, const struct json 
 	{
 		const struct path *here = ITEM(at, i);
 		check_required_name(v, MEMBER(here, "type"), NAME_QUALIFIED, TEXT(c, "type"));
-		if (is_text_repeated(conditions, i, "type"))
+		if (is_text_repeated(v, conditions, i, "type"))
 			duplicate(v, MEMBER(here, "type"), TEXT(c, "type"));
 		check_enum(v, MEMBER(here, "status"), TEXT(c, "status"), "False,True,Unknown");
 		check_not_negative(v, MEMBER(here, "observedGeneration"),

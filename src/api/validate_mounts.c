@@ -65,7 +65,7 @@ void check_mounts(struct check *v, const struct path *at, const struct json *con
 		if (!item_named(pod->volumes, "name", name))
 			not_found(v, MEMBER(here, "name"), name, "%s", "");
 		check_required(v, MEMBER(here, "mountPath"), path);
-		if (is_text_repeated(list, i, "mountPath"))
+		if (is_text_repeated(v, list, i, "mountPath"))
 			bad_text(v, MEMBER(here, "mountPath"), path, "must be unique");
 		check_mount(v, here, at, mount, container);
 	}
@@ -76,7 +76,7 @@ static void check_device_path(struct check *v, const struct path *at, const stru
 {
 	struct str path = TEXT(json_at(list, i), "devicePath"), part, rest = path;
 	check_required(v, at, path);
-	if (path.len > 0 && is_text_repeated(list, i, "devicePath"))
+	if (path.len > 0 && is_text_repeated(v, list, i, "devicePath"))
 		bad_text(v, at, path, "must be unique");
 	for (bool more = path.len > 0; more;) {
 		more = str_cut(rest, '/', &part, &rest);
@@ -98,7 +98,7 @@ void check_devices(struct check *v, const struct path *at, const struct json *co
 		struct str name = TEXT(device, "name"), path = TEXT(device, "devicePath");
 		const struct json *volume = item_named(pod->volumes, "name", name);
 		check_required(v, name_at, name);
-		if (name.len > 0 && is_text_repeated(list, i, "name"))
+		if (name.len > 0 && is_text_repeated(v, list, i, "name"))
 			bad_text(v, name_at, name, "must be unique");
 		if (volume && !GET(volume, "persistentVolumeClaim") && !GET(volume, "ephemeral"))
 			bad_text(v, name_at, name,

@@ -111,7 +111,7 @@ static void check_addresses(struct check *v, const struct json *addresses)
 	const struct path *at = MEMBER(ROOT("status"), "addresses");
 	FOR_ITEMS(i, address, addresses)
 	{
-		if (is_repeated(addresses, i))
+		if (is_repeated(v, addresses, i))
 			duplicate_value(v, ITEM(at, i), go_struct(v, "NodeAddress", address));
 	}
 }

@@ -49,7 +49,7 @@ static void runtime_class_rules(struct check *v, const struct json *tree)
 	check_tolerations(v, list_at, list);
 	FOR_ITEMS(i, toleration, list)
 	{
-		if (is_repeated(list, i))
+		if (is_repeated(v, list, i))
 			duplicate_value(v, ITEM(list_at, i),
 					go_struct(v, "Toleration", toleration));
 	}

@@ -9,7 +9,7 @@ static void check_pod_claims(struct check *v, const struct path *at, const struc
 		const struct json *name = GET(claim, "resourceClaimName");
 		const struct json *template = GET(claim, "resourceClaimTemplateName");
 		struct str own = TEXT(claim, "name");
-		if (own.len > 0 && is_text_repeated(claims, i, "name"))
+		if (own.len > 0 && is_text_repeated(v, claims, i, "name"))
 			duplicate(v, MEMBER(here, "name"), own);
 		else
 			check_required_name(v, MEMBER(here, "name"), NAME_DNS_LABEL, own);
@@ -98,7 +98,7 @@ static void check_gates(struct check *v, const struct path *at, const struct jso
 	{
 		const struct path *here = ITEM(MEMBER(at, "schedulingGates"), k);
 		check_name(v, here, NAME_QUALIFIED, TEXT(gate, "name"));
-		if (is_text_repeated(gates, k, "name"))
+		if (is_text_repeated(v, gates, k, "name"))
 			duplicate(v, here, TEXT(gate, "name"));
 	}
 }

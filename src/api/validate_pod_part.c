@@ -30,7 +30,7 @@ static void check_addresses(struct check *v, const struct path *at, const struct
 	}
 	FOR_ITEMS(m, ip, list)
 	{
-		if (is_text_repeated(list, m, "ip"))
+		if (is_text_repeated(v, list, m, "ip"))
 			duplicate_value(v, ITEM(at, m), go_struct(v, type, ip));
 	}
 }
@@ -95,7 +95,7 @@ static void check_claim_statuses(struct check *v, const struct json *tree)
 		if (!item_named(GET(GET(tree, "spec"), "resourceClaims"), "name", name))
 			bad_text(v, here, name,
 				 "must match the name of an entry in `spec.resourceClaims`");
-		if (is_text_repeated(list, i, "name"))
+		if (is_text_repeated(v, list, i, "name"))
 			duplicate(v, here, name);
 		if (GET(status, "resourceClaimName"))
 			check_name(v, here, NAME_DNS_SUBDOMAIN, TEXT(status, "resourceClaimName"));

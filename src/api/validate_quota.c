@@ -318,7 +318,7 @@ void limit_range_rules(struct check *v, const struct json *tree)
 	{
 		const struct path *at = ITEM(MEMBER(ROOT("spec"), "limits"), i);
 		check_limit_type(v, MEMBER(at, "type"), TEXT(item, "type"));
-		if (is_text_repeated(limits, i, "type"))
+		if (is_text_repeated(v, limits, i, "type"))
 			duplicate(v, MEMBER(at, "type"), TEXT(item, "type"));
 		check_limit_item(v, at, item);
 	}

@@ -138,7 +138,7 @@ static void check_map_keys(struct check *v, const struct path *at, const struct 
 			check_map_key(v, at, items, json_str(key));
 		if (!property)
 			bad(v, keys_at, keys, "entries must all be names of item properties");
-		else if (is_repeated(keys, i))
+		else if (is_repeated(v, keys, i))
 			bad_text(v, ITEM(keys_at, i), json_str(key),
 				 "must not contain duplicate entries");
 	}

@@ -59,7 +59,7 @@ static void check_sysctl_name(struct check *v, const struct path *at, const stru
 			 "])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
 		return;
 	}
-	if (is_text_repeated(list, i, "name"))
+	if (is_text_repeated(v, list, i, "name"))
 		duplicate(v, at, name);
 }
 

@@ -49,7 +49,7 @@ static void check_port_name(struct check *v, const struct path *at, const struct
 {
 	struct str name = json_str(json_get(json_at(ports, i), str_of(key)));
 	check_name(v, at, NAME_DNS_LABEL, name);
-	if (is_text_repeated(ports, i, key))
+	if (is_text_repeated(v, ports, i, key))
 		duplicate(v, at, name);
 }
 
@@ -96,7 +96,7 @@ static void check_families(struct check *v, const struct path *at, const struct 
 	{
 		const struct path *here = ITEM(MEMBER(at, "ipFamilies"), i);
 		check_enum(v, here, json_str(family), "IPv4,IPv6");
-		if (is_repeated(families, i))
+		if (is_repeated(v, families, i))
 			duplicate(v, here, json_str(family));
 	}
 	check_optional_enum(v, MEMBER(at, "ipFamilyPolicy"), GET(spec, "ipFamilyPolicy"),

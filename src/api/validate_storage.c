@@ -52,11 +52,11 @@ static void check_topology_term(struct check *v, const struct path *at, const st
 			required(v, MEMBER(here, "values"), "%s", "");
 		FOR_ITEMS(k, value, values)
 		{
-			if (is_repeated(values, k))
+			if (is_repeated(v, values, k))
 				duplicate_value(v, ITEM(MEMBER(here, "values"), k), value);
 		}
 		check_name(v, MEMBER(here, "key"), NAME_QUALIFIED, TEXT(e, "key"));
-		if (is_text_repeated(list, i, "key"))
+		if (is_text_repeated(v, list, i, "key"))
 			duplicate(v, MEMBER(here, "key"), TEXT(e, "key"));
 	}
 }
@@ -66,7 +66,7 @@ static void check_topologies(struct check *v, const struct path *at, const struc
 	FOR_ITEMS(i, term, terms)
 	{
 		check_topology_term(v, ITEM(at, i), term);
-		if (is_repeated(terms, i) || COUNT(term, "matchLabelExpressions") == 0)
+		if (is_repeated(v, terms, i) || COUNT(term, "matchLabelExpressions") == 0)
 			duplicate(v, MEMBER(ITEM(at, i), "matchLabelExpressions"), STR(""));
 	}
 }
@@ -107,7 +107,7 @@ static void check_tokens(struct check *v, const struct path *at, const struct js
 	{
 		const struct path *here = ITEM(at, i);
 		const struct json *seconds = GET(token, "expirationSeconds");
-		if (is_text_repeated(tokens, i, "audience")) {
+		if (is_text_repeated(v, tokens, i, "audience")) {
 			duplicate(v, MEMBER(here, "audience"), TEXT(token, "audience"));
 			continue;
 		}
@@ -171,11 +171,11 @@ static void check_csi_node_driver(struct check *v, const struct path *at,
 		bad_text(v, MEMBER(at, "nodeID"), id, "must be 256 characters or less");
 	if (count && json_i64(count) < 0)
 		check_not_negative(v, MEMBER(MEMBER(at, "allocatable"), "count"), count);
-	if (is_text_repeated(drivers, i, "name"))
+	if (is_text_repeated(v, drivers, i, "name"))
 		duplicate(v, MEMBER(at, "name"), name);
 	FOR_ITEMS(m, key, keys)
 	{
-		if (is_repeated(keys, m))
+		if (is_repeated(v, keys, m))
 			duplicate_value(v, at, key);
 		check_required(v, at, json_str(key));
 		check_name(v, at, NAME_QUALIFIED, json_str(key));

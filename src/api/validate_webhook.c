@@ -140,7 +140,7 @@ void check_review_versions(struct check *v, const struct path *at, const struct 
 	}
 	FOR_ITEMS(i, version, versions)
 	{
-		if (is_repeated(versions, i))
+		if (is_repeated(v, versions, i))
 			bad(v, ITEM(at, i), version, "duplicate version");
 		else
 			check_name(v, ITEM(at, i), NAME_DNS_1035, json_str(version));
