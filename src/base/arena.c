@@ -1,7 +1,7 @@
 #include "base/arena.h"
 
 #include <pthread.h>
-#include <stdint.h>
+#include <stdatomic.h>
 
 #include "base/err.h"
 
@@ -26,6 +26,8 @@ static _Thread_local struct {
 	struct arena_chunk *chunks[SPARE_SIZES];
 	size_t size_bytes;
 } spare;
+
+static _Atomic uint64_t freed_bytes;
 
 static size_t whole_bytes(size_t data_bytes)
 {
@@ -81,6 +83,7 @@ static void chunk_give(struct arena_chunk *c)
 {
 	size_t whole = whole_bytes(c->size_bytes), i = spare_index(whole);
 	if (i == SPARE_SIZES || spare.size_bytes + whole > SPARE_MAX_BYTES) {
+		atomic_fetch_add_explicit(&freed_bytes, whole, memory_order_relaxed);
 		free(c);
 		return;
 	}
@@ -89,6 +92,11 @@ static void chunk_give(struct arena_chunk *c)
 	c->older = spare.chunks[i];
 	spare.chunks[i] = c;
 	spare.size_bytes += whole;
+}
+
+uint64_t arena_freed_bytes(void)
+{
+	return atomic_load_explicit(&freed_bytes, memory_order_relaxed);
 }
 
 /* --- arenas --- */

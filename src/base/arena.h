@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -21,6 +22,7 @@ struct arena {
 /* A zeroed struct arena is a valid empty one: `struct arena a = {};` */
 void arena_done(struct arena *a);
 void arena_reset(struct arena *a); /* keeps its first chunk */
+uint64_t arena_freed_bytes(void);  /* that all of them gave back to malloc so far */
 
 /* Of an empty arena: its first chunk holds that much and no more. */
 void arena_reserve(struct arena *a, size_t size_bytes);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -47,4 +48,9 @@ char *mem_printf(const char *fmt, ...)
 	if (len < 0)
 		out_of_memory(0);
 	return text;
+}
+
+void mem_trim(void)
+{
+	malloc_trim(0);
 }

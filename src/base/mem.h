@@ -26,6 +26,8 @@
 [[nodiscard]] char *mem_strndup(const char *s, size_t len);
 [[nodiscard, gnu::format(printf, 1, 2)]] char *mem_printf(const char *fmt, ...);
 
+void mem_trim(void); /* gives back to the system what malloc keeps; takes milliseconds */
+
 #define NEW(type) ((type *)mem_alloc(sizeof(type)))
 
 /* Run fn(&variable) when the variable leaves its scope. */

@@ -51,6 +51,7 @@ void request_free(struct request *r)
 	request_metrics_end_long(r->server->metrics, r->long_run);
 	snapshot_unref(r->snapshot);
 	arena_done(&r->arena);
+	memory_return_note(&r->server->memory);
 	free(r);
 }
 

@@ -152,6 +152,7 @@ enum rc server_new(struct loop *loop, const struct server_config *config,
 	s->authorizer = authorizer_new(s->store);
 	s->fairness = fairness_new(s->store, FAIRNESS_SEATS);
 	s->metrics = request_metrics_new();
+	memory_return_start(&s->memory, loop);
 	s->local = local_client_new(s, loop, NULL);
 	*ret_server = s;
 	return RC_OK;
@@ -267,6 +268,7 @@ void server_free(struct server *s)
 		store_close(s->store);
 	allocator_free(s->allocator);
 	tls_unref(s->proxy_tls);
+	memory_return_stop(&s->memory);
 	keys_free(s->keys);
 	free(s->io);
 	free(s);

@@ -12,6 +12,7 @@
 #include "server/authentication_config.h"
 #include "server/authz.h"
 #include "server/history.h"
+#include "server/memory_return.h"
 #include "server/request_header.h"
 #include "server/tokens.h"
 #include "store/store.h"
@@ -66,6 +67,7 @@ struct server {
 	struct oidc *oidc;
 	struct signer *signer;
 	struct account_secrets *account_secrets;
+	struct memory_return memory;
 	_Atomic bool is_ready;
 };
 
