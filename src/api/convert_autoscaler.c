@@ -15,29 +15,29 @@
 
 struct metric_row {
 	const char *source, *flat, *nested;
-	bool is_always; /* in v1 */
+	enum { IF_SET, ALWAYS, IN_STATUS } when; /* it is in v1, as nothing when not set */
 };
 
 static const struct metric_row metric_rows[] = {
-	{"object", "target", "describedObject", true},
-	{"object", "metricName", "metric.name", true},
-	{"object", "@Value", "@.value", true},
-	{"object", "selector", "metric.selector", false},
-	{"object", "averageValue", "@.averageValue", false},
-	{"pods", "metricName", "metric.name", true},
-	{"pods", "@AverageValue", "@.averageValue", true},
-	{"pods", "selector", "metric.selector", false},
-	{"resource", "name", "name", true},
-	{"resource", "@AverageUtilization", "@.averageUtilization", false},
-	{"resource", "@AverageValue", "@.averageValue", false},
-	{"containerResource", "name", "name", true},
-	{"containerResource", "@AverageUtilization", "@.averageUtilization", false},
-	{"containerResource", "@AverageValue", "@.averageValue", false},
-	{"containerResource", "container", "container", true},
-	{"external", "metricName", "metric.name", true},
-	{"external", "metricSelector", "metric.selector", false},
-	{"external", "@Value", "@.value", false},
-	{"external", "@AverageValue", "@.averageValue", false},
+	{"object", "target", "describedObject", ALWAYS},
+	{"object", "metricName", "metric.name", ALWAYS},
+	{"object", "@Value", "@.value", ALWAYS},
+	{"object", "selector", "metric.selector", IF_SET},
+	{"object", "averageValue", "@.averageValue", IF_SET},
+	{"pods", "metricName", "metric.name", ALWAYS},
+	{"pods", "@AverageValue", "@.averageValue", ALWAYS},
+	{"pods", "selector", "metric.selector", IF_SET},
+	{"resource", "name", "name", ALWAYS},
+	{"resource", "@AverageUtilization", "@.averageUtilization", IF_SET},
+	{"resource", "@AverageValue", "@.averageValue", IN_STATUS},
+	{"containerResource", "name", "name", ALWAYS},
+	{"containerResource", "@AverageUtilization", "@.averageUtilization", IF_SET},
+	{"containerResource", "@AverageValue", "@.averageValue", IN_STATUS},
+	{"containerResource", "container", "container", ALWAYS},
+	{"external", "metricName", "metric.name", ALWAYS},
+	{"external", "metricSelector", "metric.selector", IF_SET},
+	{"external", "@Value", "@.value", IN_STATUS},
+	{"external", "@AverageValue", "@.averageValue", IF_SET},
 };
 
 static const char *filled_in(struct arena *a, const char *pattern, bool is_status)
@@ -104,7 +104,7 @@ static struct json *flat_source(struct arena *a, const char *source, const struc
 		if (strcmp(row->source, source))
 			continue;
 		struct json *value = json_path(nested, filled_in(a, row->nested, is_status));
-		if (!value && !row->is_always)
+		if (!value && row->when != ALWAYS && !(row->when == IN_STATUS && is_status))
 			continue;
 		json_add(a, out, str_of(filled_in(a, row->flat, is_status)),
 			 value ? value : zero_of(a, row));
@@ -183,20 +183,22 @@ static struct json *renamed(struct arena *a, const struct json *v, bool is_to_go
 	return out;
 }
 
-/* Go writes what is not set as null. */
+/* Go writes in its order, and what is not set as null. */
 static struct json *behavior_to_go(struct arena *a, const struct json *behavior)
 {
 	static const char *const rules[] = {"ScaleUp", "ScaleDown"};
 	static const char *const members[] = {"StabilizationWindowSeconds", "SelectPolicy",
 					      "Policies", "Tolerance"};
-	struct json *out = renamed(a, behavior, true);
+	const struct json *named = renamed(a, behavior, true);
+	struct json *out = json_object(a);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		struct json *rule = json_get(out, str_of(rules[i]));
-		if (!rule)
-			json_set(a, out, str_of(rules[i]), json_null(a));
-		for (size_t k = 0; rule && k < ARRAY_LEN(members); k++)
-			if (!json_get(rule, str_of(members[k])))
-				json_set(a, rule, str_of(members[k]), json_null(a));
+		const struct json *rule = json_get(named, str_of(rules[i]));
+		struct json *whole = rule ? json_object(a) : json_null(a);
+		for (size_t k = 0; rule && k < ARRAY_LEN(members); k++) {
+			struct json *value = json_get(rule, str_of(members[k]));
+			json_add(a, whole, str_of(members[k]), value ? value : json_null(a));
+		}
+		json_add(a, out, str_of(rules[i]), whole);
 	}
 	return out;
 }

@@ -131,6 +131,8 @@ void check_annotations(struct check *v, const struct path *at, const struct json
 void check_label_selector(struct check *v, const struct path *at, const struct json *selector);
 /* Do the labels satisfy the LabelSelector? */
 bool selector_fits(struct check *v, const struct json *selector, const struct json *labels);
+/* Can it be turned into a selector at all?  One that is absent can: it selects nothing. */
+bool selector_is_sound(struct check *v, const struct json *selector);
 void check_conditions(struct check *v, const struct path *at, const struct json *conditions);
 
 struct str quantity_text(struct check *v, const struct json *value);
@@ -197,6 +199,7 @@ void check_affinity(struct check *v, const struct path *at, const struct json *a
 void check_node_selector(struct check *v, const struct path *at, const struct json *selector);
 void check_tolerations(struct check *v, const struct path *at, const struct json *tolerations);
 void check_spread(struct check *v, const struct path *at, const struct json *list);
+void check_claim_spec(struct check *v, const struct path *at, const struct json *spec);
 void check_claim_template_spec(struct check *v, const struct path *at, const struct json *template);
 /* Volume sources that are made of objects. */
 void check_secret_volume(struct check *v, const struct path *at, const struct json *s);

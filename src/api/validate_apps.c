@@ -15,13 +15,16 @@ static void check_int_or_percent(struct check *v, const struct path *at, const s
 		bad(v, at, value, "%s", f.at[i]);
 }
 
+/* A text that is no percentage counts as the number it is, or as 0. */
 int64_t int_or_percent(const struct json *value)
 {
 	struct str text = json_str(value);
 	int64_t number = 0;
 	if (!text.at)
 		return json_i64(value);
-	return text.len > 1 && str_to_i64(str_n(text.at, text.len - 1), &number) ? number : 0;
+	if (name_is(NAME_PERCENT, text))
+		text.len--;
+	return str_to_i64(text, &number) ? number : 0;
 }
 
 static void check_not_over_100(struct check *v, const struct path *at, const struct json *value)
@@ -255,36 +258,62 @@ static void check_stateful_strategy(struct check *v, const struct path *at,
 	}
 }
 
-/* The template with the volumes that the claims will give it. */
-static struct json *with_claims(struct check *v, const struct json *template,
-				const struct json *claims)
+/* A claim's volume; of claims with one name there is one. */
+static void add_claim_volume(struct check *v, struct json *volumes, struct str name)
+{
+	struct arena *a = v->arena;
+	struct json *volume = json_object(a), *source = json_object(a);
+	if (item_named(volumes, "name", name))
+		return;
+	json_set_str(a, source, STR("claimName"), name);
+	json_set_str(a, volume, STR("name"), name);
+	json_set(a, volume, STR("persistentVolumeClaim"), source);
+	json_append(a, volumes, volume);
+}
+
+/* The volumes of the claims, which hide the template's of the same names, and the template's. */
+static struct json *volumes_with_claims(struct check *v, const struct json *own,
+					const struct json *claims)
+{
+	struct json *volumes = json_array(v->arena), *hiding;
+	FOR_ITEMS(i, claim, claims)
+	{
+		struct str name = TEXT(GET(claim, "metadata"), "name");
+		add_claim_volume(v, volumes, name.at ? name : STR(""));
+	}
+	hiding = json_copy(v->arena, volumes);
+	FOR_ITEMS(k, volume, own)
+	{
+		struct str name = TEXT(volume, "name");
+		if (!item_named(hiding, "name", name.at ? name : STR("")))
+			json_append(v->arena, volumes, (struct json *)volume);
+	}
+	return volumes;
+}
+
+/* The template as its pods get it, each with a name and a domain of its own. */
+static struct json *stateful_template(struct check *v, const struct json *template,
+				      const struct json *claims)
 {
 	struct arena *a = v->arena;
 	struct json *copy = template ? json_copy(a, template) : json_object(a);
-	struct json *spec = json_need_object(a, copy, STR("spec")), *volumes = json_array(a);
-	FOR_ITEMS(i, claim, claims)
-	{
-		struct json *volume = json_object(a), *source = json_object(a);
-		struct str name = TEXT(GET(claim, "metadata"), "name");
-		json_set_str(a, source, STR("claimName"), name.at ? name : STR(""));
-		json_set_str(a, volume, STR("name"), name.at ? name : STR(""));
-		json_set(a, volume, STR("persistentVolumeClaim"), source);
-		json_append(a, volumes, volume);
-	}
-	FOR_ITEMS(k, volume, GET(spec, "volumes"))
-	{
-		bool is_hidden = false;
-		FOR_ITEMS(m, claim, claims)
-		{
-			is_hidden |=
-				str_eq(TEXT(GET(claim, "metadata"), "name"), TEXT(volume, "name"));
-		}
-		if (!is_hidden)
-			json_append(a, volumes, (struct json *)volume);
-	}
+	struct json *spec = json_need_object(a, copy, STR("spec"));
+	json_remove(spec, STR("hostname"));
+	json_remove(spec, STR("subdomain"));
 	if (json_count(claims) > 0)
-		json_set(a, spec, STR("volumes"), volumes);
+		json_set(a, spec, STR("volumes"),
+			 volumes_with_claims(v, GET(spec, "volumes"), claims));
 	return copy;
+}
+
+/* Labels and annotations of the template are judged twice. */
+static void check_template_meta(struct check *v, const struct path *at, const struct json *template)
+{
+	const struct json *meta = GET(template, "metadata");
+	check_labels(v, MEMBER(at, "labels"), GET(meta, "labels"));
+	check_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"));
+	check_pod_annotations(v, MEMBER(at, "annotations"), GET(meta, "annotations"),
+			      GET(template, "spec"));
 }
 
 static void check_stateful_template(struct check *v, const struct json *spec)
@@ -293,7 +322,7 @@ static void check_stateful_template(struct check *v, const struct json *spec)
 	const struct path *template_at = MEMBER(at, "template");
 	const struct json *selector = GET(spec, "selector");
 	struct json *template =
-		with_claims(v, GET(spec, "template"), GET(spec, "volumeClaimTemplates"));
+		stateful_template(v, GET(spec, "template"), GET(spec, "volumeClaimTemplates"));
 	size_t faults = 0;
 	if (!selector) {
 		required(v, selector_at, "%s", "");
@@ -307,9 +336,22 @@ static void check_stateful_template(struct check *v, const struct json *spec)
 	} else {
 		check_template_fits(v, template_at, selector, template);
 		check_pod_template(v, template_at, template);
+		check_template_meta(v, template_at, template);
 	}
 	if (TEXT(GET(template, "spec"), "restartPolicy").len > 0)
 		check_long_running(v, template_at, template, "StatefulSet");
+}
+
+/* What cannot change later and was once allowed to be worse. */
+static void check_new_stateful(struct check *v, const struct path *at, const struct json *spec)
+{
+	if (TEXT(spec, "serviceName").len > 0)
+		check_name(v, MEMBER(at, "serviceName"), NAME_DNS_LABEL, TEXT(spec, "serviceName"));
+	FOR_ITEMS(i, claim, GET(spec, "volumeClaimTemplates"))
+	{
+		const struct path *here = ITEM(MEMBER(at, "volumeClaimTemplates"), i);
+		check_claim_spec(v, MEMBER(here, "spec"), GET(claim, "spec"));
+	}
 }
 
 static void stateful_set_rules(struct check *v, const struct json *tree)
@@ -326,15 +368,15 @@ static void stateful_set_rules(struct check *v, const struct json *tree)
 			 "must be 'OrderedReady' or 'Parallel'");
 	check_stateful_strategy(v, MEMBER(at, "updateStrategy"), GET(spec, "updateStrategy"));
 	check_optional_enum(v, MEMBER(retention_at, "whenDeleted"), GET(retention, "whenDeleted"),
-			    "Delete,Retain");
+			    "Retain,Delete");
 	check_optional_enum(v, MEMBER(retention_at, "whenScaled"), GET(retention, "whenScaled"),
-			    "Delete,Retain");
+			    "Retain,Delete");
 	check_not_negative(v, MEMBER(at, "replicas"), GET(spec, "replicas"));
 	check_not_negative(v, MEMBER(at, "minReadySeconds"), GET(spec, "minReadySeconds"));
 	check_not_negative(v, MEMBER(MEMBER(at, "ordinals"), "start"),
 			   GET(GET(spec, "ordinals"), "start"));
-	if (TEXT(spec, "serviceName").len > 0)
-		check_name(v, MEMBER(at, "serviceName"), NAME_DNS_LABEL, TEXT(spec, "serviceName"));
+	if (!v->is_update)
+		check_new_stateful(v, at, spec);
 	check_stateful_template(v, spec);
 }
 
@@ -369,17 +411,17 @@ static void stateful_set_update_rules(struct check *v, const struct json *old,
 static void revision_rules(struct check *v, const struct json *tree)
 {
 	const struct json *data = GET(tree, "data");
-	if (!data || data->type == JSON_NULL)
+	check_not_negative(v, ROOT("revision"), GET(tree, "revision"));
+	if (!data)
 		required(v, ROOT("data"), "data is mandatory");
 	else if (data->type != JSON_OBJECT)
 		required(v, ROOT("data"), "data must be a valid JSON object");
-	check_not_negative(v, ROOT("revision"), GET(tree, "revision"));
 }
 
 static void revision_update_rules(struct check *v, const struct json *old, const struct json *tree)
 {
+	check_not_negative(v, ROOT("revision"), GET(tree, "revision"));
 	check_immutable(v, ROOT("data"), GET(tree, "data"), GET(old, "data"));
-	revision_rules(v, tree);
 }
 
 static void budget_rules(struct check *v, const struct json *tree)

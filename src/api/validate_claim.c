@@ -52,7 +52,7 @@ static bool has_same_source(const struct json *spec)
 	       str_eq(TEXT(a, "kind"), TEXT(b, "kind")) && str_eq(TEXT(a, "name"), TEXT(b, "name"));
 }
 
-static void check_claim_spec(struct check *v, const struct path *at, const struct json *spec)
+void check_claim_spec(struct check *v, const struct path *at, const struct json *spec)
 {
 	const struct json *storage = GET(GET(GET(spec, "resources"), "requests"), "storage");
 	if (COUNT(spec, "accessModes") == 0)

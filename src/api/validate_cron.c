@@ -180,6 +180,15 @@ static bool is_known_zone(struct check *v, struct str name)
 	return access(path.at, F_OK) == 0;
 }
 
+/* Two points outside of a path are refused before the database is asked. */
+static bool has_odd_points(struct str name)
+{
+	for (size_t i = 1; i < name.len; i++)
+		if (name.at[i] == '.' && name.at[i - 1] == '.')
+			return !memchr(name.at, '/', name.len);
+	return false;
+}
+
 void check_time_zone(struct check *v, const struct path *at, const struct json *zone)
 {
 	struct str name = json_str(zone);
@@ -191,6 +200,8 @@ void check_time_zone(struct check *v, const struct path *at, const struct json *
 		bad(v, at, zone,
 		    "timeZone must be an explicit time zone as defined in "
 		    "https://www.iana.org/time-zones");
+	else if (has_odd_points(name))
+		bad(v, at, zone, "time: invalid location name");
 	else if (!is_known_zone(v, name))
 		bad(v, at, zone, "unknown time zone %.*s", STR_FMT(name));
 }

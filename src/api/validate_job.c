@@ -47,6 +47,23 @@ static void check_exit_codes(struct check *v, const struct path *at, const struc
 		bad(v, values_at, values, "must be ordered");
 }
 
+static void check_pod_patterns(struct check *v, const struct path *at, const struct json *patterns)
+{
+	if (json_count(patterns) > 20)
+		too_many(v, at, json_count(patterns), 20);
+	FOR_ITEMS(i, pattern, patterns)
+	{
+		const struct path *here = ITEM(at, i);
+		struct str status = TEXT(pattern, "status");
+		check_name(v, MEMBER(here, "type"), NAME_QUALIFIED, TEXT(pattern, "type"));
+		if (status.len == 0)
+			required(v, MEMBER(here, "status"),
+				 "valid values: [\"False\" \"True\" \"Unknown\"]");
+		else
+			check_enum(v, MEMBER(here, "status"), status, "False,True,Unknown");
+	}
+}
+
 static void check_failure_rule(struct check *v, const struct path *at, const struct json *rule,
 			       const struct json *spec)
 {
@@ -62,13 +79,7 @@ static void check_failure_rule(struct check *v, const struct path *at, const str
 			 "requires the backoffLimitPerIndex to be set");
 	if (codes)
 		check_exit_codes(v, MEMBER(at, "onExitCodes"), codes, GET(spec, "template"));
-	FOR_ITEMS(i, condition, conditions)
-	{
-		const struct path *here = ITEM(MEMBER(at, "onPodConditions"), i);
-		check_name(v, MEMBER(here, "type"), NAME_QUALIFIED, TEXT(condition, "type"));
-		check_required_enum(v, MEMBER(here, "status"), TEXT(condition, "status"),
-				    "False,True,Unknown");
-	}
+	check_pod_patterns(v, MEMBER(at, "onPodConditions"), conditions);
 	if (codes && json_count(conditions) > 0)
 		field_error_add(v->errors, FIELD_ERROR_INVALID, path_text(v, at), NULL,
 				"specifying both OnExitCodes and OnPodConditions is not supported");
@@ -89,48 +100,101 @@ static void check_failure_policy(struct check *v, const struct path *at, const s
 	}
 }
 
-/* One number of succeededIndexes; false when an error has been reported. */
-static bool check_index(struct check *v, const struct path *at, struct str all, struct str text,
-			int64_t completions, int64_t *ret_index)
+/* succeededIndexes as it is read; *ret_fault says what stops it. */
+struct index_reader {
+	struct check *v;
+	int64_t completions;
+	struct str fault;
+};
+
+static bool read_index(struct index_reader *r, struct str text, int64_t *ret_index)
 {
-	if (!str_to_i64(text, ret_index)) {
-		bad_text(v, at, all,
-			 "error parsing succeededIndexes: cannot convert string to integer for "
-			 "index: "
-			 "\"%.*s\"",
-			 STR_FMT(text));
-		return false;
-	}
-	if (*ret_index < completions)
+	if (!str_to_i64(text, ret_index))
+		r->fault = arena_printf(r->v->arena,
+					"cannot convert string to integer for index: \"%.*s\"",
+					STR_FMT(text));
+	else if (*ret_index >= r->completions)
+		r->fault = arena_printf(r->v->arena, "too large index: \"%.*s\"", STR_FMT(text));
+	return !r->fault.at;
+}
+
+static bool is_growing(struct index_reader *r, int64_t before, int64_t now)
+{
+	if (before < now)
 		return true;
-	bad_text(v, at, all, "error parsing succeededIndexes: too large index: \"%.*s\"",
-		 STR_FMT(text));
+	r->fault = arena_printf(r->v->arena, "non-increasing order, previous: %lld, current: %lld",
+				(long long)before, (long long)now);
 	return false;
 }
 
-static void check_indexes(struct check *v, const struct path *at, struct str all,
-			  int64_t completions)
+/* "3" or "3-5" */
+static bool read_interval(struct index_reader *r, struct str text, int64_t *ret_first,
+			  int64_t *ret_last)
 {
-	struct str part, rest = all, first, last;
-	int64_t x, y, before = -1;
-	for (bool more = true; more;) {
-		more = str_cut(rest, ',', &part, &rest);
-		bool is_range = str_cut(part, '-', &first, &last);
-		if (!check_index(v, at, all, first, completions, &x))
-			return;
-		y = x;
-		if (is_range && !check_index(v, at, all, last, completions, &y))
-			return;
-		if (x <= before || y < x) {
-			bad_text(v, at, all,
-				 "error parsing succeededIndexes: non-increasing order, previous: "
-				 "%lld, "
-				 "current: %lld",
-				 (long long)before, (long long)x);
-			return;
-		}
-		before = y;
+	struct str first, last;
+	bool is_range = str_cut(text, '-', &first, &last);
+	if (is_range && memchr(last.at, '-', last.len)) {
+		r->fault = arena_printf(r->v->arena,
+					"the fragment \"%.*s\" violates the requirement that an "
+					"index interval can have at most two parts separated by "
+					"'-'",
+					STR_FMT(text));
+		return false;
 	}
+	if (!read_index(r, first, ret_first))
+		return false;
+	*ret_last = *ret_first;
+	return !is_range || (read_index(r, last, ret_last) && is_growing(r, *ret_first, *ret_last));
+}
+
+/* How many indexes the text names; none once it is at fault, which is reported. */
+static int64_t check_indexes(struct check *v, const struct path *at, struct str all,
+			     int64_t completions)
+{
+	struct index_reader r = {.v = v, .completions = completions};
+	struct str part, rest = all;
+	int64_t first, last, before = 0, count = 0;
+	for (bool more = all.len > 0; more && !r.fault.at;) {
+		bool is_first = rest.at == all.at;
+		more = str_cut(rest, ',', &part, &rest);
+		if (!read_interval(&r, part, &first, &last))
+			break;
+		if (!is_first && !is_growing(&r, before, first))
+			break;
+		before = last;
+		count += last - first + 1;
+	}
+	if (!r.fault.at)
+		return count;
+	bad_text(v, at, all, "error parsing succeededIndexes: %.*s", STR_FMT(r.fault));
+	return 0;
+}
+
+static void check_success_rule(struct check *v, const struct path *at, const struct json *rule,
+			       int64_t completions)
+{
+	const struct json *count = GET(rule, "succeededCount");
+	const struct json *indexes = GET(rule, "succeededIndexes");
+	const struct path *count_at = MEMBER(at, "succeededCount");
+	int64_t named = 0;
+	if (!count && !indexes)
+		required(v, at,
+			 "at least one of succeededCount or succeededIndexes must be specified");
+	if (indexes && json_str(indexes).len > 65536)
+		too_long(v, MEMBER(at, "succeededIndexes"), 65536);
+	if (indexes)
+		named = check_indexes(v, MEMBER(at, "succeededIndexes"), json_str(indexes),
+				      completions);
+	check_not_negative(v, count_at, count);
+	if (count && json_i64(count) > completions)
+		bad(v, count_at, count,
+		    "must be less than or equal to %lld (the number of specified completions)",
+		    (long long)completions);
+	if (count && indexes && json_i64(count) > named)
+		bad(v, count_at, count,
+		    "must be less than or equal to %lld (the number of indexes in the specified "
+		    "succeededIndexes field)",
+		    (long long)named);
 }
 
 static void check_success_policy(struct check *v, const struct path *at, const struct json *spec)
@@ -145,41 +209,82 @@ static void check_success_policy(struct check *v, const struct path *at, const s
 		too_many(v, rules_at, json_count(rules), 20);
 	FOR_ITEMS(i, rule, rules)
 	{
-		const struct path *here = ITEM(rules_at, i);
-		const struct json *count = GET(rule, "succeededCount");
-		const struct json *indexes = GET(rule, "succeededIndexes");
-		if (!count && !indexes)
-			required(v, here,
-				 "at least one of succeededCount or succeededIndexes must be "
-				 "specified");
-		if (indexes)
-			check_indexes(v, MEMBER(here, "succeededIndexes"), json_str(indexes),
-				      INT(spec, "completions"));
-		check_not_negative(v, MEMBER(here, "succeededCount"), count);
-		if (count && json_i64(count) > INT(spec, "completions"))
-			bad(v, MEMBER(here, "succeededCount"), count,
-			    "must be less than or equal to %lld "
-			    "(the number of specified completions)",
-			    (long long)INT(spec, "completions"));
+		check_success_rule(v, ITEM(rules_at, i), rule, INT(spec, "completions"));
 	}
+}
+
+/* A limit that an Indexed job has; above HIGH_COMPLETIONS there are more. */
+#define INDEXED_MAX	 100000
+#define HIGH_COMPLETIONS 100000
+#define HIGH_LIMIT	 10000
+
+static void check_high_completions(struct check *v, const struct path *at, const struct json *spec)
+{
+	static const char *const limited[] = {"parallelism", "maxFailedIndexes"};
+	if (!GET(spec, "maxFailedIndexes"))
+		required(v, MEMBER(at, "maxFailedIndexes"),
+			 "must be specified when completions is above %d", HIGH_COMPLETIONS);
+	for (size_t i = 0; i < ARRAY_LEN(limited); i++) {
+		const struct json *value = member_of(spec, str_of(limited[i]));
+		if (json_i64(value) > HIGH_LIMIT)
+			bad(v, MEMBER(at, limited[i]), value,
+			    "must be less than or equal to %d when completions are above %d and "
+			    "used with backoff limit per index",
+			    HIGH_LIMIT, HIGH_COMPLETIONS);
+	}
+}
+
+static void check_indexed(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *completions = GET(spec, "completions");
+	const struct json *parallelism = GET(spec, "parallelism");
+	const struct json *most = GET(spec, "maxFailedIndexes");
+	if (!completions)
+		required(v, MEMBER(at, "completions"), "when completion mode is Indexed");
+	if (json_i64(parallelism) > INDEXED_MAX)
+		bad(v, MEMBER(at, "parallelism"), parallelism,
+		    "must be less than or equal to %d when completion mode is Indexed",
+		    INDEXED_MAX);
+	if (completions && most && json_i64(most) > json_i64(completions))
+		bad(v, MEMBER(at, "maxFailedIndexes"), most,
+		    "must be less than or equal to completions");
+	if (json_i64(most) > INDEXED_MAX)
+		bad(v, MEMBER(at, "maxFailedIndexes"), most, "must be less than or equal to %d",
+		    INDEXED_MAX);
+	if (json_i64(completions) > HIGH_COMPLETIONS && GET(spec, "backoffLimitPerIndex"))
+		check_high_completions(v, at, spec);
+}
+
+static void check_not_indexed(struct check *v, const struct path *at, const struct json *spec)
+{
+	static const char *const limits[] = {"backoffLimitPerIndex", "maxFailedIndexes"};
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct json *value = member_of(spec, str_of(limits[i]));
+		if (value)
+			bad(v, MEMBER(at, limits[i]), value, "requires indexed completion mode");
+	}
+}
+
+static void check_completion_mode(struct check *v, const struct path *at, const struct json *spec)
+{
+	const struct json *mode = GET(spec, "completionMode");
+	if (mode)
+		check_enum(v, MEMBER(at, "completionMode"), json_str(mode), "NonIndexed,Indexed");
+	if (str_is(json_str(mode), "Indexed"))
+		check_indexed(v, at, spec);
+	if (!mode || str_is(json_str(mode), "NonIndexed"))
+		check_not_indexed(v, at, spec);
 }
 
 static void check_indexed_limits(struct check *v, const struct path *at, const struct json *spec)
 {
 	const struct json *per_index = GET(spec, "backoffLimitPerIndex");
 	const struct json *most = GET(spec, "maxFailedIndexes");
-	bool is_indexed = str_is(TEXT(spec, "completionMode"), "Indexed");
 	check_not_negative(v, MEMBER(at, "backoffLimitPerIndex"), per_index);
 	check_not_negative(v, MEMBER(at, "maxFailedIndexes"), most);
 	if (most && !per_index)
 		required(v, MEMBER(at, "backoffLimitPerIndex"),
 			 "when maxFailedIndexes is specified");
-	if (per_index && !is_indexed && TEXT(spec, "completionMode").len > 0)
-		bad(v, MEMBER(at, "backoffLimitPerIndex"), per_index,
-		    "requires indexed completion mode");
-	if (most && is_indexed && json_i64(most) > INT(spec, "completions"))
-		bad(v, MEMBER(at, "maxFailedIndexes"), most,
-		    "must be less than or equal to completions");
 }
 
 static void check_managed_by(struct check *v, const struct path *at, const struct json *manager)
@@ -195,8 +300,9 @@ static void check_managed_by(struct check *v, const struct path *at, const struc
 		too_long(v, at, 63);
 }
 
-static void check_job_template(struct check *v, const struct path *at, const struct json *template)
+static void check_job_template(struct check *v, const struct path *at, const struct json *spec)
 {
+	const struct json *template = GET(spec, "template");
 	struct str restart = TEXT(GET(template, "spec"), "restartPolicy");
 	const struct path *here = MEMBER(MEMBER(at, "spec"), "restartPolicy");
 	check_pod_template(v, at, template);
@@ -204,6 +310,9 @@ static void check_job_template(struct check *v, const struct path *at, const str
 		required(v, here, "valid values: \"OnFailure\", \"Never\"");
 	else if (!text_in(restart, "OnFailure,Never"))
 		unsupported(v, here, restart, "OnFailure,Never");
+	else if (GET(spec, "podFailurePolicy") && !str_is(restart, "Never"))
+		bad_text(v, here, restart,
+			 "only \"Never\" is supported when podFailurePolicy is specified");
 }
 
 static void check_job_spec(struct check *v, const struct path *at, const struct json *spec)
@@ -216,8 +325,7 @@ static void check_job_spec(struct check *v, const struct path *at, const struct 
 		check_not_negative(v, MEMBER(at, counts[i]), json_get(spec, str_of(counts[i])));
 	check_indexed_limits(v, at, spec);
 	check_managed_by(v, MEMBER(at, "managedBy"), GET(spec, "managedBy"));
-	if (GET(spec, "completionMode"))
-		check_enum(v, MEMBER(at, "completionMode"), mode, "NonIndexed,Indexed");
+	check_completion_mode(v, at, spec);
 	if (GET(spec, "podFailurePolicy"))
 		check_failure_policy(v, MEMBER(at, "podFailurePolicy"), spec);
 	if (success && !str_is(mode, "Indexed"))
@@ -225,9 +333,10 @@ static void check_job_spec(struct check *v, const struct path *at, const struct 
 		    "requires indexed completion mode");
 	else if (success)
 		check_success_policy(v, MEMBER(at, "successPolicy"), spec);
-	check_optional_enum(v, MEMBER(at, "podReplacementPolicy"),
-			    GET(spec, "podReplacementPolicy"), "Failed,TerminatingOrFailed");
-	check_job_template(v, MEMBER(at, "template"), GET(spec, "template"));
+	check_optional_enum(
+		v, MEMBER(at, "podReplacementPolicy"), GET(spec, "podReplacementPolicy"),
+		GET(spec, "podFailurePolicy") ? "Failed" : "Failed,TerminatingOrFailed");
+	check_job_template(v, MEMBER(at, "template"), spec);
 }
 
 static void check_own_label(struct check *v, const struct json *labels, const char *key,
@@ -264,7 +373,7 @@ static void check_generated_selector(struct check *v, const struct json *tree)
 		check_own_label(v, labels, own[i].key, own[i].value);
 		json_set_str(v->arena, expected, str_of(own[i].key), own[i].value);
 	}
-	if (!selector_fits(v, selector, expected))
+	if (selector_is_sound(v, selector) && !selector_fits(v, selector, expected))
 		bad(v, MEMBER(ROOT("spec"), "selector"), selector, "`selector` not auto-generated");
 }
 
@@ -278,7 +387,7 @@ static void check_whole_spec(struct check *v, const struct json *spec)
 		required(v, MEMBER(at, "selector"), "%s", "");
 	else
 		check_label_selector(v, MEMBER(at, "selector"), selector);
-	if (!selector_fits(v, selector, labels))
+	if (selector_is_sound(v, selector) && !selector_fits(v, selector, labels))
 		bad(v, MEMBER(MEMBER(MEMBER(at, "template"), "metadata"), "labels"), labels,
 		    "`selector` does not match template `labels`");
 }

@@ -287,6 +287,12 @@ bool selector_fits(struct check *v, const struct json *selector, const struct js
 	       selector_matches_tree(&s, labels);
 }
 
+bool selector_is_sound(struct check *v, const struct json *selector)
+{
+	struct selector s;
+	return !selector || selector_from_tree(v->arena, selector, &s, NULL) == RC_OK;
+}
+
 void check_conditions(struct check *v, const struct path *at, const struct json *conditions)
 {
 	FOR_ITEMS(i, c, conditions)

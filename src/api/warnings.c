@@ -272,12 +272,17 @@ static const struct {
 
 static void name(const struct warnings *w, const struct json *tree, const char *use)
 {
-	struct str text = json_path_str(tree, "metadata.name");
-	if (use && !name_is(NAME_DNS_LABEL, text))
+	struct faults f = {};
+	CLEANUP_BUF text = BUF_INIT(4096);
+	if (use)
+		name_check(&f, NAME_DNS_LABEL, json_path_str(tree, "metadata.name"));
+	for (size_t i = 0; i < f.count; i++)
+		buf_printf(&text, "%s%s", i ? " " : "", f.at[i]);
+	if (f.count > 0)
 		warn(w,
 		     "metadata.name: this is used in %s, which can result in surprising behavior; a "
 		     "DNS label is recommended: [%s]",
-		     use, dns_label_text);
+		     use, text.data);
 }
 
 void api_warnings_early(const struct api_kind *kind, const struct json *tree,

@@ -210,9 +210,9 @@ static void version_1_keeps_the_rest_in_annotations(void **state)
 		{"metrics", "[{\"type\":\"Pods\",\"pods\":{\"metricName\":\"m\","
 			    "\"targetAverageValue\":\"1k\"}},{\"type\":\"External\",\"external\":{"
 			    "\"metricName\":\"e\",\"metricSelector\":{},\"targetValue\":\"2\"}}]"},
-		{"behavior", "{\"ScaleDown\":{\"Policies\":[{\"Type\":\"Pods\",\"Value\":4,"
-			     "\"PeriodSeconds\":15}],\"StabilizationWindowSeconds\":null,"
-			     "\"SelectPolicy\":null,\"Tolerance\":null},\"ScaleUp\":null}"},
+		{"behavior", "{\"ScaleUp\":null,\"ScaleDown\":{\"StabilizationWindowSeconds\":null,"
+			     "\"SelectPolicy\":null,\"Policies\":[{\"Type\":\"Pods\",\"Value\":4,"
+			     "\"PeriodSeconds\":15}],\"Tolerance\":null}}"},
 		{"conditions", "[{\"type\":\"AbleToScale\",\"status\":\"True\"}]"},
 	};
 	CLEANUP_ARENA a = {};

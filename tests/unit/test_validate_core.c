@@ -84,6 +84,14 @@ static void test_secrets_and_controllers(void **state)
 		 "'a':'b'}},'template':{'spec':{'restartPolicy':'Never'," POD "}}}}}",
 		 "spec.jobTemplate.spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"b\"}}: "
 		 "`selector` will be auto-generated"},
+		{"batch/v1", "CronJob", NULL,
+		 "'spec':{'schedule':'@daily','jobTemplate':{'spec':{'backoffLimitPerIndex':1,"
+		 "'podFailurePolicy':{},'template':{'spec':{'restartPolicy':'OnFailure'," POD
+		 "}}}}}",
+		 "spec.jobTemplate.spec.backoffLimitPerIndex: Invalid value: 1: requires indexed "
+		 "completion mode\nspec.jobTemplate.spec.template.spec.restartPolicy: Invalid "
+		 "value: \"OnFailure\": only \"Never\" is supported when podFailurePolicy is "
+		 "specified"},
 		{"node.k8s.io/v1", "RuntimeClass", NULL, "'handler':'h','overhead':{}", ""},
 	};
 	judge_rows(rows, ARRAY_LEN(rows));
