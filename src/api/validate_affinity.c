@@ -124,9 +124,8 @@ static void check_merged_keys(struct check *v, const struct path *at, const stru
 	FOR_ITEMS(i, requirement, requirements)
 	{
 		struct str key = TEXT(requirement, "key");
-		bool is_known = json_get(labels, key) != NULL;
-		for (size_t k = 0; k < i; k++)
-			is_known |= str_eq(TEXT(json_at(requirements, k), "key"), key);
+		bool is_known = json_get(labels, key) ||
+				is_text_repeated(v, requirements, i, "key");
 		for (size_t k = json_count(keys); is_known && k-- > 0;)
 			if (str_eq(json_str(json_at(keys, k)), key)) {
 				bad_text(v, ITEM(at, k), key,

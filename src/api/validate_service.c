@@ -200,15 +200,12 @@ static struct json *port_key(struct check *v, const struct json *port)
 
 static void check_same_ports(struct check *v, const struct path *at, const struct json *ports)
 {
+	struct json *keys = json_array(v->arena);
 	FOR_ITEMS(i, port, ports)
 	{
-		for (size_t k = 0; k < i; k++)
-			if (INT(json_at(ports, k), "port") == INT(port, "port") &&
-			    str_eq(TEXT(json_at(ports, k), "protocol"), TEXT(port, "protocol"))) {
-				duplicate_value(v, ITEM(at, i), port_key(v, port));
-				break;
-			}
+		json_append(v->arena, keys, port_key(v, port));
 	}
+	check_no_duplicates(v, at, keys);
 }
 
 /* The list of the field, else what an annotation has of it. */

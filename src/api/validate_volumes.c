@@ -1,5 +1,6 @@
 /* Volume sources of pods and persistent volumes. */
 #include "api/validate-int.h"
+#include "base/map.h"
 
 #define QUOBYTE_TENANT_MAX 64
 
@@ -539,6 +540,7 @@ struct json *check_volumes(struct check *v, const struct path *at, const struct 
 			   const struct json *meta)
 {
 	struct json *valid = json_array(v->arena);
+	struct map names = {}; /* of those */
 	FOR_ITEMS(i, volume, volumes)
 	{
 		const struct path *here = ITEM(at, i), *name_at = MEMBER(here, "name");
@@ -547,13 +549,13 @@ struct json *check_volumes(struct check *v, const struct path *at, const struct 
 		check_sources(v, here, volume, pod_sources, ARRAY_LEN(pod_sources));
 		check_ephemeral_name(v, name_at, name, volume, meta);
 		check_required_name(v, name_at, NAME_DNS_LABEL, name);
-		FOR_ITEMS(k, other, valid)
-		{
-			if (str_eq(TEXT(other, "name"), name))
-				duplicate(v, name_at, name);
-		}
-		if (v->errors->count == before)
-			json_append(v->arena, valid, (struct json *)volume);
+		if (map_has(&names, name))
+			duplicate(v, name_at, name);
+		if (v->errors->count > before)
+			continue;
+		map_set(&names, name, valid);
+		json_append(v->arena, valid, (struct json *)volume);
 	}
+	map_done(&names);
 	return valid;
 }
