@@ -43,9 +43,9 @@ void json_sort_members(struct json *object);
 
 /* Removes repeated keys in place: the last value wins at the place of the first; is_merged joins
  * objects under one key, one level deep.  Calls on_repeat (may be NULL) with the position of every
- * repetition, in order.  Returns the new count. */
+ * repetition, in order, and how many different keys stand before it.  Returns the new count. */
 size_t json_unique(struct arena *a, struct json_member *members, size_t count, bool is_merged,
-		   void (*on_repeat)(void *arg, size_t position), void *arg);
+		   void (*on_repeat)(void *arg, size_t position, size_t place), void *arg);
 
 /* Appends to duplicates unless the same path and line are there, or JSON_MAX_DUPLICATES are. */
 void json_duplicates_add(struct arena *a, struct json_duplicates *duplicates, struct str path,

@@ -140,7 +140,7 @@ static void mark_repeats(struct arena *a, const struct json_index *index,
 }
 
 size_t json_unique(struct arena *a, struct json_member *members, size_t count, bool is_merged,
-		   void (*on_repeat)(void *arg, size_t position), void *arg)
+		   void (*on_repeat)(void *arg, size_t position, size_t place), void *arg)
 {
 	if (is_ascending(members, count) ||
 	    (count <= JSON_INDEX_FROM && !has_repeat_small(members, count)))
@@ -149,9 +149,12 @@ size_t json_unique(struct arena *a, struct json_member *members, size_t count, b
 	json_index_init(&index, members, count);
 	mark_repeats(a, &index, members, is_merged);
 	json_index_done(&index);
-	for (size_t i = 0; on_repeat && i < count; i++)
-		if (!members[i].value)
-			on_repeat(arg, i);
+	for (size_t i = 0, place = 0; on_repeat && i < count; i++) {
+		if (members[i].value)
+			place++;
+		else
+			on_repeat(arg, i, place);
+	}
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++)
 		if (members[i].value)

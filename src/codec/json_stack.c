@@ -44,19 +44,16 @@ static void write_path(const struct json_stack *s, struct str key, struct buf *p
 	buf_printf(path, "%s%.*s", path->len ? "." : "", STR_FMT(key));
 }
 
-static void on_repeat(void *arg, size_t position)
+static void on_repeat(void *arg, size_t position, size_t place)
 {
 	struct json_stack *s = arg;
-	size_t base = s->bases[s->depth - 1], at = base + position;
-	uint32_t place = 0;
+	size_t at = s->bases[s->depth - 1] + position;
 	CLEANUP_BUF path = BUF_INIT(JSON_MAX_BYTES);
 	if (s->duplicates->count >= JSON_MAX_DUPLICATES)
 		return;
-	for (size_t i = base; i < at; i++) /* a repeated one has lost its value */
-		place += s->members[i].value != NULL;
 	write_path(s, s->members[at].key, &path);
 	json_duplicates_add(s->arena, s->duplicates, arena_str(s->arena, buf_str(&path)),
-			    s->members[at].key, s->has_lines ? s->lines[at] : 0, place);
+			    s->members[at].key, s->has_lines ? s->lines[at] : 0, (uint32_t)place);
 }
 
 void json_stack_array(struct json_stack *s, struct json *array)

@@ -211,7 +211,7 @@ CONCURRENCY = [
     ("stale merge patch", "PATCH", KEPT, MERGE, b'{"metadata":{"resourceVersion":"1"}}', 409, "the object has been modified"),
     ("stale strategic patch", "PATCH", WEB, STRATEGIC, b'{"metadata":{"resourceVersion":"1"}}', 409, "the object has been modified"),
     ("stale apply", "PATCH", KEPT + "?fieldManager=a", APPLY, UPDATED, 409, "the object has been modified"),
-    ("stale delete", "DELETE", KEPT, JSON, b'{"preconditions":{"resourceVersion":"1"}}', 409, "Precondition failed"),
+    ("stale delete", "DELETE", KEPT, JSON, b'{"preconditions":{"resourceVersion":"1"}}', 409, "does not match the ResourceVersion in record"),
     ("foreign uid", "DELETE", KEPT, JSON, b'{"preconditions":{"uid":"1"}}', 409, "does not match the UID in record"),
     ("revision of a create", "POST", CONFIG_MAPS, JSON, config_map(metadata={"name": "bad", "resourceVersion": "1"}), 500,
      "resourceVersion should not be set on objects to be created"),

@@ -38,10 +38,10 @@ static void burst(void *kept[PIECES])
 static void test_a_burst_goes_back(void **state)
 {
 	static void *kept[PIECES];
-	struct memory_return m = {};
-	struct loop *loop = loop_new();
 	if (MEM_IS_WATCHED)
 		skip(); /* the sanitizer's malloc keeps what it wants */
+	struct memory_return m = {};
+	struct loop *loop = loop_new();
 	memory_return_start(&m, loop);
 	burst(kept);
 	size_t before = resident_bytes();
