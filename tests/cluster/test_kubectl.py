@@ -478,8 +478,6 @@ def step_debug(day):
     name = re.search(r"node-debugger-\S+", day.run("debug", "node/node1", "-n", SPACE, f"--image={IMAGE}", "--", "ls", "/host"))[0]
     day.run("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "-n", SPACE, f"--timeout={PATIENCE_S - 5}s")
     assert "etc" in day.run("logs", name, "-n", SPACE).split()
-    if day.version < TERMINAL_SINCE:
-        return
     name = f"terminal-{day.version[1]}"
     with Follower(day.words("debug", "-it", "shell", "-n", SPACE, f"--image={IMAGE}", f"--container={name}", "--target=shell", "--",
                             "sh"), has_terminal=True) as shell:
