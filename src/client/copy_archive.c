@@ -12,6 +12,7 @@
 #include "io/file.h"
 
 #define CHUNK_BYTES (64u << 10)
+#define PADDING_MAX ((size_t)1 << 20)
 
 static enum rc archive_failed(struct archive *archive, const char *what, struct err *err)
 {
@@ -299,6 +300,17 @@ static enum rc unpack_entry(struct unpacker *u, struct archive_entry *entry, str
 	return is_folder ? make_folders(u, path, true, err) : unpack_file(u, entry, path, err);
 }
 
+/* tar fills its last record with zeros: who writes them should not find the pipe closed. */
+static void read_padding(struct unpacker *u, int fd)
+{
+	for (size_t left = PADDING_MAX; left > 0;) {
+		ssize_t got = read(fd, u->chunk, MIN(left, sizeof(u->chunk)));
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return;
+		left -= got > 0 ? (size_t)got : 0;
+	}
+}
+
 static enum rc unpack_all(struct unpacker *u, int fd, struct err *err)
 {
 	struct archive_entry *entry;
@@ -309,8 +321,10 @@ static enum rc unpack_all(struct unpacker *u, int fd, struct err *err)
 		return archive_failed(u->archive, "read the archive", err);
 	for (;;) {
 		int got = archive_read_next_header(u->archive, &entry);
-		if (got == ARCHIVE_EOF)
+		if (got == ARCHIVE_EOF) {
+			read_padding(u, fd);
 			return RC_OK;
+		}
 		if (got < ARCHIVE_WARN)
 			return archive_failed(u->archive, "read the archive", err);
 		TRY(unpack_entry(u, entry, err));
