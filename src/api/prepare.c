@@ -121,10 +121,8 @@ static void add_finalizer(struct arena *a, struct json *tree, const char *finali
 void list_add_string(struct arena *a, struct json *parent, const char *name, struct str value)
 {
 	struct json *list = json_need_array(a, parent, str_of(name));
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), value))
-			return;
-	json_append(a, list, json_string(a, value));
+	if (!json_has_text(list, value))
+		json_append(a, list, json_string(a, value));
 }
 
 /* A label that contradicts is refused by validation. */

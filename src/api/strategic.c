@@ -55,14 +55,6 @@ static bool drop_directives(struct json *value)
 	return true;
 }
 
-static bool has_string(const struct json *list, struct str s)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), s))
-			return true;
-	return false;
-}
-
 static enum rc retain_keys(struct json *original, struct json *patch, struct err *err)
 {
 	static const char message[] = "invalid patch format of retainKeys";
@@ -75,11 +67,11 @@ static enum rc retain_keys(struct json *original, struct json *patch, struct err
 	for (size_t i = 0; i < json_count(patch); i++) {
 		struct json_member m = patch->object.members[i];
 		if (m.value->type != JSON_NULL && !str_has_prefix(m.key, STR(DELETE_LIST)) &&
-		    !str_has_prefix(m.key, STR(SET_ORDER)) && !has_string(keys, m.key))
+		    !str_has_prefix(m.key, STR(SET_ORDER)) && !json_has_text(keys, m.key))
 			return err_set(err, RC_BAD_REQUEST, "%s", message);
 	}
 	for (size_t i = original->object.count; i-- > 0;)
-		if (!has_string(keys, original->object.members[i].key))
+		if (!json_has_text(keys, original->object.members[i].key))
 			json_remove(original, original->object.members[i].key);
 	return RC_OK;
 }

@@ -78,7 +78,6 @@ void keep_member(struct check *v, struct json *spec, const struct json *old, con
 /* ---- lists; NULL is an empty one ---- */
 /* The first item whose string under key is text; NULL: there is none. */
 const struct json *item_named(const struct json *list, const char *key, struct str text);
-bool has_text(const struct json *list, struct str text); /* of strings */
 /* Does the i-th item, or its string under key, stand in the list before?  See repeats.h. */
 bool is_repeated(struct check *v, const struct json *list, size_t i);
 bool is_text_repeated(struct check *v, const struct json *list, size_t i, const char *key);
@@ -299,6 +298,10 @@ struct kind_rules {
 	/* "status" and others; NULL: metadata only */
 	void (*part)(struct check *v, const struct json *old, const struct json *tree,
 		     const char *subresource);
+	/* Which rules an update goes through, after those of all kinds, and in which order: c:
+	 * metadata as a create has it judged; u: as an update has; s: the kind's own; r: its own of
+	 * a create.  NULL: "ucs", and "us" of a subresource. */
+	const char *steps, *part_steps;
 };
 
 extern const struct kind_rules validate_core[], validate_apps[], validate_net[], validate_storage[],

@@ -28,39 +28,10 @@ void api_validate_create(const struct api_kind *kind, const struct json *tree,
 		check_meta_path_segment(&v, tree);
 }
 
-/* Which rules an update goes through, after those of all kinds, and in which order: c: metadata as
- * a create has it judged; u: as an update has; s: the kind's own; r: its own of a create. */
-static const struct {
-	const char *steps, *kinds;
-} updates[] = {
-	{"us", "PodTemplate,ReplicationController,ResourceQuota,Service,DaemonSet,Deployment,"
-	       "ReplicaSet,StatefulSet,HorizontalPodAutoscaler,CronJob,Job,Event,ServiceCIDR,"
-	       "ResourceSlice,PriorityClass,CSIDriver,Lease"},
-	{"cs", "LimitRange,EndpointSlice,FlowSchema,PriorityLevelConfiguration,"
-	       "MutatingWebhookConfiguration,ValidatingWebhookConfiguration,"
-	       "ValidatingAdmissionPolicy,ValidatingAdmissionPolicyBinding,VolumeAttachment"},
-	{"crus", "Node"},
-	{"crcs", "PersistentVolume"},
-	{"csu", "Namespace,IPAddress,NetworkPolicy,ResourceClaim,ResourceClaimTemplate,"
-		"StorageClass,CSIStorageCapacity,RuntimeClass"},
-	{"csc", "CSINode"},
-	{"uus", "CertificateSigningRequest,DeviceClass,APIService"},
-};
-
-static const char *steps_of(const struct api_kind *kind, const char *subresource)
+static const char *steps_of(const struct kind_rules *rules, bool is_part)
 {
-	if (str_is(kind->kind, "PodDisruptionBudget") ||
-	    (str_is(kind->kind, "Event") && kind->group.len == 0) ||
-	    (str_is(kind->kind, "CronJob") && *subresource))
-		return "s";
-	if (str_is(kind->kind, "VolumeAttachment") && *subresource)
-		return "cs";
-	if (*subresource)
-		return str_is(kind->kind, "CertificateSigningRequest") ? "uus" : "us";
-	for (size_t i = 0; i < ARRAY_LEN(updates); i++)
-		if (text_in(kind->kind, updates[i].kinds))
-			return updates[i].steps;
-	return "ucs";
+	const char *own = rules ? (is_part ? rules->part_steps : rules->steps) : NULL;
+	return own ? own : is_part ? "us" : "ucs";
 }
 
 static void own_update_rules(struct check *v, const struct kind_rules *rules,
@@ -86,7 +57,7 @@ void api_validate_update(const struct api_kind *kind, const struct json *old,
 		.errors = errors, .arena = errors->arena, .kind = kind, .is_update = true};
 	check_meta_path_segment(&v, tree);
 	check_meta_change(&v, old, tree);
-	for (const char *step = steps_of(kind, subresource); *step; step++) {
+	for (const char *step = steps_of(rules, *subresource); *step; step++) {
 		if (*step == 'u')
 			check_meta_update(&v, old, tree);
 		else if (*step == 'c')

@@ -393,7 +393,7 @@ static void binding_rules(struct check *v, const struct json *tree)
 		if (is_repeated(v, actions, i))
 			duplicate_value(v, ITEM(actions_at, i), action);
 	}
-	if (has_text(actions, STR("Deny")) && has_text(actions, STR("Warn")))
+	if (json_has_text(actions, STR("Deny")) && json_has_text(actions, STR("Warn")))
 		bad(v, actions_at, actions,
 		    "must not contain both Deny and Warn (repeating the same validation failure "
 		    "information in the API response and headers serves no purpose)");
@@ -402,11 +402,13 @@ static void binding_rules(struct check *v, const struct json *tree)
 #define ADMISSION "admissionregistration.k8s.io"
 
 const struct kind_rules validate_admission[] = {
-	{ADMISSION, "MutatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, NULL},
-	{ADMISSION, "ValidatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL,
-	 NULL},
-	{ADMISSION, "ValidatingAdmissionPolicy", NAME_DNS_SUBDOMAIN, policy_rules, NULL, NULL},
+	{ADMISSION, "MutatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, NULL,
+	 .steps = "cs"},
+	{ADMISSION, "ValidatingWebhookConfiguration", NAME_DNS_SUBDOMAIN, webhook_rules, NULL, NULL,
+	 .steps = "cs"},
+	{ADMISSION, "ValidatingAdmissionPolicy", NAME_DNS_SUBDOMAIN, policy_rules, NULL, NULL,
+	 .steps = "cs"},
 	{ADMISSION, "ValidatingAdmissionPolicyBinding", NAME_DNS_SUBDOMAIN, binding_rules, NULL,
-	 NULL},
+	 NULL, .steps = "cs"},
 	{},
 };

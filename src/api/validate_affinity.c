@@ -148,7 +148,7 @@ static void check_pod_term(struct check *v, const struct path *at, const struct 
 	check_merged_keys(v, at, GET(term, "matchLabelKeys"), GET(term, "labelSelector"));
 	FOR_ITEMS(k, key, GET(term, "matchLabelKeys"))
 	{
-		if (has_text(GET(term, "mismatchLabelKeys"), json_str(key)))
+		if (json_has_text(GET(term, "mismatchLabelKeys"), json_str(key)))
 			bad(v, ITEM(MEMBER(at, "matchLabelKeys"), k), key,
 			    "exists in both matchLabelKeys and mismatchLabelKeys");
 	}

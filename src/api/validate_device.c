@@ -314,12 +314,12 @@ void check_allocated_config(struct check *v, const struct path *at, const struct
 #define RESOURCE "resource.k8s.io"
 
 const struct kind_rules validate_device[] = {
-	{RESOURCE, "DeviceClass", NAME_LONG, class_rules, NULL, NULL},
+	{RESOURCE, "DeviceClass", NAME_LONG, class_rules, NULL, NULL, .steps = "uus"},
 	{RESOURCE, "ResourceClaim", NAME_DNS_SUBDOMAIN, claim_rules_of_devices,
-	 claim_update_rules_of_devices, device_claim_part_rules},
+	 claim_update_rules_of_devices, device_claim_part_rules, .steps = "csu"},
 	{RESOURCE, "ResourceClaimTemplate", NAME_DNS_SUBDOMAIN, template_rules,
-	 template_update_rules, NULL},
+	 template_update_rules, NULL, .steps = "csu"},
 	{RESOURCE, "ResourceSlice", NAME_DNS_SUBDOMAIN, device_slice_rules,
-	 device_slice_update_rules, NULL},
+	 device_slice_update_rules, NULL, .steps = "us"},
 	{},
 };

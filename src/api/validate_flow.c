@@ -389,8 +389,9 @@ static void flow_part_rules(struct check *v, const struct json *old, const struc
 #define FLOW "flowcontrol.apiserver.k8s.io"
 
 const struct kind_rules validate_flow[] = {
-	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, flow_part_rules},
+	{FLOW, "FlowSchema", NAME_DNS_SUBDOMAIN, flow_schema_rules, NULL, flow_part_rules,
+	 .steps = "cs"},
 	{FLOW, "PriorityLevelConfiguration", NAME_DNS_SUBDOMAIN, priority_level_rules, NULL,
-	 flow_part_rules},
+	 flow_part_rules, .steps = "cs"},
 	{},
 };

@@ -54,7 +54,7 @@ static void check_uncounted(struct check *v, const struct json *status)
 			if (json_str(uid).len == 0)
 				bad_text(v, here, json_str(uid), "must not be empty");
 			else if (is_repeated(v, list, i) ||
-				 (l > 0 && has_text(first, json_str(uid))))
+				 (l > 0 && json_has_text(first, json_str(uid))))
 				duplicate(v, here, json_str(uid));
 		}
 	}

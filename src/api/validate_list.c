@@ -14,14 +14,6 @@ const struct json *item_named(const struct json *list, const char *key, struct s
 	return NULL;
 }
 
-bool has_text(const struct json *list, struct str text)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), text))
-			return true;
-	return false;
-}
-
 bool is_repeated(struct check *v, const struct json *list, size_t i)
 {
 	return repeats_has(&v->repeats, v->arena, list, i, NULL);

@@ -200,7 +200,7 @@ static void check_no_new_finalizers(struct check *v, const struct json *old,
 		return;
 	FOR_ITEMS(i, item, GET(meta, "finalizers"))
 	{
-		if (!has_text(GET(old, "finalizers"), json_str(item)))
+		if (!json_has_text(GET(old, "finalizers"), json_str(item)))
 			json_append(v->arena, added, (struct json *)item);
 	}
 	CLEANUP_BUF text = BUF_INIT(8192);

@@ -126,12 +126,14 @@ static void api_service_rules(struct check *v, const struct json *tree)
 
 const struct kind_rules validate_other[] = {
 	{"scheduling.k8s.io", "PriorityClass", NAME_DNS_SUBDOMAIN, priority_class_rules,
-	 priority_class_update_rules, NULL},
+	 priority_class_update_rules, NULL, .steps = "us"},
 	{"node.k8s.io", "RuntimeClass", NAME_DNS_SUBDOMAIN, runtime_class_rules,
-	 runtime_class_update_rules, NULL},
+	 runtime_class_update_rules, NULL, .steps = "csu"},
 	{"certificates.k8s.io", "CertificateSigningRequest", NAME_PATH_SEGMENT, csr_rules,
-	 csr_update_rules, csr_part_rules},
-	{"apiregistration.k8s.io", "APIService", NAME_NONE, api_service_rules, NULL, NULL},
-	{"events.k8s.io", "Event", NAME_DNS_SUBDOMAIN, event_rules, event_update_rules, NULL},
+	 csr_update_rules, csr_part_rules, .steps = "uus", .part_steps = "uus"},
+	{"apiregistration.k8s.io", "APIService", NAME_NONE, api_service_rules, NULL, NULL,
+	 .steps = "uus"},
+	{"events.k8s.io", "Event", NAME_DNS_SUBDOMAIN, event_rules, event_update_rules, NULL,
+	 .steps = "us"},
 	{},
 };

@@ -144,7 +144,7 @@ static bool has_all(const struct json *list, const struct json *items)
 {
 	FOR_ITEMS(i, item, items)
 	{
-		if (!has_text(list, json_str(item)))
+		if (!json_has_text(list, json_str(item)))
 			return false;
 	}
 	return true;

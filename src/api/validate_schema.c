@@ -107,7 +107,7 @@ static void check_map_key(struct check *v, const struct path *at, const struct j
 	const struct json *property = json_get(GET(items, "properties"), key);
 	const struct path *here = KEY(MEMBER(MEMBER(at, "items"), "properties"), key);
 	struct str type = TEXT(property, "type");
-	if (!GET(property, "default") && !has_text(GET(items, "required"), key))
+	if (!GET(property, "default") && !json_has_text(GET(items, "required"), key))
 		required(v, MEMBER(here, "default"),
 			 "this property is in x-kubernetes-list-map-keys, so it must have a "
 			 "default or be a required property");
@@ -377,7 +377,7 @@ static void check_listed(struct check *v, const struct path *at, const struct js
 			 const struct json *choices)
 {
 	CLEANUP_BUF text = BUF_INIT(JSON_MAX_BYTES);
-	if (!choices || value->type != JSON_STRING || has_text(choices, json_str(value)))
+	if (!choices || value->type != JSON_STRING || json_has_text(choices, json_str(value)))
 		return;
 	FOR_ITEMS(i, choice, choices)
 	{

@@ -88,6 +88,27 @@ bool str_to_i64(struct str s, int64_t *ret_value)
 	return true;
 }
 
+static bool begins_code_point(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+size_t str_code_points(struct str s)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < s.len; i++)
+		count += begins_code_point(s.at[i]);
+	return count;
+}
+
+struct str str_head(struct str s, size_t code_points)
+{
+	size_t len = 0;
+	while (len < s.len && (!begins_code_point(s.at[len]) || code_points-- > 0))
+		len++;
+	return str_n(s.at, len);
+}
+
 uint64_t str_hash(struct str s)
 {
 	uint64_t hash = 0xcbf29ce484222325u;

@@ -72,6 +72,10 @@ bool str_cut_last(struct str s, char sep, struct str *ret_head, struct str *ret_
 /* Decimal digits with an optional '-'; false when s is anything else or out of range. */
 bool str_to_i64(struct str s, int64_t *ret_value);
 
+/* UTF-8: how many code points there are, and the first of them, at most that many. */
+size_t str_code_points(struct str s);
+struct str str_head(struct str s, size_t code_points);
+
 uint64_t str_hash(struct str s); /* FNV-1a, the same in every process */
 
 #endif

@@ -47,21 +47,13 @@ static int compare_names(const void *x, const void *y)
 	return order ? order : compare_rows(x, y);
 }
 
-static bool has_word(const struct json *list, struct str word)
-{
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), word))
-			return true;
-	return false;
-}
-
 /* Whether the list has all words of the option. */
 static bool has_all(const struct json *list, const char *words)
 {
 	struct str one, rest = words ? str_of(words) : STR("");
 	while (rest.len) {
 		str_cut(rest, ',', &one, &rest);
-		if (!has_word(list, one))
+		if (!json_has_text(list, one))
 			return false;
 	}
 	return true;

@@ -162,11 +162,7 @@ static void describe(const struct explain *e, const struct json *schema, struct 
 
 static bool is_required(const struct json *schema, struct str name)
 {
-	const struct json *required = json_get(schema, STR("required"));
-	for (size_t i = 0; i < json_count(required); i++)
-		if (str_eq(json_str(json_at(required, i)), name))
-			return true;
-	return false;
+	return json_has_text(json_get(schema, STR("required")), name);
 }
 
 static void add_field(struct explain *e, const struct json *schema, const struct json_member *m,

@@ -32,10 +32,8 @@ static struct policy_row *add_row(struct rows *r)
 
 static void add_once(struct arena *a, struct json *list, struct str text)
 {
-	for (size_t i = 0; i < json_count(list); i++)
-		if (str_eq(json_str(json_at(list, i)), text))
-			return;
-	json_append(a, list, json_string(a, text));
+	if (!json_has_text(list, text))
+		json_append(a, list, json_string(a, text));
 }
 
 /* "pods/log" of "", "deployments/scale" of "apps". */

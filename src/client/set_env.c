@@ -50,10 +50,7 @@ static struct str variable_name(struct setting *s, struct str key)
 static bool is_wanted_key(struct setting *s, struct str key)
 {
 	const struct json *keys = create_texts(s->arena, &s->options->keys);
-	for (size_t i = 0; i < json_count(keys); i++)
-		if (str_eq(json_str(json_at(keys, i)), key))
-			return true;
-	return json_count(keys) == 0;
+	return json_count(keys) == 0 || json_has_text(keys, key);
 }
 
 /* --from=configmap/NAME: a variable for each of its keys. */

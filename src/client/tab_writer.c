@@ -7,14 +7,6 @@ struct row {
 	size_t count;
 };
 
-static size_t characters(struct str text)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < text.len; i++)
-		count += ((unsigned char)text.at[i] & 0xc0) != 0x80;
-	return count;
-}
-
 static void cut_row(struct str line, struct row *row)
 {
 	*row = (struct row){};
@@ -33,7 +25,7 @@ static void cut_row(struct str line, struct row *row)
 static void write_cell(struct str cell, size_t width, struct buf *out)
 {
 	buf_add_str(out, cell);
-	for (size_t n = characters(cell); n < width; n++)
+	for (size_t n = str_code_points(cell); n < width; n++)
 		buf_add_char(out, ' ');
 }
 
@@ -53,7 +45,7 @@ static void find_widths(const struct row *rows, size_t from, size_t to, size_t c
 		}
 		size_t end = i, width = 0;
 		while (end < to && column + 1 < rows[end].count) {
-			width = MAX(width, characters(rows[end].cells[column]));
+			width = MAX(width, str_code_points(rows[end].cells[column]));
 			end++;
 		}
 		for (size_t k = i; k < end; k++)

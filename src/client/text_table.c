@@ -3,14 +3,6 @@
 #define PADDING	  3
 #define WIDTH_MIN 6
 
-static size_t characters(struct str text)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < text.len; i++)
-		count += ((unsigned char)text.at[i] & 0xc0) != 0x80;
-	return count;
-}
-
 static struct str clean(struct arena *a, struct str cell)
 {
 	static const char breaks[] = "\f\n\r", escape = '\033';
@@ -38,7 +30,7 @@ void text_table_add(struct text_table *t, struct arena *a, const struct str *cel
 	for (size_t i = 0; i < count; i++) {
 		copy[i] = clean(a, cells[i]);
 		if (i + 1 < count)
-			t->widths[i] = MAX(t->widths[i], characters(copy[i]));
+			t->widths[i] = MAX(t->widths[i], str_code_points(copy[i]));
 	}
 	t->rows = arena_grow(a, t->rows, t->count, &t->cap, sizeof(*t->rows));
 	t->rows[t->count++] = (struct text_row){copy, count};
@@ -51,7 +43,7 @@ static void write_row(const struct text_table *t, const struct text_row *row, st
 		if (i + 1 == row->count)
 			break;
 		size_t width = MAX(t->widths[i] + PADDING, (size_t)WIDTH_MIN);
-		for (size_t n = characters(row->cells[i]); n < width; n++)
+		for (size_t n = str_code_points(row->cells[i]); n < width; n++)
 			buf_add_char(out, ' ');
 	}
 	buf_add_char(out, '\n');

@@ -63,7 +63,6 @@ struct cel_token {
 
 /* With "\\n" for the end of a line and the like, as syntax errors show the text. */
 void cel_add_shown(struct buf *b, struct str text);
-size_t cel_code_points(struct str text);
 
 /* Tokens to a tree; NULL where there is none. */
 [[nodiscard]] struct cel_expr *cel_read(struct cel *c);

@@ -66,14 +66,6 @@ static bool is_start(unsigned char byte)
 	return (byte & 0xc0) != 0x80;
 }
 
-size_t cel_code_points(struct str s)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < s.len; i++)
-		count += is_start((unsigned char)s.at[i]);
-	return count;
-}
-
 /* The line with the byte, without its end; its number; where the byte is in it. */
 static struct str line_of(struct str text, size_t at, size_t *ret_number, size_t *ret_offset)
 {
@@ -124,7 +116,7 @@ static void add_fault(struct buf *b, const struct cel *c, const struct cel_fault
 		return;
 	}
 	struct str line = line_of(c->text, (size_t)fault->at, &number, &offset);
-	size_t column = cel_code_points(str_n(line.at, offset < line.len ? offset : line.len));
+	size_t column = str_code_points(str_n(line.at, offset < line.len ? offset : line.len));
 	buf_printf(b, "ERROR: <input>:%zu:%zu: %.*s", number, c->text.len ? column + 1 : 0,
 		   STR_FMT(fault->text));
 	if (c->text.len == 0)
@@ -197,7 +189,7 @@ static bool is_too_high(struct cel *c)
 bool cel_parse(struct cel *c, struct arena *a, const struct cel_env *env, struct str text)
 {
 	*c = (struct cel){.arena = a, .env = env, .text = text.at ? text : STR("")};
-	size_t size = cel_code_points(c->text);
+	size_t size = str_code_points(c->text);
 	if (size > CEL_TEXT_MAX) {
 		cel_fault(c, -1, "expression code point size exceeds limit: size: %zu, limit %d",
 			  size, CEL_TEXT_MAX);

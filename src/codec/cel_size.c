@@ -107,7 +107,7 @@ static bool own_size(const struct cel_expr *e, range *ret_size)
 	else if (e->node != CEL_NODE_LITERAL)
 		return false;
 	else if (e->literal == CEL_STRING)
-		*ret_size = range_fixed(cel_code_points(e->name));
+		*ret_size = range_fixed(str_code_points(e->name));
 	else
 		*ret_size = range_fixed(e->literal == CEL_BYTES ? e->name.len : 1);
 	return true;

@@ -399,6 +399,14 @@ size_t json_find(const struct json *array, const struct json *item)
 	return i;
 }
 
+bool json_has_text(const struct json *array, struct str text)
+{
+	for (size_t i = 0; i < json_count(array); i++)
+		if (str_eq(json_str(json_at(array, i)), text))
+			return true;
+	return false;
+}
+
 void json_duplicates_add(struct arena *a, struct json_duplicates *d, struct str path,
 			 struct str key, uint32_t line, uint32_t place)
 {

@@ -122,6 +122,7 @@ uint64_t json_hash(const struct json *value); /* equal values have equal ones */
 
 /* The first item that is equal; json_count() when there is none. */
 size_t json_find(const struct json *array, const struct json *item);
+bool json_has_text(const struct json *array, struct str text); /* a string that is text */
 
 /* Editing.  set replaces or appends; values are not copied. */
 void json_set(struct arena *a, struct json *object, struct str key, struct json *value);

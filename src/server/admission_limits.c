@@ -7,7 +7,7 @@
 #define SAID_MAX_BYTES (64 << 10)
 #define NAMES_MAX      64 /* resources of one container that are told of */
 
-/* Each entry of each LimitRange of the namespace, in the order of their names. */
+/* The LimitRanges of the namespace, in the order of their names. */
 static struct json *limits_of(struct request *r)
 {
 	struct snapshot_iter it;
@@ -140,58 +140,44 @@ static bool amount(const struct json *list, struct str name, struct quantity *re
 	return quantity_parse(json_str(json_get(list, name)), ret_q, NULL) == RC_OK;
 }
 
-/* "minimum cpu usage per Container is 100m" */
-static struct str rule_text(struct judgement *j, const char *what, struct str name,
-			    const char *type, const struct json *value)
+/* One side of what a resource may be: the first figure has to be there, all have to keep to it. */
+struct bound {
+	const char *what;
+	int sign; /* of a figure beyond it */
+	const char *figures[3];
+};
+
+static const struct bound minimum = {"minimum", -1, {"request", "limit"}};
+static const struct bound maximum = {"maximum", 1, {"limit", "request"}};
+static const struct bound largest_request = {"maximum", 1, {"request"}};
+
+static void check_bound(struct judgement *j, const struct usage *u, const struct bound *b,
+			struct json_member m)
 {
-	return arena_printf(&j->r->arena, "%s %.*s usage per %s is %.*s", what, STR_FMT(name), type,
-			    STR_FMT(json_str(value)));
+	struct quantity allowed, is;
+	struct str rule = arena_printf(&j->r->arena, "%s %.*s usage per %s is %.*s", b->what,
+				       STR_FMT(m.key), u->type, STR_FMT(json_str(m.value)));
+	if (quantity_parse(json_str(m.value), &allowed, NULL) != RC_OK)
+		return;
+	for (const char *const *figure = b->figures; *figure; figure++) {
+		const struct json *list = strcmp(*figure, "limit") ? u->requests : u->limits;
+		bool is_there = amount(list, m.key, &is);
+		if (!is_there && figure == b->figures)
+			refuse(j, "%.*s.  No %s is specified", STR_FMT(rule), *figure);
+		else if (is_there && quantity_cmp(is, allowed) * b->sign > 0)
+			refuse(j, "%.*s, but %s is %.*s", STR_FMT(rule), *figure,
+			       STR_FMT(json_str(json_get(list, m.key))));
+		else
+			continue;
+		return;
+	}
 }
 
-static void check_minimum(struct judgement *j, const struct usage *u, struct json_member m)
+static void check_bounds(struct judgement *j, const struct usage *u, const struct bound *b,
+			 const struct json *amounts)
 {
-	struct quantity least, request, limit;
-	struct str rule = rule_text(j, "minimum", m.key, u->type, m.value);
-	if (quantity_parse(json_str(m.value), &least, NULL) != RC_OK)
-		return;
-	if (!amount(u->requests, m.key, &request))
-		refuse(j, "%.*s.  No request is specified", STR_FMT(rule));
-	else if (quantity_cmp(request, least) < 0)
-		refuse(j, "%.*s, but request is %.*s", STR_FMT(rule),
-		       STR_FMT(json_str(json_get(u->requests, m.key))));
-	else if (amount(u->limits, m.key, &limit) && quantity_cmp(limit, least) < 0)
-		refuse(j, "%.*s, but limit is %.*s", STR_FMT(rule),
-		       STR_FMT(json_str(json_get(u->limits, m.key))));
-}
-
-static void check_maximum(struct judgement *j, const struct usage *u, struct json_member m)
-{
-	struct quantity most, request, limit;
-	struct str rule = rule_text(j, "maximum", m.key, u->type, m.value);
-	if (quantity_parse(json_str(m.value), &most, NULL) != RC_OK)
-		return;
-	if (!amount(u->limits, m.key, &limit))
-		refuse(j, "%.*s.  No limit is specified", STR_FMT(rule));
-	else if (quantity_cmp(limit, most) > 0)
-		refuse(j, "%.*s, but limit is %.*s", STR_FMT(rule),
-		       STR_FMT(json_str(json_get(u->limits, m.key))));
-	else if (amount(u->requests, m.key, &request) && quantity_cmp(request, most) > 0)
-		refuse(j, "%.*s, but request is %.*s", STR_FMT(rule),
-		       STR_FMT(json_str(json_get(u->requests, m.key))));
-}
-
-/* Of a claim only the request counts. */
-static void check_largest_request(struct judgement *j, const struct usage *u, struct json_member m)
-{
-	struct quantity most, request;
-	struct str rule = rule_text(j, "maximum", m.key, u->type, m.value);
-	if (quantity_parse(json_str(m.value), &most, NULL) != RC_OK)
-		return;
-	if (!amount(u->requests, m.key, &request))
-		refuse(j, "%.*s.  No request is specified", STR_FMT(rule));
-	else if (quantity_cmp(request, most) > 0)
-		refuse(j, "%.*s, but request is %.*s", STR_FMT(rule),
-		       STR_FMT(json_str(json_get(u->requests, m.key))));
+	for (size_t i = 0; i < json_count(amounts); i++)
+		check_bound(j, u, b, amounts->object.members[i]);
 }
 
 static void check_ratio(struct judgement *j, const struct usage *u, struct json_member m)
@@ -217,17 +203,11 @@ static void check_ratio(struct judgement *j, const struct usage *u, struct json_
 
 static void check_usage(struct judgement *j, const struct json *limit, const struct usage *u)
 {
-	static const struct {
-		const char *member;
-		void (*check)(struct judgement *j, const struct usage *u, struct json_member m);
-	} rules[] = {{"min", check_minimum},
-		     {"max", check_maximum},
-		     {"maxLimitRequestRatio", check_ratio}};
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		const struct json *amounts = json_get(limit, str_of(rules[i].member));
-		for (size_t k = 0; k < json_count(amounts); k++)
-			rules[i].check(j, u, amounts->object.members[k]);
-	}
+	const struct json *ratios = json_get(limit, STR("maxLimitRequestRatio"));
+	check_bounds(j, u, &minimum, json_get(limit, STR("min")));
+	check_bounds(j, u, &maximum, json_get(limit, STR("max")));
+	for (size_t i = 0; i < json_count(ratios); i++)
+		check_ratio(j, u, ratios->object.members[i]);
 }
 
 static void put_amount(struct arena *a, struct json *sum, struct str name, struct quantity q)
@@ -307,13 +287,10 @@ static void check_claim(struct judgement *j, const struct json *limit, const str
 {
 	struct usage u = {"PersistentVolumeClaim", json_path(tree, "spec.resources.requests"),
 			  NULL};
-	const struct json *least = json_get(limit, STR("min")), *most = json_get(limit, STR("max"));
 	if (!is_of(limit, u.type))
 		return;
-	for (size_t i = 0; i < json_count(least); i++)
-		check_minimum(j, &u, least->object.members[i]);
-	for (size_t i = 0; i < json_count(most); i++)
-		check_largest_request(j, &u, most->object.members[i]);
+	check_bounds(j, &u, &minimum, json_get(limit, STR("min")));
+	check_bounds(j, &u, &largest_request, json_get(limit, STR("max")));
 }
 
 static enum step tell(struct request *r, struct str name, const struct json *said)

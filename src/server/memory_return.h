@@ -1,5 +1,5 @@
 /* memory_return: what a burst of requests took goes back to the system once it is quiet again, for
- * malloc would keep it: a thousand pods that come at once take 100 MiB for a second.
+ * malloc would keep it: a thousand pods that come at once take 150 MiB for two seconds.
  *
  * Looks only after a burst (MEMORY_BURST_BYTES of arenas given back), and waits until less than
  * MEMORY_QUIET_BYTES are given back within MEMORY_QUIET_MS.

@@ -101,31 +101,18 @@ static void send_body(struct request *r, struct buf *body, const struct http_hea
 #define WARNINGS_MAX_RUNES 4096
 #define WARNING_MAX_RUNES  256
 
-/* The bytes of the first max runes of text; ret_runes: how many those are. */
-static size_t runes_len(struct str text, size_t max, size_t *ret_runes)
-{
-	size_t i = 0, runes = 0;
-	for (; i < text.len; i++)
-		if (((unsigned char)text.at[i] & 0xc0) != 0x80 && runes++ == max)
-			break;
-	*ret_runes = MIN(runes, max);
-	return i;
-}
-
 static void add_warnings(struct request *r, struct headers *h)
 {
-	size_t total = 0, runes, written = 0;
+	size_t total = 0, written = 0;
+	for (const struct warning *w = r->reply.warnings; w; w = w->next)
+		total += str_code_points(w->text);
+	bool is_cut = total > WARNINGS_MAX_RUNES;
 	for (const struct warning *w = r->reply.warnings; w; w = w->next) {
-		runes_len(w->text, SIZE_MAX, &runes);
-		total += runes;
-	}
-	size_t max = total > WARNINGS_MAX_RUNES ? WARNING_MAX_RUNES : SIZE_MAX;
-	for (const struct warning *w = r->reply.warnings; w; w = w->next) {
-		if (written >= WARNINGS_MAX_RUNES && max == WARNING_MAX_RUNES)
+		if (is_cut && written >= WARNINGS_MAX_RUNES)
 			break;
-		size_t len = runes_len(w->text, max, &runes);
-		written += runes;
-		add_header(h, STR("warning"), warning_value(&r->arena, str_n(w->text.at, len)));
+		struct str text = is_cut ? str_head(w->text, WARNING_MAX_RUNES) : w->text;
+		written += str_code_points(text);
+		add_header(h, STR("warning"), warning_value(&r->arena, text));
 	}
 }
 
